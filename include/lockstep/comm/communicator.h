@@ -1,0 +1,125 @@
+// Moves buffers between ranks. The only interface through which the other rooms
+// talk to peers; behind it is one process alone (Self) or MPI.
+//
+// Owned by main and lent to the rooms; called by a rank's main thread only.
+// Every function marked `Collective:` must be called by all ranks in the same
+// order. Failures of the transport are Errors with exit code 4.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+namespace lockstep {
+
+// One part of a grouped exchange: `data` goes to, or comes from, rank `peer`.
+// Between two ranks parts are matched in the order in which they are listed.
+struct Outgoing {
+  int peer;
+  std::span<const std::byte> data;
+};
+struct Incoming {
+  int peer;
+  std::span<std::byte> data;
+};
+
+// Memory that all ranks of a node share. Freed, collectively, with its last owner.
+class SharedWindow {
+ public:
+  virtual ~SharedWindow() = default;
+  // The part that the rank at `place` on this node contributed; 64-byte aligned.
+  virtual std::span<std::byte> part(int place) const = 0;
+};
+
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+
+  // Local: this rank in [0, world_size), and how many there are.
+  virtual int rank() const = 0;
+  virtual int world_size() const = 0;
+
+  // Local: this rank's place among the ranks of its node, and how many those are.
+  virtual int node_place() const = 0;
+  virtual int node_size() const = 0;
+
+  // Collective: returns when every rank has called it.
+  virtual void barrier() = 0;
+
+  // Collective: `data` of `root` to all; equal sizes.
+  virtual void broadcast(std::span<std::byte> data, int root) = 0;
+
+  // Collective: each rank's `mine`, of one size everywhere, in rank order into
+  // `all` (world_size times that size).
+  virtual void all_gather(std::span<const std::byte> mine, std::span<std::byte> all) = 0;
+
+  // Collective: to_peers[r] goes to rank r; returns what each rank sent here, by
+  // rank. Sizes are arbitrary and need not be known to the receiver; each part
+  // may exceed 2 GiB.
+  virtual std::vector<std::vector<std::byte>> all_to_all(
+      std::vector<std::vector<std::byte>> to_peers) = 0;
+
+  // Among the ranks named: sends and receives all parts, and returns when all are
+  // done. Sizes are known on both sides.
+  virtual void exchange(std::span<const Outgoing> out, std::span<const Incoming> in) = 0;
+
+  // Collective: element-wise sum over ranks, in place, in whatever order the
+  // transport likes: exact for integers, not reproducible across world sizes for
+  // floats.
+  virtual void native_sum(std::span<float> values) = 0;
+  virtual void sum(std::span<std::int64_t> values) = 0;
+
+  // Collective: memory shared by the ranks of a node, `bytes` from each of them
+  // (may differ by rank), zeroed.
+  virtual std::unique_ptr<SharedWindow> share(std::size_t bytes) = 0;
+
+  // Local: ends the job at once on all ranks, with this exit status.
+  [[noreturn]] virtual void abort(int status) = 0;
+};
+
+// Collective: MPI where this process was started by mpirun or srun, or one
+// process alone. Throws Error (2) where srun started ranks without PMIx.
+std::unique_ptr<Communicator> connect();
+
+// A world of one, without MPI.
+std::unique_ptr<Communicator> connect_self();
+
+// --- Conveniences over the interface; collective like what they call ---
+
+// Each rank's text, by rank.
+std::vector<std::string> gather_texts(Communicator& comm, const std::string& mine);
+
+// `text` of `root` on every rank.
+std::string broadcast_text(Communicator& comm, const std::string& text, int root);
+
+// The sum of `value` over the ranks before this one (0 on rank 0).
+std::int64_t exclusive_scan(Communicator& comm, std::int64_t value);
+
+// The same for each element.
+std::vector<std::int64_t> exclusive_scan(Communicator& comm, std::span<const std::int64_t> values);
+
+// Runs `work`, which may throw an Error on any of the ranks but must not call
+// `comm`. When one throws, all throw the Error of the lowest such rank, agreed.
+void agree(Communicator& comm, const std::function<void()>& work);
+
+template <typename T>
+T broadcast_value(Communicator& comm, T value, int root) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  comm.broadcast(std::as_writable_bytes(std::span(&value, 1)), root);
+  return value;
+}
+
+template <typename T>
+std::vector<T> gather_values(Communicator& comm, const T& mine) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  std::vector<T> all(static_cast<std::size_t>(comm.world_size()));
+  comm.all_gather(std::as_bytes(std::span(&mine, 1)), std::as_writable_bytes(std::span(all)));
+  return all;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,48 @@
+// An experiment: everything that decides the result of a run, and nothing else
+// (no ranks, no threads, no hosts). Read from a Protocol Buffers text file whose
+// grammar is src/config/experiment.proto.
+//
+// Local, any thread. Bad text is an Error (2) that names file, line and column
+// or the field's path, what was seen and what would be right.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "lockstep/callbacks/options.h"
+#include "lockstep/checkpoint/options.h"
+#include "lockstep/data/options.h"
+#include "lockstep/model/options.h"
+#include "lockstep/parallel/options.h"
+#include "lockstep/train/options.h"
+
+namespace lockstep {
+
+enum class Device { kAuto, kCpu, kCuda };
+
+struct Experiment {
+  std::string name;
+  std::uint64_t seed = 1;
+  Device device = Device::kAuto;
+  DataOptions data;
+  ModelOptions model;
+  ParallelOptions parallel;
+  TrainOptions train;
+  CallbackOptions callbacks;
+  CheckpointOptions checkpoint;
+};
+
+// The experiment in `file` with `overrides` ("training.epochs=3") applied in
+// order, validated. Relative data paths stay as written.
+Experiment load_experiment(const std::string& file, std::span<const std::string> overrides);
+
+// The same from text; `origin` stands for the file in errors.
+Experiment parse_experiment(const std::string& text, const std::string& origin,
+                            std::span<const std::string> overrides);
+
+// The experiment as text that parses to the same experiment, every default
+// written out; what --print-config prints and a run folder keeps.
+std::string to_text(const Experiment& experiment);
+
+}  // namespace lockstep

@@ -1,0 +1,45 @@
+// Files, read whole or mapped, and written so that a reader sees the old file or
+// the new one and never a part. Errors: Error (exit code 2 for a file that the
+// user named and that cannot be read, 1 for a failed write). Any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace lockstep {
+
+namespace fs = std::filesystem;
+
+// The whole file as bytes in a string.
+std::string read_file(const fs::path& path);
+
+// Writes a temporary file beside `path`, syncs it, renames it to `path` and
+// syncs the folder.
+void write_file_atomically(const fs::path& path, std::string_view content);
+
+// Makes a rename or a new entry in `folder` durable.
+void sync_folder(const fs::path& folder);
+
+// A file mapped read-only; unmapped by the destructor.
+class MappedFile {
+ public:
+  explicit MappedFile(const fs::path& path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&&) = delete;
+
+  std::string_view text() const { return {data_, size_}; }
+
+ private:
+  const char* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+// The size of a regular file in bytes; an Error that names the file otherwise.
+std::uint64_t file_bytes(const fs::path& path);
+
+}  // namespace lockstep

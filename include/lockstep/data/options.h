@@ -1,0 +1,54 @@
+// The data section of an experiment: where rows come from and what is done to
+// them. Plain values, the only home of their defaults.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lockstep/core/batch.h"
+
+namespace lockstep {
+
+// A file of images: CSV (path), a CSV member of a zip (path and member), or IDX
+// (path of the images; labels in a file of their own; each may be gzipped).
+struct SourceOptions {
+  std::string path;
+  std::string member;
+  std::string labels;  // IDX only
+
+  bool operator==(const SourceOptions&) const = default;
+};
+
+enum class NormalizationKind {
+  kUnit,         // pixel / 255
+  kStandardize,  // (pixel - mean) / deviation, per channel, over the training rows
+  kNone,         // pixel as it is
+};
+
+// Random affine augmentation of training images; 0 switches a part off.
+struct AugmentationOptions {
+  float rotation_degrees = 0;     // angle uniform in [-r, r]
+  float translation_pixels = 0;   // each axis uniform in [-t, t]
+  float scale = 0;                // factor uniform in [1 - s, 1 + s]
+
+  bool any() const { return rotation_degrees != 0 || translation_pixels != 0 || scale != 0; }
+};
+
+struct ValidationOptions {
+  double fraction = 0.2;   // of the labelled rows, in [0, 1)
+  bool stratified = true;  // each class in the same proportion
+};
+
+struct DataOptions {
+  SourceOptions train;
+  SourceOptions test;
+  std::string label_column = "label";  // CSV: its name in the header
+  ImageShape shape;
+  int classes = 10;
+  std::vector<std::string> class_names;  // empty: "0", "1", ...
+  ValidationOptions validation;
+  NormalizationKind normalization = NormalizationKind::kUnit;
+  AugmentationOptions augmentation;
+};
+
+}  // namespace lockstep

@@ -1,0 +1,44 @@
+// Rows as this rank holds them for evaluation and prediction: a contiguous part,
+// in row-number order, of all rows of a source or split. Parts are cut at chunk
+// boundaries, so that a chunk's arithmetic is the same at every world size.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "lockstep/comm/communicator.h"
+#include "lockstep/core/batch.h"
+#include "lockstep/core/share.h"
+#include "lockstep/data/options.h"
+
+namespace lockstep {
+
+// Rows of one evaluation chunk; the last chunk may be smaller.
+inline constexpr std::int64_t kChunkRows = 128;
+
+struct RowShare {
+  ImageShape shape;
+  std::int64_t total = 0;              // rows over all ranks
+  std::int64_t first = 0;              // place of the first row held; a multiple of kChunkRows
+  std::vector<std::uint8_t> pixels;    // [size(), shape.pixels()]
+  std::vector<std::int32_t> labels;    // [size()], or empty for unlabelled rows
+  std::vector<std::uint64_t> numbers;  // [size()], row numbers in the source, from 0
+
+  std::int64_t size() const { return static_cast<std::int64_t>(numbers.size()); }
+  bool labelled() const { return !labels.empty() || total == 0; }
+  std::int64_t chunks() const { return (size() + kChunkRows - 1) / kChunkRows; }
+  // Chunk `index` of this rank, in [0, chunks()), as a range of held rows.
+  Range chunk(std::int64_t index) const {
+    return {index * kChunkRows, std::min((index + 1) * kChunkRows, size())};
+  }
+};
+
+// Whether a CSV source must have the label column, or merely may.
+enum class Labels { kRequired, kOptional };
+
+// Collective: all rows of `source`. Errors (2, agreed) name file, line and column.
+RowShare load_rows(Communicator& comm, const SourceOptions& source, const DataOptions& options,
+                   Labels labels);
+
+}  // namespace lockstep

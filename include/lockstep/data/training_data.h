@@ -1,0 +1,73 @@
+// The labelled rows of an experiment, dealt to validation and lanes.
+//
+// The deal (the same at every world size): row k of its class in file order is at
+// place p_c(k), p_c a keyed permutation of the class. Places below the class's
+// validation count go to validation. The others, classes one after the other in
+// place order, are training positions t = 0, 1, ...; row t belongs to lane
+// t mod V, slot t / V. So lane v has ceil((N - v) / V) rows.
+//
+// The order of lane v in epoch e is a permutation of its slots keyed by
+// (seed, v, e). Global position p of an epoch belongs to lane p mod V, place
+// p / V of its order; step s takes positions [s B, min((s + 1) B, N)). So each
+// training row is used exactly once an epoch and every step but the last has
+// exactly B samples.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "lockstep/comm/communicator.h"
+#include "lockstep/core/batch.h"
+#include "lockstep/core/digest.h"
+#include "lockstep/core/share.h"
+#include "lockstep/data/normalization.h"
+#include "lockstep/data/options.h"
+#include "lockstep/data/row_share.h"
+
+namespace lockstep {
+
+// What is the same on every rank.
+struct DataSummary {
+  std::int64_t training_rows = 0;
+  std::int64_t validation_rows = 0;
+  std::vector<std::int64_t> training_class_counts;    // [classes]
+  std::vector<std::int64_t> validation_class_counts;  // [classes]
+  Digest digest;  // of all labelled rows (number, label, pixels) and the image shape
+  Normalization normalization;
+};
+
+class TrainingData {
+ public:
+  // Collective: reads options.train, deals, and sends each row to the rank that
+  // owns its lane: rank r owns lanes share_of(lanes, world_size, r). Errors (2,
+  // agreed) name file, line and column.
+  TrainingData(Communicator& comm, const DataOptions& options, int lanes, std::uint64_t seed);
+
+  // Local, below; const and safe from any thread.
+  const DataSummary& summary() const { return summary_; }
+  const RowShare& validation() const { return validation_; }
+  Range owned_lanes() const { return owned_; }
+  std::int64_t steps_per_epoch(int global_batch) const;
+
+  // The samples of owned lane `lane` in step `step` of `epoch` (both from 0),
+  // augmented and normalized. Its arithmetic does not depend on who calls.
+  void fill_batch(int lane, int epoch, std::int64_t step, int global_batch, Batch& batch) const;
+
+ private:
+  struct LaneRows {
+    std::vector<std::uint8_t> pixels;    // [slots, shape.pixels()]
+    std::vector<std::int32_t> labels;    // [slots]
+    std::vector<std::uint64_t> numbers;  // [slots]
+  };
+
+  DataOptions options_;
+  int lanes_;
+  std::uint64_t seed_;
+  Range owned_;
+  DataSummary summary_;
+  RowShare validation_;
+  std::vector<LaneRows> lane_rows_;  // of owned lanes, by lane - owned_.first
+};
+
+}  // namespace lockstep

@@ -1,0 +1,38 @@
+// What an evaluation found: exact counts and the metrics that follow from them.
+// Plain values, equal on every rank; the report room draws them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lockstep {
+
+struct ClassMetrics {
+  double precision = 0;  // true positives / predicted as the class; 0 when none was
+  double recall = 0;     // true positives / rows of the class; 0 when there is none
+  double f1 = 0;         // 2 tp / (2 tp + fp + fn); 0 when that is 0 / 0
+  std::int64_t support = 0;  // rows of the class
+};
+
+struct Evaluation {
+  int classes = 0;
+  std::vector<std::string> class_names;  // [classes]
+  std::vector<std::int64_t> confusion;   // [true class, predicted class]
+  double loss_sum = 0;                   // cross entropy, natural logarithm, over rows
+
+  std::int64_t count(int truth, int predicted) const {
+    return confusion[static_cast<std::size_t>(truth) * static_cast<std::size_t>(classes) +
+                     static_cast<std::size_t>(predicted)];
+  }
+  std::int64_t rows() const;
+  std::int64_t correct() const;
+  double accuracy() const;  // 0 for no rows
+  double loss() const;      // mean over rows; 0 for no rows
+
+  ClassMetrics of_class(int index) const;
+  ClassMetrics macro_average() const;     // unweighted mean over classes with rows or predictions
+  ClassMetrics weighted_average() const;  // mean weighted by support
+};
+
+}  // namespace lockstep

@@ -1,0 +1,65 @@
+// The model section of an experiment: a list of layers. Plain values, the only
+// home of their defaults.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace lockstep {
+
+// Of activations and of the weights that they meet; master weights, statistics,
+// sums and the loss are fp32 in both.
+enum class Precision { kFp32, kBf16 };
+
+enum class ActivationKind { kNone, kRelu, kLeakyRelu, kGelu, kSilu, kTanh, kSigmoid };
+enum class Padding { kValid, kSame };
+
+// How weights begin; biases begin at 0. Formulas: see initial_weights().
+enum class Initializer { kGlorotUniform, kGlorotNormal, kHeUniform, kHeNormal };
+
+struct ConvOptions {
+  int filters = 0;
+  int kernel = 3;
+  int stride = 1;
+  Padding padding = Padding::kValid;
+  ActivationKind activation = ActivationKind::kNone;
+  Initializer initializer = Initializer::kGlorotUniform;
+  bool bias = true;
+};
+
+struct DenseOptions {
+  int units = 0;
+  ActivationKind activation = ActivationKind::kNone;
+  Initializer initializer = Initializer::kGlorotUniform;
+  bool bias = true;
+};
+
+struct BatchNormOptions {
+  float momentum = 0.99F;  // of the running statistics: r = m r + (1 - m) batch
+  float epsilon = 1e-3F;
+};
+
+struct DropoutOptions {
+  float rate = 0.5F;  // in [0, 1); rounded to a multiple of 1/256
+};
+
+struct MaxPoolOptions {
+  int size = 2;
+  int stride = 0;  // 0: as size
+};
+
+struct FlattenOptions {};
+
+struct ActivationOptions {
+  ActivationKind kind = ActivationKind::kRelu;
+};
+
+using LayerOptions = std::variant<ConvOptions, DenseOptions, BatchNormOptions, DropoutOptions,
+                                  MaxPoolOptions, FlattenOptions, ActivationOptions>;
+
+struct ModelOptions {
+  std::vector<LayerOptions> layers;
+};
+
+}  // namespace lockstep

@@ -1,0 +1,62 @@
+// The training, optimizer and schedule sections of an experiment. Plain values,
+// the only home of their defaults.
+#pragma once
+
+#include <variant>
+
+namespace lockstep {
+
+struct AdamOptions {
+  float learning_rate = 1e-3F;
+  float beta1 = 0.9F;
+  float beta2 = 0.999F;
+  float epsilon = 1e-8F;
+};
+
+struct AdamWOptions {
+  float learning_rate = 1e-3F;
+  float beta1 = 0.9F;
+  float beta2 = 0.999F;
+  float epsilon = 1e-8F;
+  float weight_decay = 1e-2F;
+};
+
+struct SgdOptions {
+  float learning_rate = 1e-2F;
+  float momentum = 0.9F;
+  float weight_decay = 0;
+  bool nesterov = false;
+};
+
+using OptimizerOptions = std::variant<AdamOptions, AdamWOptions, SgdOptions>;
+
+// The rate of step t of T, as a factor of the optimizer's learning rate.
+struct ConstantSchedule {};
+
+// Linear from 0 to 1 over the warm-up, then a half cosine down to `final_factor`.
+struct WarmupCosineSchedule {
+  double warmup_epochs = 1;
+  double final_factor = 0;
+};
+
+// One cycle (Smith and Topin, "Super-Convergence", 2017): half-cosine from
+// 1/initial_divisor up to 1 over `warmup_fraction` of all steps, then down to
+// 1/(initial_divisor * final_divisor).
+struct OneCycleSchedule {
+  double warmup_fraction = 0.3;
+  double initial_divisor = 25;
+  double final_divisor = 1e4;
+};
+
+using ScheduleOptions = std::variant<ConstantSchedule, WarmupCosineSchedule, OneCycleSchedule>;
+
+struct TrainOptions {
+  int epochs = 10;
+  float clip_norm = 0;         // limit of the gradient's Euclidean norm; 0: none
+  float label_smoothing = 0;   // in [0, 1)
+  int log_every_steps = 50;    // a line of metrics.jsonl so often
+  OptimizerOptions optimizer;
+  ScheduleOptions schedule;
+};
+
+}  // namespace lockstep
