@@ -9,6 +9,7 @@ namespace lockstep {
 enum class Metric { kValLoss, kValAccuracy };
 
 // Ends the training after `patience` epochs without a better value.
+// The best epoch is the one that best_checkpoint kept.
 struct EarlyStoppingOptions {
   Metric monitor = Metric::kValAccuracy;
   int patience = 5;

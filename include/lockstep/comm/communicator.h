@@ -28,11 +28,12 @@ struct Incoming {
   std::span<std::byte> data;
 };
 
-// Memory that all ranks of a node share. Freed, collectively, with its last owner.
+// Memory that all ranks of a node share. Destroying it is local: the memory lives
+// until the last rank lets go of it.
 class SharedWindow {
  public:
   virtual ~SharedWindow() = default;
-  // The part that the rank at `place` on this node contributed; 64-byte aligned.
+  // The part that the rank at `place` on this node gave; at least 64-byte aligned.
   virtual std::span<std::byte> part(int place) const = 0;
 };
 

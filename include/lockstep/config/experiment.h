@@ -12,6 +12,7 @@
 
 #include "lockstep/callbacks/options.h"
 #include "lockstep/checkpoint/options.h"
+#include "lockstep/core/digest.h"
 #include "lockstep/data/options.h"
 #include "lockstep/model/options.h"
 #include "lockstep/parallel/options.h"
@@ -35,6 +36,13 @@ struct Experiment {
 
 // The experiment in `file` with `overrides` ("training.epochs=3") applied in
 // order, validated. Relative data paths stay as written.
+//
+// An override is PATH=VALUE. A layer is named by its index, from 0:
+// "model.layer[0].conv.filters=16". Naming a field of another member of a choice
+// ("optimizer.sgd.momentum=0.9") chooses that member. Strings have no quotes; a
+// list is split at commas; a section is written as in the file
+// ("schedule.one_cycle={}"). Nothing after the equals sign puts the field back to
+// its default ("callbacks.early_stopping=").
 Experiment load_experiment(const std::string& file, std::span<const std::string> overrides);
 
 // The same from text; `origin` stands for the file in errors.
@@ -44,5 +52,9 @@ Experiment parse_experiment(const std::string& text, const std::string& origin,
 // The experiment as text that parses to the same experiment, every default
 // written out; what --print-config prints and a run folder keeps.
 std::string to_text(const Experiment& experiment);
+
+// The XXH3-128 digest of to_text(): equal for experiments that are equal,
+// however their files are written. Part of a run folder's name.
+Digest digest_of(const Experiment& experiment);
 
 }  // namespace lockstep

@@ -17,10 +17,10 @@ struct ImageShape {
 };
 
 struct Batch {
-  int size = 0;                     // samples; 0 for a lane with none in this step
-  std::vector<float> images;        // [size, height, width, channels], normalized
-  std::vector<std::int32_t> labels; // [size], in [0, classes)
-  std::vector<std::uint64_t> rows;  // [size], row numbers in the source, from 0
+  int size = 0;                      // samples; 0 for a lane with none in this step
+  std::vector<float> images;         // [size, height, width, channels], normalized
+  std::vector<std::int32_t> labels;  // [size], in [0, classes)
+  std::vector<std::uint64_t> rows;   // [size], row numbers in the source, from 0
 };
 
 }  // namespace lockstep

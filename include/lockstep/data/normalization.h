@@ -28,6 +28,10 @@ Normalization make_normalization(NormalizationKind kind, int channels,
 void normalize(std::span<const std::uint8_t> pixels, const ImageShape& shape,
                const Normalization& normalization, std::span<float> images);
 
+// The same in place, for images [rows, shape.pixels()] in pixel units.
+void normalize(std::span<float> images, const ImageShape& shape,
+               const Normalization& normalization);
+
 // Held rows [rows.first, rows.last) of `share` as a batch, without augmentation.
 // Labels are empty where the share's are.
 void fill_batch(const RowShare& share, Range rows, const Normalization& normalization,

@@ -27,9 +27,9 @@ enum class NormalizationKind {
 
 // Random affine augmentation of training images; 0 switches a part off.
 struct AugmentationOptions {
-  float rotation_degrees = 0;     // angle uniform in [-r, r]
-  float translation_pixels = 0;   // each axis uniform in [-t, t]
-  float scale = 0;                // factor uniform in [1 - s, 1 + s]
+  float rotation_degrees = 0;    // angle uniform in [-r, r]
+  float translation_pixels = 0;  // each axis uniform in [-t, t]
+  float scale = 0;               // factor uniform in [1 - s, 1 + s]
 
   bool any() const { return rotation_degrees != 0 || translation_pixels != 0 || scale != 0; }
 };

@@ -3,8 +3,8 @@
 // boundaries, so that a chunk's arithmetic is the same at every world size.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "lockstep/comm/communicator.h"
@@ -24,9 +24,10 @@ struct RowShare {
   std::vector<std::uint8_t> pixels;    // [size(), shape.pixels()]
   std::vector<std::int32_t> labels;    // [size()], or empty for unlabelled rows
   std::vector<std::uint64_t> numbers;  // [size()], row numbers in the source, from 0
+  bool unlabelled = false;             // the same on every rank, also on one without rows
 
   std::int64_t size() const { return static_cast<std::int64_t>(numbers.size()); }
-  bool labelled() const { return !labels.empty() || total == 0; }
+  bool labelled() const { return !unlabelled; }
   std::int64_t chunks() const { return (size() + kChunkRows - 1) / kChunkRows; }
   // Chunk `index` of this rank, in [0, chunks()), as a range of held rows.
   Range chunk(std::int64_t index) const {

@@ -43,6 +43,8 @@ class TrainingData {
   // owns its lane: rank r owns lanes share_of(lanes, world_size, r). Errors (2,
   // agreed) name file, line and column.
   TrainingData(Communicator& comm, const DataOptions& options, int lanes, std::uint64_t seed);
+  ~TrainingData();
+  TrainingData(TrainingData&& other) noexcept;
 
   // Local, below; const and safe from any thread.
   const DataSummary& summary() const { return summary_; }
@@ -55,11 +57,7 @@ class TrainingData {
   void fill_batch(int lane, int epoch, std::int64_t step, int global_batch, Batch& batch) const;
 
  private:
-  struct LaneRows {
-    std::vector<std::uint8_t> pixels;    // [slots, shape.pixels()]
-    std::vector<std::int32_t> labels;    // [slots]
-    std::vector<std::uint64_t> numbers;  // [slots]
-  };
+  struct LaneRows;
 
   DataOptions options_;
   int lanes_;

@@ -9,9 +9,9 @@
 namespace lockstep {
 
 struct ClassMetrics {
-  double precision = 0;  // true positives / predicted as the class; 0 when none was
-  double recall = 0;     // true positives / rows of the class; 0 when there is none
-  double f1 = 0;         // 2 tp / (2 tp + fp + fn); 0 when that is 0 / 0
+  double precision = 0;      // true positives / predicted as the class; 0 when none was
+  double recall = 0;         // true positives / rows of the class; 0 when there is none
+  double f1 = 0;             // 2 tp / (2 tp + fp + fn); 0 when that is 0 / 0
   std::int64_t support = 0;  // rows of the class
 };
 
@@ -31,8 +31,10 @@ struct Evaluation {
   double loss() const;      // mean over rows; 0 for no rows
 
   ClassMetrics of_class(int index) const;
-  ClassMetrics macro_average() const;     // unweighted mean over classes with rows or predictions
-  ClassMetrics weighted_average() const;  // mean weighted by support
+  // Over all classes, as scikit-learn's classification_report has them with
+  // zero_division=0; `support` is rows().
+  ClassMetrics macro_average() const;     // unweighted mean
+  ClassMetrics weighted_average() const;  // mean weighted by support; 0 for no rows
 };
 
 }  // namespace lockstep

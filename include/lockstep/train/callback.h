@@ -18,7 +18,8 @@ struct RunEvent {
   std::string run_dir;
   DataSummary data;
   int epochs = 0;
-  int first_epoch = 0;  // > 0 after a resume
+  int first_epoch = 0;          // the first that this process trains, from 0
+  std::int64_t first_step = 0;  // optimizer steps done before this process began
   std::int64_t steps_per_epoch = 0;
   int global_batch = 0;
   int world_size = 1;
@@ -27,11 +28,11 @@ struct RunEvent {
 
 // Sums are over the samples since the last logged step of this epoch.
 struct StepEvent {
-  int epoch = 0;               // from 0
-  std::int64_t step = 0;       // optimizer steps done in the run, from 1
-  std::int64_t epoch_step = 0; // steps done in this epoch, from 1
-  double train_loss = 0;       // mean over the epoch so far
-  double train_accuracy = 0;   // in [0, 1], over the epoch so far
+  int epoch = 0;                // from 0
+  std::int64_t step = 0;        // optimizer steps done in the run, from 1
+  std::int64_t epoch_step = 0;  // steps done in this epoch, from 1
+  double train_loss = 0;        // mean over the epoch so far
+  double train_accuracy = 0;    // in [0, 1], over the epoch so far
   double learning_rate = 0;
   double images_per_second = 0;  // over the epoch so far
   double seconds = 0;            // since the run began
@@ -42,9 +43,9 @@ struct EpochEvent {
   std::int64_t step = 0;  // optimizer steps done in the run
   double train_loss = 0;
   double train_accuracy = 0;
-  double val_loss = 0;      // NaN without validation rows
-  double val_accuracy = 0;  // NaN without validation rows
-  double learning_rate = 0; // of the epoch's last step
+  double val_loss = 0;       // NaN without validation rows
+  double val_accuracy = 0;   // NaN without validation rows
+  double learning_rate = 0;  // of the epoch's last step
   double images_per_second = 0;
   double seconds = 0;  // of this epoch, its evaluation included
   Digest weights_digest;
@@ -64,7 +65,7 @@ struct Directive {
   double min_learning_rate = 0;     // ... but never below this
   bool keep_as_best = false;        // these weights are the best so far
   bool stop = false;                // end the training now
-  bool restore_best = false;        // ... with the best weights as the final ones
+  bool restore_best = false;        // if the training ends here, the best weights are final
   std::string reason;               // for `stop`
 };
 

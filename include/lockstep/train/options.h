@@ -52,9 +52,9 @@ using ScheduleOptions = std::variant<ConstantSchedule, WarmupCosineSchedule, One
 
 struct TrainOptions {
   int epochs = 10;
-  float clip_norm = 0;         // limit of the gradient's Euclidean norm; 0: none
-  float label_smoothing = 0;   // in [0, 1)
-  int log_every_steps = 50;    // a line of metrics.jsonl so often
+  float clip_norm = 0;        // limit of the gradient's Euclidean norm; 0: none
+  float label_smoothing = 0;  // in [0, 1)
+  int log_every_steps = 50;   // a line of metrics.jsonl so often
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
 };

@@ -1,0 +1,54 @@
+// Weights on disk in the safetensors layout: 8 bytes little-endian length of a
+// JSON header, the header, then the tensors' bytes without gaps. Only fp32
+// ("F32") tensors. The reader is strict: it takes nothing on a file's word
+// before sizes are checked, and refuses whatever the layout does not allow.
+//
+// Local, any thread. Errors: Error 2 for a file that is not as it must be, 1 for
+// a failed write.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace lockstep {
+
+struct TensorView {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  std::span<const float> values;
+};
+
+using Metadata = std::map<std::string, std::string>;
+
+// The file's bytes; equal for equal arguments.
+std::string to_safetensors(std::span<const TensorView> tensors, const Metadata& metadata);
+
+class SafetensorsFile {
+ public:
+  // Reads and checks the whole file.
+  explicit SafetensorsFile(const std::filesystem::path& path);
+  // The same from memory; `origin` stands for the file in errors.
+  SafetensorsFile(std::string content, const std::string& origin);
+
+  const Metadata& metadata() const { return metadata_; }
+  // In the order of their bytes in the file.
+  const std::vector<TensorView>& tensors() const { return tensors_; }
+  // By name; an Error that names file and tensor when there is none.
+  const TensorView& tensor(const std::string& name) const;
+
+ private:
+  void parse();
+  void parse_header(const std::string& header, std::size_t data_bytes);
+
+  std::string origin_;
+  std::string content_;
+  Metadata metadata_;
+  std::vector<TensorView> tensors_;
+  std::vector<float> values_;  // of all tensors, aligned
+};
+
+}  // namespace lockstep

@@ -1,0 +1,45 @@
+// Runs a network over rows that are spread over all ranks and gives exact,
+// rank-independent results: every row once, in chunks of kChunkRows whose
+// arithmetic does not depend on who computes them. Owned by the caller, one a rank.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lockstep/comm/communicator.h"
+#include "lockstep/core/workers.h"
+#include "lockstep/data/normalization.h"
+#include "lockstep/data/row_share.h"
+#include "lockstep/eval/evaluation.h"
+#include "lockstep/model/lane_executor.h"
+#include "lockstep/model/network.h"
+#include "lockstep/model/weights.h"
+
+namespace lockstep {
+
+class Evaluator {
+ public:
+  // `network` and `workers` must outlive it.
+  Evaluator(const Network& network, Workers& workers, Precision precision,
+            Normalization normalization);
+
+  // Local: logits [rows.size(), classes] of the rows held by this rank.
+  std::vector<float> logits(const Weights& weights, const RowShare& rows);
+
+  // Collective: counts and losses over the labelled rows of all ranks; losses are
+  // summed in double over chunks in row order.
+  Evaluation evaluate(Communicator& comm, const Weights& weights, const RowShare& rows,
+                      const std::vector<std::string>& class_names);
+
+ private:
+  const Network& network_;
+  Workers& workers_;
+  Normalization normalization_;
+  std::vector<LaneExecutor> executors_;  // by worker
+  std::vector<Batch> batches_;           // by worker
+};
+
+// Softmax of one row of logits, in double.
+std::vector<double> probabilities(std::span<const float> logits);
+
+}  // namespace lockstep

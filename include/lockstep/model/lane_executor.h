@@ -1,0 +1,52 @@
+// Runs a network forward and backward for one lane at a time. Owned by one
+// worker and used by its thread alone; keeps that lane's activations until the
+// backward pass is done. Every result is a function of the arguments alone.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "lockstep/core/batch.h"
+#include "lockstep/model/network.h"
+#include "lockstep/model/weights.h"
+
+namespace lockstep {
+
+// What keys a lane's dropout masks, beside row, layer and element.
+struct LaneContext {
+  std::uint64_t seed = 0;
+  int epoch = 0;
+  float label_smoothing = 0;
+};
+
+struct LaneResult {
+  float loss_sum = 0;  // cross entropy with natural logarithms, summed over samples
+  float correct = 0;   // samples whose largest logit is the label's
+};
+
+class LaneExecutor {
+ public:
+  LaneExecutor(const Network& network, Precision precision);
+  ~LaneExecutor();
+  LaneExecutor(LaneExecutor&&) noexcept;
+
+  // One forward and backward pass. Writes `gradients` [network.trainable_size()],
+  // sums over samples, and `statistics` [network.statistics_size()], the lane's
+  // normalization statistics times its samples. All zero for an empty batch.
+  LaneResult train(const Weights& weights, const Batch& batch, const LaneContext& context,
+                   std::span<float> gradients, std::span<float> statistics);
+
+  // Logits [batch.size, classes] with running statistics and without dropout.
+  void infer(const Weights& weights, const Batch& batch, std::span<float> logits);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Settings that LibTorch keeps per thread: one thread an operation, no autograd.
+// Every worker calls it once.
+void prepare_worker_thread();
+
+}  // namespace lockstep

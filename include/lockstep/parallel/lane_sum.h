@@ -1,0 +1,61 @@
+// The sum over lanes of one flat buffer a lane: gradients, statistics, counts.
+//
+// Ordered: every element is added along one binary tree over lane numbers,
+// whatever the ranks. The node at level k, index j covers the lanes
+// [j 2^k, (j + 1) 2^k) that exist; its value is its left child's plus its right
+// child's, or the left child's where the right one covers no lane. So the bits of
+// the result depend on the lanes alone.
+//
+// Owned by the step runner. lane() is filled by one worker each; run() is called
+// by every worker of every rank once a step.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "lockstep/comm/communicator.h"
+#include "lockstep/parallel/options.h"
+
+namespace lockstep {
+
+struct LaneSumShape {
+  int lanes = 1;
+  std::int64_t size = 0;         // floats of a lane's buffer
+  std::int64_t normed_size = 0;  // of which the first ones enter square_norm()
+  int workers = 1;               // of this rank
+};
+
+// How the ordered sum moves data.
+enum class Route {
+  kAuto,      // shared memory when all ranks are on one node, messages otherwise
+  kMessages,  // messages in any case
+};
+
+class LaneSum {
+ public:
+  virtual ~LaneSum() = default;
+
+  // Local: the buffer [size] of a lane that this rank owns, share_of(lanes,
+  // world_size, rank); zero at first, 64-byte aligned. To be written before run().
+  virtual std::span<float> lane(int lane) = 0;
+
+  // Collective, by every worker of this rank, worker in [0, workers); worker 0
+  // must be the rank's main thread. Returns when values() is complete.
+  virtual void run(int worker) = 0;
+
+  // Local: the sums [size]; valid from the end of run() to the next run().
+  virtual std::span<const float> values() const = 0;
+
+  // Local: the sum of squares of the first normed_size values, in double, blocks
+  // of kNormBlock added in order; not finite when one of the values is not.
+  virtual double square_norm() const = 0;
+};
+
+inline constexpr std::int64_t kNormBlock = 4096;
+
+// Collective.
+std::unique_ptr<LaneSum> make_lane_sum(Communicator& comm, const LaneSumShape& shape,
+                                       Reduction reduction, Route route = Route::kAuto);
+
+}  // namespace lockstep

@@ -1,0 +1,81 @@
+// Runs optimizer steps: the owned lanes on this rank's workers, the sum over all
+// lanes, then an update of the caller's. Owned by the training loop, one a rank.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "lockstep/comm/communicator.h"
+#include "lockstep/core/batch.h"
+#include "lockstep/core/share.h"
+#include "lockstep/core/workers.h"
+#include "lockstep/model/network.h"
+#include "lockstep/model/weights.h"
+#include "lockstep/parallel/options.h"
+
+namespace lockstep {
+
+// A rank's wish, which travels in the step's own sum so that all ranks learn of
+// it at the same step.
+enum class Flag { kStop, kSave };
+inline constexpr int kFlags = 2;
+
+// What a step found, summed over all lanes; the same on every rank.
+struct StepSum {
+  std::span<const float> gradients;   // [network.trainable_size()], sums over samples
+  std::span<const float> statistics;  // [network.statistics_size()], times samples
+  double square_norm = 0;             // of the gradients; not finite if one is not
+  std::int64_t samples = 0;
+  double loss_sum = 0;
+  std::int64_t correct = 0;
+  bool raised[kFlags] = {};  // by Flag: some rank raised it
+
+  bool is_raised(Flag flag) const { return raised[static_cast<int>(flag)]; }
+};
+
+// Where a step's time went on this rank, in seconds summed over workers and
+// divided by their number.
+struct StepTimes {
+  double data = 0;     // forming batches
+  double compute = 0;  // forward and backward
+  double wait = 0;     // from the last lane's end to the sum's, all included
+  double update = 0;   // the optimizer
+};
+
+class StepRunner {
+ public:
+  // Collective. `workers` and `network` must outlive the runner.
+  StepRunner(Communicator& comm, const Network& network, Workers& workers,
+             const ParallelOptions& options, std::uint64_t seed, float label_smoothing);
+  ~StepRunner();
+
+  Range owned_lanes() const;
+
+  // Fills the batch of an owned lane; called by workers, one lane each.
+  using Fill = std::function<void(int lane, Batch& batch)>;
+  // Updates the share of one worker; called by every worker after the sum.
+  using Update = std::function<void(const StepSum& sum, int worker)>;
+
+  // Collective: one step of `epoch` (keys the dropout masks).
+  StepSum run(const Weights& weights, int epoch, const Fill& fill, const Update& update);
+
+  // Local: asks for something from the next step on, until lowered.
+  void raise(Flag flag);
+  void lower(Flag flag);
+
+  // Local: times summed over the steps since the last call.
+  StepTimes take_times();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Collective: compares all ranks' weights. Throws Error (4, agreed) that names
+// the ranks and the first parameter that differ from the majority's (rank 0's
+// in a tie).
+void check_replicas(Communicator& comm, const Network& network, const Weights& weights);
+
+}  // namespace lockstep

@@ -1,0 +1,119 @@
+"""Configures and builds the program, and does nothing when it is up to date."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from console import CommandError, LauncherError, run_step
+from dependencies import install_packages, provide_torch
+from job import available_cores
+
+
+class Project:
+    """The folders of this source tree, and the steps that bring it up to date."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.deps = root / ".deps"
+        self.build = root / "build"
+        self.binary = self.build / "lockstep"
+
+    def install(self, sets: list[str]) -> None:
+        """Installs what a build needs, and further sets of packages."""
+        with self._locked():
+            install_packages(["build", *sets])
+            provide_torch(self.deps)
+
+    def prepare(self) -> str:
+        """Installs what the program needs and builds it; returns what was done."""
+        with self._locked():
+            install_packages(["build"])
+            torch = provide_torch(self.deps)
+            stamp, digest = self.build / "launcher.stamp", self._digest(torch)
+            if self.binary.exists() and stamp.exists() and stamp.read_text() == digest:
+                return "up to date"
+            self._configure(torch, tests=False)
+            self._ninja("lockstep", "Building Lockstep")
+            stamp.write_text(digest)
+            return "built"
+
+    def prepare_tests(self) -> None:
+        """Installs what the tests need and builds everything."""
+        with self._locked():
+            install_packages(["build", "test"])
+            self._configure(provide_torch(self.deps), tests=True)
+            self._ninja("all", "Building Lockstep and its tests")
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Lets one launcher at a time install and build."""
+        try:
+            self.deps.mkdir(exist_ok=True)
+            lock = (self.deps / "lock").open("w")
+        except OSError as error:
+            raise LauncherError(f"could not lock {self.deps}: {error}") from None
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _digest(self, torch: Path) -> str:
+        """Of the names, sizes and times of all that the program is built from."""
+        digest = hashlib.sha256(f"{torch}\n".encode())
+        sources = [self.root / "CMakeLists.txt", *self._files("include"), *self._files("src")]
+        for path in sources:
+            status = path.stat()
+            digest.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
+        return digest.hexdigest()
+
+    def _files(self, folder: str) -> list[Path]:
+        walk = os.walk(self.root / folder)
+        return sorted(Path(at, name) for at, _, names in walk for name in names)
+
+    def _configure(self, torch: Path, *, tests: bool) -> None:
+        cache = self._cache()
+        fresh = [] if cache.get("CMAKE_HOME_DIRECTORY") in (None, str(self.root)) else ["--fresh"]
+        current = (
+            (self.build / "build.ninja").exists()
+            and not fresh
+            and cache.get("LOCKSTEP_TORCH") == str(torch)
+            and (cache.get("LOCKSTEP_TESTS") == "ON" or not tests)
+        )
+        if current:
+            return
+        # Tests once asked for stay on, so that switching commands rebuilds nothing.
+        keep = tests or cache.get("LOCKSTEP_TESTS") == "ON"
+        command = ["cmake", *fresh, "-S", str(self.root), "-B", str(self.build), "-G", "Ninja"]
+        command += [f"-DLOCKSTEP_TORCH={torch}", f"-DLOCKSTEP_TESTS={'ON' if keep else 'OFF'}"]
+        self._run("Configuring the build", command)
+
+    def _cache(self) -> dict[str, str]:
+        try:
+            text = (self.build / "CMakeCache.txt").read_text()
+        except OSError:
+            return {}
+        return dict(re.findall(r"^([A-Z_]+):\w+=(.*)$", text, re.MULTILINE))
+
+    def _ninja(self, target: str, title: str) -> None:
+        jobs = str(_parallel_compilers())
+        self._run(title, ["ninja", "-C", str(self.build), "-j", jobs, target])
+
+    def _run(self, title: str, command: list[str]) -> None:
+        try:
+            run_step(title, command)
+        except CommandError as error:
+            sys.stderr.write(error.output)
+            raise LauncherError(f"the build failed: see {command[0]}'s output above") from None
+
+
+def _parallel_compilers() -> int:
+    """As many as there are cores, with 1.5 GB of free memory each."""
+    free = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    by_memory = int(free[1]) // 1_500_000 if free else 1
+    return max(1, min(available_cores(), by_memory))

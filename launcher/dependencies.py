@@ -1,0 +1,189 @@
+"""Installs what dependencies.toml lists: Debian packages, and LibTorch into .deps/."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from console import CommandError, LauncherError, Step, run_step
+
+LIST = Path(__file__).resolve().with_name("dependencies.toml")
+
+
+def read_list() -> dict[str, Any]:
+    """The content of dependencies.toml."""
+    with LIST.open("rb") as file:
+        return tomllib.load(file)
+
+
+# --- Debian packages ---
+
+
+def missing_packages(wanted: list[str]) -> list[str]:
+    """Those of `wanted` that are not installed."""
+    try:
+        query = subprocess.run(
+            ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n", *wanted],
+            capture_output=True, text=True, check=False,
+        )
+    except FileNotFoundError:
+        raise LauncherError(
+            "no dpkg-query here: the launcher installs packages on Debian and its relatives only;"
+            f" on another system install what {LIST.name} lists and build with cmake"
+        ) from None
+    installed = {
+        line.split()[1] for line in query.stdout.splitlines() if line.startswith("installed ")
+    }
+    return [package for package in wanted if package not in installed]
+
+
+def install_packages(sets: list[str]) -> None:
+    """Installs the packages of the named sets that are missing."""
+    lists = read_list()["packages"]
+    unknown = [name for name in sets if name not in lists]
+    if unknown:
+        raise LauncherError(
+            f"no package set {unknown[0]!r}: there are {', '.join(sorted(lists))}", status=2
+        )
+    missing = missing_packages([package for name in sets for package in lists[name]])
+    if not missing:
+        return
+    env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    apt = [*_become_root(missing), "apt-get", "-q", "-o", "DPkg::Lock::Timeout=600"]
+    try:
+        run_step("Updating the package lists", [*apt, "update"], env)
+    except CommandError:
+        # One broken source must not stop an install that does not need it.
+        pass
+    plural = "" if len(missing) == 1 else "s"
+    title = f"Installing {len(missing)} Debian package{plural} ({_short(missing)})"
+    try:
+        run_step(title, [*apt, "install", "-y", "--no-install-recommends", *missing], env)
+    except CommandError as error:
+        raise LauncherError(f"apt-get could not install the packages: {error.reason()}") from None
+
+
+def _short(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
+
+
+def _become_root(missing: list[str]) -> list[str]:
+    """The words before a command that needs root."""
+    if os.geteuid() == 0:
+        return []
+    if shutil.which("sudo"):
+        allowed = subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False)
+        if allowed.returncode == 0:
+            return ["sudo", "-n", "env", "DEBIAN_FRONTEND=noninteractive"]
+    raise LauncherError(
+        "packages are missing and this user may not install them; run: "
+        f"sudo apt-get install -y --no-install-recommends {' '.join(missing)}"
+    )
+
+
+# --- LibTorch ---
+
+
+def has_gpu() -> bool:
+    """Whether this machine has an NVIDIA GPU; LOCKSTEP_WHEELS=cpu or cuda says otherwise."""
+    choice = os.environ.get("LOCKSTEP_WHEELS", "")
+    if choice not in ("", "cpu", "cuda"):
+        raise LauncherError(f"LOCKSTEP_WHEELS is {choice!r}: expected cpu or cuda", status=2)
+    return choice == "cuda" or (not choice and Path("/dev/nvidiactl").exists())
+
+
+def provide_torch(deps: Path) -> Path:
+    """The folder of LibTorch, which is fetched into `deps` when it is not there."""
+    if chosen := os.environ.get("LOCKSTEP_TORCH"):
+        folder = Path(chosen).resolve()
+        if not (folder / "lib" / "libtorch_cpu.so").exists():
+            raise LauncherError(
+                f"LOCKSTEP_TORCH is {chosen!r}: expected a folder with lib/libtorch_cpu.so",
+                status=2,
+            )
+        return folder
+    torch = deps / "torch"
+    if torch.is_symlink():  # a LibTorch that the user has put there
+        return torch
+    wheels = read_list()["wheels"]
+    kind = "cuda" if has_gpu() else "cpu"
+    try:
+        present = (torch / ".wheels").read_text().strip()
+    except OSError:
+        present = ""
+    # The set for GPUs serves a machine without one as well.
+    if present not in (_digest(wheels, kind), _digest(wheels, "cuda")):
+        _install_wheels(deps, wheels, kind)
+    return torch
+
+
+def _digest(wheels: dict[str, Any], kind: str) -> str:
+    """Of all that decides what an install puts into .deps/."""
+    content = {key: wheels[key] for key in ("python_version", "platforms", "keep", "skip", kind)}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _install_wheels(deps: Path, wheels: dict[str, Any], kind: str) -> None:
+    partial = deps / "partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    files = partial / "files"
+    files.mkdir(parents=True)
+    try:
+        _fetch(wheels, kind, partial)
+        _unpack(wheels, kind, partial, files)
+        (files / "torch" / ".wheels").write_text(_digest(wheels, kind) + "\n")
+        # torch/ comes last: it holds the mark of a whole install.
+        for folder in ("torch", "nvidia"):
+            shutil.rmtree(deps / folder, ignore_errors=True)
+        for folder in ("nvidia", "torch"):
+            (files / folder).rename(deps / folder)
+    except OSError as error:
+        raise LauncherError(f"could not install into {deps}: {error}") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _fetch(wheels: dict[str, Any], kind: str, partial: Path) -> None:
+    if subprocess.run(
+        [sys.executable, "-m", "pip", "--version"], capture_output=True, check=False
+    ).returncode:
+        install_packages(["pip"])
+    names = wheels[kind]["names"]
+    size = wheels[kind].get("megabytes")
+    title = f"Fetching {wheels['title']} ({f'{size} MB' if size else f'{len(names)} wheels'})"
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+    command += ["--disable-pip-version-check", "--no-input", "--progress-bar=off"]
+    command += ["--python-version", wheels["python_version"], "--implementation", "cp"]
+    for platform in wheels["platforms"]:
+        command += ["--platform", platform]
+    # pip's own temporary files are as large: /tmp may be a small memory disk.
+    env = os.environ | {"TMPDIR": str(partial)}
+    try:
+        run_step(title, [*command, "--dest", str(partial), *names], env)
+    except CommandError as error:
+        raise LauncherError(f"pip could not fetch {wheels['title']}: {error.reason()}") from None
+
+
+def _unpack(wheels: dict[str, Any], kind: str, partial: Path, files: Path) -> None:
+    import zipfile  # slow to import, and seldom needed
+
+    keep, skip = wheels["keep"], wheels["skip"] + wheels[kind]["skip"]
+
+    def wanted(name: str) -> bool:
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in keep) and not any(
+            fnmatch.fnmatchcase(name, pattern) for pattern in skip
+        )
+
+    with Step(f"Unpacking {wheels['title']}"):
+        for wheel in sorted(partial.glob("*.whl")):
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(files, [n for n in archive.namelist() if wanted(n)])
+            wheel.unlink()

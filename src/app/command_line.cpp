@@ -1,0 +1,91 @@
+#include "app/command_line.h"
+
+#include <CLI/CLI.hpp>
+
+#include "lockstep/core/error.h"
+
+namespace lockstep {
+
+namespace {
+
+void add_threads(CLI::App* app, CommandLine& line) {
+  app->add_option("--threads", line.threads,
+                  "Worker threads of each rank; default: the node's cores shared by its ranks")
+      ->check(CLI::Range(1, 4096));
+}
+
+void add_train(CLI::App& app, CommandLine& line) {
+  CLI::App* train = app.add_subcommand("train", "Train the model of an experiment file");
+  train->add_option("EXPERIMENT", line.experiment, "Experiment file (.textproto)")->required();
+  train->add_option("--set", line.overrides, "PATH=VALUE overrides a field; may be repeated")
+      ->allow_extra_args(false);
+  train->add_option("--run-dir", line.run_dir,
+                    "Run folder; default: models/<name>/<UTC time>-<digest of the experiment>");
+  train->add_flag("--print-config", line.print_config,
+                  "Print the experiment with every default, and end");
+  train->add_flag("--dry-run", line.dry_run, "Check experiment, model and data, and end");
+  add_threads(train, line);
+  train->callback([&line] { line.command = Command::kTrain; });
+}
+
+void add_data(CLI::App* app, CommandLine& line, const char* default_data) {
+  app->add_option("CHECKPOINT", line.checkpoint,
+                  "Run folder (its best weights), checkpoint folder or .safetensors file")
+      ->required();
+  app->add_option("--data", line.data,
+                  std::string("CSV, zip or IDX file; default: ") + default_data);
+  app->add_option("--member", line.member, "Member of the zip");
+  app->add_option("--labels", line.labels, "IDX file of labels");
+  add_threads(app, line);
+}
+
+void add_evaluate(CLI::App& app, CommandLine& line) {
+  CLI::App* evaluate = app.add_subcommand("evaluate", "Measure trained weights on labelled rows");
+  add_data(evaluate, line, "the experiment's validation rows");
+  evaluate->add_option("--out", line.out, "Write the evaluation as JSON to this file");
+  evaluate->add_flag("--json", line.json, "Print JSON instead of the report");
+  evaluate->callback([&line] { line.command = Command::kEvaluate; });
+}
+
+void add_predict(CLI::App& app, CommandLine& line) {
+  CLI::App* predict =
+      app.add_subcommand("predict", "Write class and probabilities of each row as CSV");
+  add_data(predict, line, "the experiment's test rows");
+  predict->add_option("--out", line.out, "File to write")->required();
+  predict->callback([&line] { line.command = Command::kPredict; });
+}
+
+void add_submit(CLI::App& app, CommandLine& line) {
+  CLI::App* submit = app.add_subcommand("submit", "Write a submission: ImageId,Label, ids from 1");
+  add_data(submit, line, "the experiment's test rows");
+  submit->add_option("--out", line.out, "File to write")->required();
+  submit->callback([&line] { line.command = Command::kSubmit; });
+}
+
+}  // namespace
+
+CommandLine parse_command_line(int argc, const char* const* argv) {
+  CommandLine line;
+  CLI::App app(
+      "Lockstep: trains image classifiers from CSV files on any number of MPI ranks, with "
+      "the same weights on all of them",
+      "lockstep");
+  app.require_subcommand(1);
+  add_train(app, line);
+  add_evaluate(app, line);
+  add_predict(app, line);
+  add_submit(app, line);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    line.command = Command::kHelp;
+    const auto chosen = app.get_subcommands();
+    line.help = chosen.empty() ? app.help() : chosen.front()->help();
+  } catch (const CLI::ParseError& error) {
+    throw Error(ExitCode::kUsage, fmt::format("{} (see lockstep --help)", error.what()),
+                Reach::kAgreed);
+  }
+  return line;
+}
+
+}  // namespace lockstep

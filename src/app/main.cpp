@@ -1,0 +1,84 @@
+// Starts a rank, runs its command, and is the one place that catches.
+
+#include <fmt/format.h>
+#include <malloc.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <exception>
+#include <memory>
+
+#include "app/command_line.h"
+#include "app/commands.h"
+#include "lockstep/comm/communicator.h"
+#include "lockstep/core/error.h"
+#include "lockstep/core/log.h"
+
+namespace lockstep {
+
+namespace {
+
+// Activations are allocated and freed in every step: let glibc keep the memory
+// instead of returning it to the system and faulting it in again.
+void keep_freed_memory() {
+  constexpr int kLargestMmapThreshold = 32 << 20;  // glibc's own limit
+  ::mallopt(M_MMAP_THRESHOLD, kLargestMmapThreshold);
+  ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  ::mallopt(M_TOP_PAD, 16 << 20);
+}
+
+int run_command(Communicator& comm, const CommandLine& line) {
+  switch (line.command) {
+    case Command::kTrain:
+      return run_train(comm, line);
+    case Command::kEvaluate:
+      return run_evaluate(comm, line);
+    case Command::kPredict:
+      return run_predict(comm, line);
+    case Command::kSubmit:
+      return run_submit(comm, line);
+    case Command::kHelp:
+      if (comm.rank() == 0) fmt::print("{}", line.help);
+      return 0;
+  }
+  return static_cast<int>(ExitCode::kInternal);
+}
+
+// An agreed error ends every rank in order, and rank 0 says it; any other is known
+// here alone, so the peers have to be stopped.
+int report(Communicator* comm, const Error& error) {
+  const int status = static_cast<int>(error.code());
+  if (comm == nullptr || comm->world_size() == 1 || error.reach() == Reach::kAgreed) {
+    if (comm == nullptr || comm->rank() == 0) fmt::print(stderr, "lockstep: {}\n", error.what());
+    return status;
+  }
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  fmt::print(stderr, "lockstep: rank {} on {}: {}\n", comm->rank(), host.data(), error.what());
+  std::fflush(nullptr);
+  comm->abort(status);
+  return status;
+}
+
+int run(int argc, char** argv) {
+  std::unique_ptr<Communicator> comm;
+  try {
+    comm = connect();
+    start_log(comm->rank());
+    return run_command(*comm, parse_command_line(argc, argv));
+  } catch (const Error& error) {
+    return report(comm.get(), error);
+  } catch (const std::exception& error) {
+    return report(comm.get(), Error(ExitCode::kInternal, error.what()));
+  }
+}
+
+}  // namespace
+
+}  // namespace lockstep
+
+int main(int argc, char** argv) {
+  lockstep::keep_freed_memory();
+  return lockstep::run(argc, argv);
+}

@@ -1,0 +1,18 @@
+// A run's folder: its name, and the files that say what was run and where.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "lockstep/comm/communicator.h"
+#include "lockstep/config/experiment.h"
+
+namespace lockstep {
+
+// Collective: makes the folder that `wanted` names, or models/<name>/<UTC
+// time>-<first 8 digits of the experiment's digest> below LOCKSTEP_ROOT; writes
+// experiment.textproto and environment.json; opens logs/rank-N.log on each rank.
+std::filesystem::path make_run_folder(Communicator& comm, const Experiment& experiment,
+                                      const std::string& wanted, int workers);
+
+}  // namespace lockstep

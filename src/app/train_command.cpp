@@ -1,0 +1,126 @@
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdio>
+#include <memory>
+#include <vector>
+
+#include "app/commands.h"
+#include "app/run_folder.h"
+#include "app/trained_model.h"
+#include "lockstep/callbacks/make_callbacks.h"
+#include "lockstep/core/error.h"
+#include "lockstep/core/files.h"
+#include "lockstep/data/training_data.h"
+#include "lockstep/model/lane_executor.h"
+#include "lockstep/report/model_table.h"
+#include "lockstep/report/text_report.h"
+#include "lockstep/train/trainer.h"
+
+namespace lockstep {
+
+namespace {
+
+void check_world(const Communicator& comm, const Experiment& experiment) {
+  const int lanes = experiment.parallel.lanes;
+  if (comm.world_size() <= lanes) return;
+  throw Error(ExitCode::kUsage,
+              fmt::format("{} ranks, but training.lanes is {}, so at most {} of them would have "
+                          "work; start fewer ranks or set training.lanes={}",
+                          comm.world_size(), lanes, lanes, comm.world_size()),
+              Reach::kAgreed);
+}
+
+Experiment load(Communicator& comm, const CommandLine& line) {
+  Experiment experiment;
+  agree(comm, [&] {
+    experiment = load_experiment(line.experiment, line.overrides);
+    check_device(experiment.device);
+  });
+  return experiment;
+}
+
+TrainSettings settings_of(const Experiment& experiment, const Normalization& normalization,
+                          const fs::path& run_dir) {
+  TrainSettings settings;
+  settings.parallel = experiment.parallel;
+  settings.train = experiment.train;
+  settings.checkpoint = experiment.checkpoint;
+  settings.seed = experiment.seed;
+  settings.class_names = class_names_of(experiment.data);
+  settings.run_dir = run_dir;
+  settings.metadata = metadata_of(experiment, normalization);
+  return settings;
+}
+
+void print_outcome(const TrainResult& result, const fs::path& run_dir) {
+  const Evaluation& validation = result.validation;
+  fmt::print("\n{}\n", result.reason);
+  if (validation.rows() > 0) {
+    const ClassMetrics macro = validation.macro_average();
+    fmt::print(
+        "accuracy {:.4f}  precision {:.4f}  recall {:.4f}  F1 {:.4f}  (macro averages, {} "
+        "validation rows)\n\n{}\n{}\n",
+        validation.accuracy(), macro.precision, macro.recall, macro.f1, validation.rows(),
+        classification_report(validation), confusion_matrix_text(validation));
+  }
+  fmt::print("run folder   {}\n", run_dir.string());
+  if (result.best_epoch >= 0) {
+    fmt::print("best weights {}  (epoch {})\n",
+               (best_link(run_dir) / "weights.safetensors").string(), result.best_epoch + 1);
+  }
+  fmt::print(
+      "reports      evaluation.json, classification_report.txt, metrics.jsonl\n"
+      "weights xxh3:{}\n",
+      result.weights_digest.hex());
+}
+
+void write_reports(const TrainResult& result, const fs::path& run_dir) {
+  write_file_atomically(run_dir / "evaluation.json", evaluation_json(result.validation));
+  write_file_atomically(
+      run_dir / "classification_report.txt",
+      classification_report(result.validation) + "\n" + confusion_matrix_text(result.validation));
+}
+
+}  // namespace
+
+int run_train(Communicator& comm, const CommandLine& line) {
+  const bool root = comm.rank() == 0;
+  const Experiment experiment = load(comm, line);
+  if (line.print_config) {
+    if (root) fmt::print("{}", to_text(experiment));
+    return 0;
+  }
+  check_world(comm, experiment);
+  std::unique_ptr<Network> network;
+  agree(comm, [&] {
+    network =
+        std::make_unique<Network>(experiment.model, experiment.data.shape, experiment.data.classes);
+  });
+  DataOptions data_options = experiment.data;
+  data_options.train = below_root(data_options.train);
+  const TrainingData data(comm, data_options, experiment.parallel.lanes, experiment.seed);
+  if (root) fmt::print("{}\n", model_table(*network));
+  if (line.dry_run) {
+    if (root) {
+      fmt::print("{} training and {} validation rows; the experiment can be run\n",
+                 data.summary().training_rows, data.summary().validation_rows);
+    }
+    return 0;
+  }
+  const int threads = worker_count(comm, line.threads);
+  const fs::path run_dir = make_run_folder(comm, experiment, line.run_dir, threads);
+  Workers workers(threads, prepare_worker_thread);
+  auto callbacks = make_callbacks(experiment.callbacks, experiment.train.log_every_steps,
+                                  detect_progress_output(stdout));
+  const TrainResult result =
+      train(comm, *network, data, workers,
+            settings_of(experiment, data.summary().normalization, run_dir), callbacks);
+  agree(comm, [&] {
+    if (root) write_reports(result, run_dir);
+  });
+  if (root) print_outcome(result, run_dir);
+  return 0;
+}
+
+}  // namespace lockstep

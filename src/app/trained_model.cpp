@@ -1,0 +1,83 @@
+#include "app/trained_model.h"
+
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "lockstep/core/error.h"
+#include "lockstep/core/files.h"
+#include "lockstep/train/trainer.h"
+
+namespace lockstep {
+
+namespace {
+
+constexpr const char* kExperimentKey = "lockstep.experiment";
+constexpr const char* kNormalizationKey = "lockstep.normalization";
+constexpr const char* kWeightsFile = "weights.safetensors";
+
+fs::path find_weights(const fs::path& checkpoint) {
+  if (fs::is_regular_file(checkpoint)) return checkpoint;
+  for (const fs::path& candidate :
+       {checkpoint / kWeightsFile, best_link(checkpoint) / kWeightsFile}) {
+    if (fs::is_regular_file(candidate)) return candidate;
+  }
+  fail_usage(
+      "{}: no trained weights there; a CHECKPOINT is a run folder with checkpoints/best, a "
+      "checkpoint folder with {}, or a .safetensors file",
+      checkpoint.string(), kWeightsFile);
+}
+
+const std::string& metadata_entry(const SafetensorsFile& file, const char* key) {
+  const auto found = file.metadata().find(key);
+  if (found == file.metadata().end()) {
+    fail_usage("its metadata have no \"{}\", so it was not written by lockstep", key);
+  }
+  return found->second;
+}
+
+Normalization read_normalization(const std::string& text) {
+  try {
+    const auto json = nlohmann::json::parse(text);
+    return {json.at("factor").get<std::vector<float>>(),
+            json.at("offset").get<std::vector<float>>()};
+  } catch (const nlohmann::json::exception&) {
+    fail_usage("its metadata entry \"{}\" is not what lockstep writes", kNormalizationKey);
+  }
+}
+
+TrainedModel read_model(const fs::path& path) {
+  const SafetensorsFile file(path);
+  try {
+    const Experiment experiment =
+        parse_experiment(metadata_entry(file, kExperimentKey), "experiment in the metadata", {});
+    Normalization normalization = read_normalization(metadata_entry(file, kNormalizationKey));
+    Network network(experiment.model, experiment.data.shape, experiment.data.classes);
+    Weights weights(weights_from(network, file), experiment.parallel.precision);
+    return {experiment, std::move(normalization), std::move(network), std::move(weights)};
+  } catch (const Error& error) {
+    throw error.within(path.string());
+  }
+}
+
+}  // namespace
+
+TrainedModel TrainedModel::load(Communicator& comm, const std::string& checkpoint) {
+  std::optional<TrainedModel> model;
+  agree(comm, [&] { model.emplace(read_model(find_weights(checkpoint))); });
+  return std::move(*model);
+}
+
+Metadata metadata_of(const Experiment& experiment, const Normalization& normalization) {
+  const nlohmann::ordered_json json = {{"factor", normalization.factor},
+                                       {"offset", normalization.offset}};
+  return {{kExperimentKey, to_text(experiment)}, {kNormalizationKey, json.dump()}};
+}
+
+std::vector<std::string> class_names_of(const DataOptions& options) {
+  if (!options.class_names.empty()) return options.class_names;
+  std::vector<std::string> names;
+  for (int index = 0; index < options.classes; ++index) names.push_back(std::to_string(index));
+  return names;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,33 @@
+// Trained weights with what is needed to use them: read from a CHECKPOINT, which
+// is a run folder (its best weights), a checkpoint folder or a .safetensors file.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lockstep/checkpoint/safetensors.h"
+#include "lockstep/comm/communicator.h"
+#include "lockstep/config/experiment.h"
+#include "lockstep/data/normalization.h"
+#include "lockstep/model/network.h"
+#include "lockstep/model/weights.h"
+
+namespace lockstep {
+
+struct TrainedModel {
+  Experiment experiment;
+  Normalization normalization;
+  Network network;
+  Weights weights;
+
+  // Collective. Errors (2, agreed) name the file.
+  static TrainedModel load(Communicator& comm, const std::string& checkpoint);
+};
+
+// What the file's metadata must hold for that.
+Metadata metadata_of(const Experiment& experiment, const Normalization& normalization);
+
+// data.class_names, or "0", "1", ... where there are none.
+std::vector<std::string> class_names_of(const DataOptions& options);
+
+}  // namespace lockstep

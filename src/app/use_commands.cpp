@@ -1,0 +1,151 @@
+// The commands that use trained weights: evaluate, predict, submit.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <iterator>
+#include <string>
+
+#include "app/commands.h"
+#include "app/trained_model.h"
+#include "lockstep/core/error.h"
+#include "lockstep/core/files.h"
+#include "lockstep/data/row_share.h"
+#include "lockstep/data/training_data.h"
+#include "lockstep/eval/evaluator.h"
+#include "lockstep/report/text_report.h"
+
+namespace lockstep {
+
+namespace {
+
+// The source that the command line names, or `otherwise` from the experiment.
+SourceOptions source_of(const CommandLine& line, const SourceOptions& otherwise,
+                        const char* field) {
+  if (!line.data.empty()) return {line.data, line.member, line.labels};
+  if (otherwise.path.empty()) {
+    throw Error(
+        ExitCode::kUsage,
+        fmt::format("no data: the experiment has no {}.path; name a file with --data", field),
+        Reach::kAgreed);
+  }
+  return below_root(otherwise);
+}
+
+// The file that --out names, checked before the work rather than after.
+void check_out(Communicator& comm, const std::string& out) {
+  agree(comm, [&] {
+    const fs::path folder = fs::path(out).parent_path();
+    if (comm.rank() == 0 && !folder.empty() && !fs::is_directory(folder)) {
+      fail_usage("--out {}: there is no folder {}", out, folder.string());
+    }
+  });
+}
+
+// Writes `header` and a line for each row of all ranks, in row order.
+void write_lines(Communicator& comm, const std::string& out, const std::string& header,
+                 const RowShare& rows,
+                 const std::function<void(std::string&, std::int64_t)>& line) {
+  std::string mine;
+  for (std::int64_t row = 0; row < rows.size(); ++row) line(mine, row);
+  const auto bytes = std::as_bytes(std::span(mine));
+  std::vector<std::vector<std::byte>> to_peers(static_cast<std::size_t>(comm.world_size()));
+  to_peers.front().assign(bytes.begin(), bytes.end());
+  const auto parts = comm.all_to_all(std::move(to_peers));
+  agree(comm, [&] {
+    if (comm.rank() != 0) return;
+    std::string text = header;
+    for (const auto& part : parts) {
+      text.append(reinterpret_cast<const char*>(part.data()), part.size());
+    }
+    write_file_atomically(out, text);
+    fmt::print("{} rows to {}\n", rows.total, out);
+  });
+}
+
+std::size_t largest(std::span<const float> logits) {
+  return static_cast<std::size_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+}
+
+// Appends the line of a row, numbered from 1 in the source.
+using RowLine =
+    std::function<void(std::string& text, std::int64_t row, std::span<const float> logits)>;
+
+int write_predictions(Communicator& comm, const CommandLine& line, TrainedModel& model,
+                      const std::string& header, const RowLine& write) {
+  const RowShare rows = load_rows(comm, source_of(line, model.experiment.data.test, "data.test"),
+                                  model.experiment.data, Labels::kOptional);
+  Workers workers(worker_count(comm, line.threads), prepare_worker_thread);
+  Evaluator evaluator(model.network, workers, model.experiment.parallel.precision,
+                      model.normalization);
+  const std::vector<float> logits = evaluator.logits(model.weights, rows);
+  const auto classes = static_cast<std::size_t>(model.network.classes());
+  write_lines(comm, line.out, header, rows, [&](std::string& text, std::int64_t row) {
+    const auto number = static_cast<std::int64_t>(rows.numbers[static_cast<std::size_t>(row)]);
+    write(text, number + 1,
+          std::span(logits).subspan(static_cast<std::size_t>(row) * classes, classes));
+  });
+  return 0;
+}
+
+}  // namespace
+
+int run_evaluate(Communicator& comm, const CommandLine& line) {
+  if (!line.out.empty()) check_out(comm, line.out);
+  TrainedModel model = TrainedModel::load(comm, line.checkpoint);
+  DataOptions options = model.experiment.data;
+  RowShare rows;
+  if (line.data.empty()) {
+    options.train = below_root(options.train);
+    rows = TrainingData(comm, options, model.experiment.parallel.lanes, model.experiment.seed)
+               .validation();
+  } else {
+    rows = load_rows(comm, source_of(line, options.test, "data.test"), options, Labels::kRequired);
+  }
+  Workers workers(worker_count(comm, line.threads), prepare_worker_thread);
+  Evaluator evaluator(model.network, workers, model.experiment.parallel.precision,
+                      model.normalization);
+  const Evaluation evaluation =
+      evaluator.evaluate(comm, model.weights, rows, class_names_of(options));
+  agree(comm, [&] {
+    if (comm.rank() != 0) return;
+    const std::string json = evaluation_json(evaluation);
+    if (!line.out.empty()) write_file_atomically(line.out, json);
+    if (line.json) {
+      fmt::print("{}", json);
+    } else {
+      fmt::print("accuracy {:.4f}  loss {:.6f}  rows {}\n\n{}\n{}", evaluation.accuracy(),
+                 evaluation.loss(), evaluation.rows(), classification_report(evaluation),
+                 confusion_matrix_text(evaluation));
+    }
+  });
+  return 0;
+}
+
+int run_predict(Communicator& comm, const CommandLine& line) {
+  check_out(comm, line.out);
+  TrainedModel model = TrainedModel::load(comm, line.checkpoint);
+  const std::vector<std::string> names = class_names_of(model.experiment.data);
+  std::string header = "row,class";
+  for (const std::string& name : names) header += ",p_" + name;
+  return write_predictions(comm, line, model, header + "\n",
+                           [&](std::string& text, std::int64_t row, std::span<const float> logits) {
+                             text += fmt::format("{},{}", row, names[largest(logits)]);
+                             for (const double p : probabilities(logits))
+                               text += fmt::format(",{:.6f}", p);
+                             text += '\n';
+                           });
+}
+
+int run_submit(Communicator& comm, const CommandLine& line) {
+  check_out(comm, line.out);
+  TrainedModel model = TrainedModel::load(comm, line.checkpoint);
+  return write_predictions(comm, line, model, "ImageId,Label\n",
+                           [](std::string& text, std::int64_t row, std::span<const float> logits) {
+                             fmt::format_to(std::back_inserter(text), "{},{}\n", row,
+                                            largest(logits));
+                           });
+}
+
+}  // namespace lockstep

@@ -1,0 +1,85 @@
+#include "lockstep/callbacks/metrics_log.h"
+
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "lockstep/core/error.h"
+
+namespace lockstep {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Whether the run state holds what `line` tells, so that it is not written again.
+bool is_kept(const std::string& line, const RunEvent& event) {
+  const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("kind")) return false;
+  if (!json.contains("step") || !json["step"].is_number_integer()) return false;
+  if (!json.contains("epoch") || !json["epoch"].is_number_integer()) return false;
+  if (json["step"] > event.first_step) return false;
+  return json["kind"] != "epoch" || json["epoch"] <= event.first_epoch;
+}
+
+void cut_off(const fs::path& path, const RunEvent& event) {
+  if (!fs::exists(path)) return;
+  const std::string content = read_file(path);
+  std::istringstream lines(content);
+  std::string kept;
+  for (std::string line; std::getline(lines, line);) {
+    if (is_kept(line, event)) kept += line + '\n';
+  }
+  if (kept != content) write_file_atomically(path, kept);
+}
+
+}  // namespace
+
+void MetricsLog::on_run_begin(const RunEvent& event) {
+  if (event.run_dir.empty()) return;
+  path_ = fs::path(event.run_dir) / "metrics.jsonl";
+  cut_off(path_, event);
+  errno = 0;
+  file_.open(path_, std::ios::app);
+  if (!file_)
+    fail_internal("{}: open for appending failed: {}", path_.string(), std::strerror(errno));
+}
+
+void MetricsLog::on_step(const StepEvent& event) {
+  if (every_steps_ <= 0 || event.step % every_steps_ != 0) return;
+  const Json line = {{"kind", "step"},
+                     {"epoch", event.epoch + 1},
+                     {"step", event.step},
+                     {"train_loss", event.train_loss},
+                     {"train_accuracy", event.train_accuracy},
+                     {"learning_rate", event.learning_rate},
+                     {"images_per_second", event.images_per_second},
+                     {"seconds", event.seconds}};
+  append(line.dump());
+}
+
+Directive MetricsLog::on_epoch_end(const EpochEvent& event) {
+  const Json line = {{"kind", "epoch"},
+                     {"epoch", event.epoch + 1},
+                     {"step", event.step},
+                     {"train_loss", event.train_loss},
+                     {"train_accuracy", event.train_accuracy},
+                     {"val_loss", event.val_loss},
+                     {"val_accuracy", event.val_accuracy},
+                     {"learning_rate", event.learning_rate},
+                     {"images_per_second", event.images_per_second},
+                     {"seconds", event.seconds},
+                     {"weights_digest", event.weights_digest.hex()}};
+  append(line.dump());
+  return {};
+}
+
+void MetricsLog::append(const std::string& line) {
+  if (path_.empty()) return;
+  errno = 0;
+  file_ << line << '\n' << std::flush;
+  if (!file_) fail_internal("{}: write failed: {}", path_.string(), std::strerror(errno));
+}
+
+}  // namespace lockstep

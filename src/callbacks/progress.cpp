@@ -1,0 +1,159 @@
+#include "lockstep/callbacks/progress.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <string_view>
+
+namespace lockstep {
+
+namespace {
+
+constexpr double kLivePeriodSeconds = 0.1;
+constexpr double kPlainPeriodSeconds = 10;
+constexpr int kLeastBarColumns = 5;
+constexpr int kMostBarColumns = 30;
+
+constexpr const char* kEraseLine = "\r\x1b[K";
+constexpr const char* kBestColour = "\x1b[1;32m";
+constexpr const char* kLiveColour = "\x1b[36m";
+constexpr const char* kNoColour = "\x1b[0m";
+
+std::string clock(double seconds) {
+  const auto whole = static_cast<std::int64_t>(std::llround(seconds));
+  if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
+  return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+}
+
+std::string clock(const std::optional<double>& seconds) {
+  return seconds ? clock(*seconds) : "-:--";
+}
+
+std::string loss_text(double loss) { return std::isnan(loss) ? "-" : fmt::format("{:.4f}", loss); }
+
+std::string percent(double share) {
+  return std::isnan(share) ? "-" : fmt::format("{:.2f}%", 100 * share);
+}
+
+std::string plural(std::int64_t count, std::string_view thing) {
+  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
+}
+
+std::string table_header() {
+  return fmt::format("{:>5}  {:>10}  {:>9}  {:>8}  {:>7}  {:>8}  {:>8}  {:>7}", "epoch",
+                     "train loss", "train acc", "val loss", "val acc", "lr", "images/s", "seconds");
+}
+
+std::string table_row(const EpochEvent& event) {
+  return fmt::format("{:>5}  {:>10}  {:>9}  {:>8}  {:>7}  {:>8.2e}  {:>8.0f}  {:>7.1f}",
+                     event.epoch + 1, loss_text(event.train_loss), percent(event.train_accuracy),
+                     loss_text(event.val_loss), percent(event.val_accuracy), event.learning_rate,
+                     event.images_per_second, event.seconds);
+}
+
+// "[####----] " of `columns` columns, or nothing where that is too narrow.
+std::string bar(double share, int columns) {
+  const int cells = std::min(columns - 3, kMostBarColumns);
+  if (cells < kLeastBarColumns) return {};
+  const int full = std::clamp(static_cast<int>(share * cells), 0, cells);
+  return fmt::format("[{:#<{}}{:-<{}}] ", "", full, "", cells - full);
+}
+
+std::string run_line(const RunEvent& event) {
+  return fmt::format("training {}, validation {}; {} of {}, global batch {}; {}, {} each",
+                     plural(event.data.training_rows, "row"),
+                     plural(event.data.validation_rows, "row"), plural(event.epochs, "epoch"),
+                     plural(event.steps_per_epoch, "step"), event.global_batch,
+                     plural(event.world_size, "rank"), plural(event.workers, "worker"));
+}
+
+void put(const std::string& text, std::FILE* stream) {
+  std::fputs(text.c_str(), stream);
+  std::fflush(stream);
+}
+
+}  // namespace
+
+Progress::Progress(const ProgressOutput& output, Metric monitor)
+    : output_(output), metric_(monitor, 0) {
+  if (!live()) shown_at_seconds_ = 0;
+}
+
+void Progress::on_run_begin(const RunEvent& event) {
+  run_ = event;
+  time_left_.begin(event);
+  print_line(run_line(event));
+  if (event.first_step > 0) {
+    print_line(fmt::format("going on after step {}, in epoch {}", event.first_step,
+                           event.first_epoch + 1));
+  }
+  print_line(table_header());
+}
+
+void Progress::on_step(const StepEvent& event) {
+  const auto seconds_left = time_left_.update(event);
+  const double period = live() ? kLivePeriodSeconds : kPlainPeriodSeconds;
+  if (event.seconds - shown_at_seconds_ < period) return;
+  shown_at_seconds_ = event.seconds;
+  if (live()) {
+    draw(live_line(event, seconds_left));
+  } else {
+    print_line(step_line(event, seconds_left));
+  }
+}
+
+Directive Progress::on_epoch_end(const EpochEvent& event) {
+  const bool best = metric_.update(event);
+  const std::string row = table_row(event) + (best ? " *" : "");
+  const bool coloured = best && output_.style == ProgressStyle::kColour;
+  print_line(coloured ? kBestColour + row + kNoColour : row);
+  return {};
+}
+
+void Progress::on_run_end(const EndEvent& event) {
+  print_line(fmt::format("ended after {}, {}, {}: {}", plural(event.epochs, "epoch"),
+                         plural(event.step, "step"), clock(event.seconds), event.reason));
+  if (!metric_.best()) return;
+  print_line(fmt::format("best {}: {:.6g} in epoch {}", metric_.name(), *metric_.best(),
+                         metric_.best_epoch() + 1));
+}
+
+int Progress::columns() const {
+  const int now = terminal_columns(output_.stream);
+  return now > 0 ? now : output_.columns;
+}
+
+std::string Progress::live_line(const StepEvent& event,
+                                const std::optional<double>& seconds_left) const {
+  const std::string text =
+      fmt::format("epoch {}/{} step {}/{} loss {} acc {} {:.0f} images/s {} left", event.epoch + 1,
+                  run_.epochs, event.epoch_step, run_.steps_per_epoch, loss_text(event.train_loss),
+                  percent(event.train_accuracy), event.images_per_second, clock(seconds_left));
+  // Some terminals wrap as soon as the last column is written.
+  const int room = std::max(columns() - 1, 0);
+  const double share =
+      static_cast<double>(event.epoch_step) / static_cast<double>(run_.steps_per_epoch);
+  const std::string line = bar(share, room - static_cast<int>(text.size())) + text;
+  return line.substr(0, static_cast<std::size_t>(room));
+}
+
+std::string Progress::step_line(const StepEvent& event,
+                                const std::optional<double>& seconds_left) const {
+  return fmt::format("epoch {}/{}, step {}/{}: loss {}, acc {}, {:.0f} images/s, {} left",
+                     event.epoch + 1, run_.epochs, event.epoch_step, run_.steps_per_epoch,
+                     loss_text(event.train_loss), percent(event.train_accuracy),
+                     event.images_per_second, clock(seconds_left));
+}
+
+void Progress::print_line(const std::string& line) {
+  put((live() ? kEraseLine : "") + line + '\n', output_.stream);
+}
+
+void Progress::draw(const std::string& line) {
+  const bool coloured = output_.style == ProgressStyle::kColour;
+  put(kEraseLine + (coloured ? kLiveColour + line + kNoColour : line), output_.stream);
+}
+
+}  // namespace lockstep

@@ -1,0 +1,87 @@
+#include "lockstep/callbacks/status_file.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+namespace lockstep {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr double kPeriodSeconds = 1;
+
+Json number_or_null(const std::optional<double>& number) {
+  return number ? Json(*number) : Json(nullptr);
+}
+
+std::string utc_now() {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+}  // namespace
+
+void StatusFile::on_run_begin(const RunEvent& event) {
+  if (!event.run_dir.empty()) path_ = fs::path(event.run_dir) / "status.json";
+  time_left_.begin(event);
+  epoch_ = event.first_epoch + 1;
+  step_ = event.first_step;
+  write("running");
+}
+
+void StatusFile::on_step(const StepEvent& event) {
+  epoch_ = event.epoch + 1;
+  step_ = event.step;
+  train_loss_ = event.train_loss;
+  images_per_second_ = event.images_per_second;
+  eta_seconds_ = time_left_.update(event);
+  if (event.seconds - written_at_seconds_ < kPeriodSeconds) return;
+  written_at_seconds_ = event.seconds;
+  write("running");
+}
+
+Directive StatusFile::on_epoch_end(const EpochEvent& event) {
+  metric_.update(event);
+  train_loss_ = event.train_loss;
+  val_accuracy_ = event.val_accuracy;
+  return {};
+}
+
+void StatusFile::on_run_end(const EndEvent& event) {
+  epoch_ = event.epochs;
+  step_ = event.step;
+  reason_ = event.reason;
+  eta_seconds_ = 0;
+  write("done");
+}
+
+void StatusFile::write(const std::string& state) const {
+  if (path_.empty()) return;
+  const Json status = {{"state", state},
+                       {"reason", reason_.empty() ? Json(nullptr) : Json(reason_)},
+                       {"epoch", epoch_},
+                       {"step", step_},
+                       {"steps_total", time_left_.steps_total()},
+                       {"train_loss", number_or_null(train_loss_)},
+                       {"val_accuracy", number_or_null(val_accuracy_)},
+                       {"best", number_or_null(metric_.best())},
+                       {"images_per_second", number_or_null(images_per_second_)},
+                       {"eta_seconds", number_or_null(eta_seconds_)},
+                       {"updated", utc_now()},
+                       {"pid", ::getpid()},
+                       {"host", host_name()}};
+  write_file_atomically(path_, status.dump(2) + '\n');
+}
+
+}  // namespace lockstep

@@ -1,0 +1,179 @@
+// The ranks of an MPI world. MPI's C interface, its errors turned into Error.
+
+#include <mpi.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "comm/node_memory.h"
+#include "lockstep/comm/communicator.h"
+#include "lockstep/core/error.h"
+
+namespace lockstep {
+
+namespace {
+
+constexpr int kExchangeTag = 7;
+constexpr std::size_t kMaxPartBytes = std::size_t{1} << 30;  // MPI counts are int
+
+void check(int status, const char* operation) {
+  if (status == MPI_SUCCESS) return;
+  char text[MPI_MAX_ERROR_STRING] = "";
+  int length = 0;
+  MPI_Error_string(status, text, &length);
+  throw Error(ExitCode::kPeer, fmt::format("{} failed: {}", operation, text));
+}
+
+class MpiCommunicator final : public Communicator {
+ public:
+  MpiCommunicator() {
+    int provided = 0;
+    check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
+    check(MPI_Comm_size(MPI_COMM_WORLD, &world_size_), "MPI_Comm_size");
+    check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node_),
+          "MPI_Comm_split_type");
+    check(MPI_Comm_rank(node_, &node_place_), "MPI_Comm_rank");
+    check(MPI_Comm_size(node_, &node_size_), "MPI_Comm_size");
+  }
+
+  ~MpiCommunicator() override {
+    MPI_Comm_free(&node_);
+    MPI_Finalize();
+  }
+
+  int rank() const override { return rank_; }
+  int world_size() const override { return world_size_; }
+  int node_place() const override { return node_place_; }
+  int node_size() const override { return node_size_; }
+
+  void barrier() override { check(MPI_Barrier(MPI_COMM_WORLD), "MPI_Barrier"); }
+
+  void broadcast(std::span<std::byte> data, int root) override {
+    while (!data.empty()) {
+      const std::size_t part = std::min(data.size(), kMaxPartBytes);
+      check(MPI_Bcast(data.data(), static_cast<int>(part), MPI_BYTE, root, MPI_COMM_WORLD),
+            "MPI_Bcast");
+      data = data.subspan(part);
+    }
+  }
+
+  void all_gather(std::span<const std::byte> mine, std::span<std::byte> all) override {
+    if (mine.size() > kMaxPartBytes) {
+      fail_internal("all_gather: {} bytes a rank, at most {}", mine.size(), kMaxPartBytes);
+    }
+    const int bytes = static_cast<int>(mine.size());
+    check(MPI_Allgather(mine.data(), bytes, MPI_BYTE, all.data(), bytes, MPI_BYTE, MPI_COMM_WORLD),
+          "MPI_Allgather");
+  }
+
+  std::vector<std::vector<std::byte>> all_to_all(
+      std::vector<std::vector<std::byte>> to_peers) override;
+  void exchange(std::span<const Outgoing> out, std::span<const Incoming> in) override;
+
+  void native_sum(std::span<float> values) override {
+    check(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_FLOAT,
+                        MPI_SUM, MPI_COMM_WORLD),
+          "MPI_Allreduce");
+  }
+
+  void sum(std::span<std::int64_t> values) override {
+    check(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_INT64_T,
+                        MPI_SUM, MPI_COMM_WORLD),
+          "MPI_Allreduce");
+  }
+
+  std::unique_ptr<SharedWindow> share(std::size_t bytes) override {
+    NodeMemory mine(bytes);
+    std::vector<NodeMemory::Address> addresses(static_cast<std::size_t>(node_size_));
+    const NodeMemory::Address address = mine.address();
+    check(MPI_Allgather(&address, sizeof(address), MPI_BYTE, addresses.data(), sizeof(address),
+                        MPI_BYTE, node_),
+          "MPI_Allgather");
+    auto window = std::make_unique<NodeWindow>(addresses);
+    check(MPI_Barrier(node_), "MPI_Barrier");  // all have mapped it; `mine` may close
+    return window;
+  }
+
+  [[noreturn]] void abort(int status) override {
+    MPI_Abort(MPI_COMM_WORLD, status);
+    std::_Exit(status);
+  }
+
+ private:
+  int rank_ = 0;
+  int world_size_ = 1;
+  MPI_Comm node_ = MPI_COMM_NULL;
+  int node_place_ = 0;
+  int node_size_ = 1;
+};
+
+std::vector<std::vector<std::byte>> MpiCommunicator::all_to_all(
+    std::vector<std::vector<std::byte>> to_peers) {
+  const auto world = static_cast<std::size_t>(world_size_);
+  std::vector<std::uint64_t> out_bytes(world);
+  std::vector<std::uint64_t> in_bytes(world);
+  for (std::size_t peer = 0; peer < world; ++peer) out_bytes[peer] = to_peers[peer].size();
+  check(MPI_Alltoall(out_bytes.data(), 1, MPI_UINT64_T, in_bytes.data(), 1, MPI_UINT64_T,
+                     MPI_COMM_WORLD),
+        "MPI_Alltoall");
+  std::vector<std::vector<std::byte>> received(world);
+  std::vector<Outgoing> out;
+  std::vector<Incoming> in;
+  for (std::size_t peer = 0; peer < world; ++peer) {
+    if (static_cast<int>(peer) == rank_) {
+      received[peer] = std::move(to_peers[peer]);
+      continue;
+    }
+    received[peer].resize(in_bytes[peer]);
+    if (!to_peers[peer].empty()) out.push_back({static_cast<int>(peer), to_peers[peer]});
+    if (!received[peer].empty()) in.push_back({static_cast<int>(peer), received[peer]});
+  }
+  exchange(out, in);
+  return received;
+}
+
+void MpiCommunicator::exchange(std::span<const Outgoing> out, std::span<const Incoming> in) {
+  std::vector<MPI_Request> requests;
+  for (const Incoming& part : in) {
+    for (std::size_t done = 0; done < part.data.size(); done += kMaxPartBytes) {
+      const std::size_t bytes = std::min(part.data.size() - done, kMaxPartBytes);
+      check(MPI_Irecv(part.data.data() + done, static_cast<int>(bytes), MPI_BYTE, part.peer,
+                      kExchangeTag, MPI_COMM_WORLD, &requests.emplace_back()),
+            "MPI_Irecv");
+    }
+  }
+  for (const Outgoing& part : out) {
+    for (std::size_t done = 0; done < part.data.size(); done += kMaxPartBytes) {
+      const std::size_t bytes = std::min(part.data.size() - done, kMaxPartBytes);
+      check(MPI_Isend(part.data.data() + done, static_cast<int>(bytes), MPI_BYTE, part.peer,
+                      kExchangeTag, MPI_COMM_WORLD, &requests.emplace_back()),
+            "MPI_Isend");
+    }
+  }
+  check(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE),
+        "MPI_Waitall");
+}
+
+bool started_with(const char* variable) { return std::getenv(variable) != nullptr; }
+
+}  // namespace
+
+std::unique_ptr<Communicator> connect() {
+  // Open MPI's mpirun and PMIx-capable launchers announce themselves; without
+  // either a process is alone and need not pay for MPI_Init.
+  const bool mpi = started_with("OMPI_COMM_WORLD_SIZE") || started_with("PMIX_RANK");
+  if (mpi) return std::make_unique<MpiCommunicator>();
+  const char* tasks = std::getenv("SLURM_STEP_NUM_TASKS");
+  if (tasks != nullptr && std::atoi(tasks) > 1 && started_with("SLURM_PROCID")) {
+    fail_usage(
+        "srun started {} tasks without PMIx, so each would be a world of its own; use "
+        "srun --mpi=pmix",
+        tasks);
+  }
+  return connect_self();
+}
+
+}  // namespace lockstep

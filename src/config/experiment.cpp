@@ -1,0 +1,40 @@
+#include "lockstep/config/experiment.h"
+
+#include <string_view>
+
+#include "config/override.h"
+#include "config/read.h"
+#include "config/text.h"
+#include "config/validate.h"
+#include "config/write.h"
+#include "lockstep/core/error.h"
+#include "lockstep/core/files.h"
+
+namespace lockstep {
+
+Experiment load_experiment(const std::string& file, std::span<const std::string> overrides) {
+  return parse_experiment(read_file(file), file, overrides);
+}
+
+Experiment parse_experiment(const std::string& text, const std::string& origin,
+                            std::span<const std::string> overrides) {
+  proto::Experiment message = parse_text(text, origin);
+  for (const std::string& override : overrides) apply_override(override, message);
+  try {
+    const Experiment experiment = read_experiment(message);
+    validate(experiment);
+    return experiment;
+  } catch (const Error& error) {
+    throw error.within(overrides.empty() ? origin : origin + " with its overrides");
+  }
+}
+
+std::string to_text(const Experiment& experiment) {
+  return print_text(write_experiment(experiment));
+}
+
+Digest digest_of(const Experiment& experiment) {
+  return digest_of(std::string_view(to_text(experiment)));
+}
+
+}  // namespace lockstep

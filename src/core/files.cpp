@@ -1,0 +1,148 @@
+#include "lockstep/core/files.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "lockstep/core/error.h"
+
+namespace lockstep {
+
+namespace {
+
+// A file descriptor that closes itself.
+class Descriptor {
+ public:
+  Descriptor(const fs::path& path, int flags, ::mode_t mode = 0)
+      : number_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {}
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  int number() const { return number_; }
+  bool open() const { return number_ >= 0; }
+
+  // Closes now; false when the system reports a late write error.
+  bool close() {
+    const int number = number_;
+    number_ = -1;
+    return ::close(number) == 0;
+  }
+
+ private:
+  int number_;
+};
+
+[[noreturn]] void fail_write(const fs::path& path, const char* operation) {
+  const int error = errno;
+  fail_internal("{}: {} failed: {}", path.string(), operation, std::strerror(error));
+}
+
+// The size of an open regular file in bytes.
+std::size_t readable_bytes(const Descriptor& file, const fs::path& path) {
+  if (!file.open()) {
+    const int error = errno;
+    fail_usage("{}: cannot be opened: {}", path.string(), std::strerror(error));
+  }
+  struct ::stat status {};
+  if (::fstat(file.number(), &status) != 0 || !S_ISREG(status.st_mode)) {
+    fail_usage("{}: is not a file", path.string());
+  }
+  return static_cast<std::size_t>(status.st_size);
+}
+
+void write_all(const Descriptor& file, std::string_view content, const fs::path& path) {
+  while (!content.empty()) {
+    const ::ssize_t written = ::write(file.number(), content.data(), content.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail_write(path, "write");
+    content.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+void write_and_sync(const fs::path& path, std::string_view content) {
+  Descriptor file(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  if (!file.open()) fail_write(path, "open for writing");
+  write_all(file, content, path);
+  if (::fsync(file.number()) != 0) fail_write(path, "sync");
+  if (!file.close()) fail_write(path, "close");
+}
+
+}  // namespace
+
+std::string read_file(const fs::path& path) {
+  const Descriptor file(path, O_RDONLY);
+  std::string content(readable_bytes(file, path), '\0');
+  std::size_t have = 0;
+  while (have < content.size()) {
+    const ::ssize_t got = ::read(file.number(), content.data() + have, content.size() - have);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      const int error = errno;
+      fail_usage("{}: cannot be read: {}", path.string(), std::strerror(error));
+    }
+    if (got == 0) break;
+    have += static_cast<std::size_t>(got);
+  }
+  content.resize(have);
+  return content;
+}
+
+void write_file_atomically(const fs::path& path, std::string_view content) {
+  fs::path temporary = path;
+  temporary += ".tmp";
+  try {
+    write_and_sync(temporary, content);
+    if (::rename(temporary.c_str(), path.c_str()) != 0) fail_write(path, "rename");
+  } catch (const Error&) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  sync_folder(path.has_parent_path() ? path.parent_path() : fs::path("."));
+}
+
+void sync_folder(const fs::path& folder) {
+  const Descriptor directory(folder, O_RDONLY | O_DIRECTORY);
+  if (!directory.open()) fail_write(folder, "open folder");
+  if (::fsync(directory.number()) != 0) fail_write(folder, "sync folder");
+}
+
+MappedFile::MappedFile(const fs::path& path) {
+  const Descriptor file(path, O_RDONLY);
+  size_ = readable_bytes(file, path);
+  if (size_ == 0) return;
+  void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.number(), 0);
+  if (memory == MAP_FAILED) {
+    const int error = errno;
+    fail_usage("{}: cannot be mapped: {}", path.string(), std::strerror(error));
+  }
+  data_ = static_cast<const char*>(memory);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<char*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept : data_(other.data_), size_(other.size_) {
+  other.data_ = nullptr;
+  other.size_ = 0;
+}
+
+std::uint64_t file_bytes(const fs::path& path) {
+  struct ::stat status {};
+  if (::stat(path.c_str(), &status) != 0) {
+    const int error = errno;
+    fail_usage("{}: {}", path.string(), std::strerror(error));
+  }
+  if (!S_ISREG(status.st_mode)) fail_usage("{}: is not a file", path.string());
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+}  // namespace lockstep

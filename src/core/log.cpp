@@ -1,0 +1,35 @@
+#include "lockstep/core/log.h"
+
+#include <fmt/format.h>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <memory>
+
+#include "lockstep/core/error.h"
+
+namespace lockstep {
+
+void start_log(int rank) {
+  auto terminal = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  terminal->set_level(spdlog::level::warn);
+  terminal->set_pattern(rank == 0 ? "lockstep: %v" : fmt::format("lockstep: rank {}: %v", rank));
+  auto logger = std::make_shared<spdlog::logger>("lockstep", terminal);
+  logger->set_level(spdlog::level::info);
+  logger->flush_on(spdlog::level::warn);
+  spdlog::set_default_logger(logger);
+}
+
+void log_to_file(const std::filesystem::path& path) {
+  try {
+    auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string());
+    file->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
+    spdlog::default_logger()->sinks().push_back(file);
+  } catch (const spdlog::spdlog_ex& error) {
+    fail_internal("{}: cannot be opened for the log: {}", path.string(), error.what());
+  }
+}
+
+}  // namespace lockstep

@@ -1,0 +1,115 @@
+#include "data/augmentation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "data/clones.h"
+#include "lockstep/core/philox.h"
+
+namespace lockstep {
+
+namespace {
+
+// One zero before the image and two after it: coordinates are clamped to one
+// pixel outside, and a sample reads its right and lower neighbours.
+constexpr int kBefore = 1;
+constexpr int kBorder = 3;
+
+// Input coordinates, counted in the padded image, of output pixel (x, y):
+// (xx x + xy y + x0, -xy x + xx y + y0).
+struct InverseMap {
+  float xx;
+  float xy;
+  float x0;
+  float y0;
+};
+
+InverseMap inverse_map(const AffineTransform& transform, const ImageShape& shape) {
+  const float centre_x = static_cast<float>(shape.width - 1) / 2;
+  const float centre_y = static_cast<float>(shape.height - 1) / 2;
+  const float xx = std::cos(transform.angle_radians) / transform.scale;
+  const float xy = std::sin(transform.angle_radians) / transform.scale;
+  const float from_x = centre_x + transform.shift_x_pixels;
+  const float from_y = centre_y + transform.shift_y_pixels;
+  return {xx, xy, centre_x + kBefore - xx * from_x - xy * from_y,
+          centre_y + kBefore + xy * from_x - xx * from_y};
+}
+
+// padded [height + kBorder, width + kBorder] to plane [height, width].
+LOCKSTEP_CLONES void sample(const float* __restrict padded, const InverseMap map, int height,
+                            int width, float* __restrict plane) {
+  const int stride = width + kBorder;
+  const float last_x = static_cast<float>(width + kBefore);
+  const float last_y = static_cast<float>(height + kBefore);
+  for (int y = 0; y < height; ++y) {
+    const float row_x = map.xy * static_cast<float>(y) + map.x0;
+    const float row_y = map.xx * static_cast<float>(y) + map.y0;
+    for (int x = 0; x < width; ++x) {
+      const float at_x = std::min(std::max(map.xx * static_cast<float>(x) + row_x, 0.0F), last_x);
+      const float at_y = std::min(std::max(-map.xy * static_cast<float>(x) + row_y, 0.0F), last_y);
+      const int left = static_cast<int>(at_x);
+      const int top = static_cast<int>(at_y);
+      const float part_x = at_x - static_cast<float>(left);
+      const float part_y = at_y - static_cast<float>(top);
+      const int corner = top * stride + left;
+      const float upper_left = padded[corner];
+      const float lower_left = padded[corner + stride];
+      const float upper = upper_left + part_x * (padded[corner + 1] - upper_left);
+      const float lower = lower_left + part_x * (padded[corner + stride + 1] - lower_left);
+      plane[x] = upper + part_y * (lower - upper);
+    }
+    plane += width;
+  }
+}
+
+}  // namespace
+
+AffineTransform draw_transform(const AugmentationOptions& options, std::uint64_t seed,
+                               std::uint64_t row, int epoch) {
+  const PhiloxBlock words =
+      philox(philox_key(seed, Purpose::kAugment),
+             {static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(row >> 32),
+              static_cast<std::uint32_t>(epoch), 0});
+  const auto symmetric = [&](std::size_t word, float limit) {
+    return (2 * unit_interval(words[word]) - 1) * limit;
+  };
+  AffineTransform transform;
+  transform.angle_radians =
+      symmetric(0, options.rotation_degrees) * (std::numbers::pi_v<float> / 180);
+  transform.shift_x_pixels = symmetric(1, options.translation_pixels);
+  transform.shift_y_pixels = symmetric(2, options.translation_pixels);
+  transform.scale = 1 + symmetric(3, options.scale);
+  return transform;
+}
+
+Augmenter::Augmenter(const ImageShape& shape)
+    : shape_(shape),
+      padded_(static_cast<std::size_t>((shape.height + kBorder) * (shape.width + kBorder))),
+      plane_(static_cast<std::size_t>(shape.height * shape.width)) {}
+
+void Augmenter::apply(std::span<const std::uint8_t> pixels, const AffineTransform& transform,
+                      std::span<float> image) {
+  const InverseMap map = inverse_map(transform, shape_);
+  const int channels = shape_.channels;
+  for (int channel = 0; channel < channels; ++channel) {
+    const std::uint8_t* from = pixels.data() + channel;
+    for (int y = 0; y < shape_.height; ++y) {
+      float* row = padded_.data() + (y + kBefore) * (shape_.width + kBorder) + kBefore;
+      for (int x = 0; x < shape_.width; ++x) row[x] = from[x * channels];
+      from += shape_.width * channels;
+    }
+    if (channels == 1) {
+      sample(padded_.data(), map, shape_.height, shape_.width, image.data());
+      return;
+    }
+    sample(padded_.data(), map, shape_.height, shape_.width, plane_.data());
+    float* to = image.data() + channel;
+    for (const float value : plane_) {
+      *to = value;
+      to += channels;
+    }
+  }
+}
+
+}  // namespace lockstep

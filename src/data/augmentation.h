@@ -1,0 +1,43 @@
+// Random affine augmentation: rotation, scale and translation about the image's
+// centre, sampled bilinearly, zero outside the image.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "lockstep/core/batch.h"
+#include "lockstep/data/options.h"
+
+namespace lockstep {
+
+// The image is rotated (clockwise on the screen, as y points down), scaled, then
+// shifted (right and down). The default changes nothing.
+struct AffineTransform {
+  float angle_radians = 0;
+  float scale = 1;
+  float shift_x_pixels = 0;
+  float shift_y_pixels = 0;
+};
+
+// The transform of row `row` in `epoch`: a pure function of its arguments.
+AffineTransform draw_transform(const AugmentationOptions& options, std::uint64_t seed,
+                               std::uint64_t row, int epoch);
+
+// Applies transforms to images of one shape. Holds scratch memory, so one a
+// thread; the result does not depend on what was done before.
+class Augmenter {
+ public:
+  explicit Augmenter(const ImageShape& shape);
+
+  // pixels [height, width, channels] to image, of the same layout, in pixel units.
+  void apply(std::span<const std::uint8_t> pixels, const AffineTransform& transform,
+             std::span<float> image);
+
+ private:
+  ImageShape shape_;
+  std::vector<float> padded_;  // [height + 3, width + 3]: one channel in a border of zeros
+  std::vector<float> plane_;   // [height, width]
+};
+
+}  // namespace lockstep

@@ -1,0 +1,10 @@
+// For hot loops: the function is compiled for several generations of x86-64
+// processors, and the loader picks the best one that the machine has.
+#pragma once
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LOCKSTEP_CLONES  // the picking runs before a sanitizer is ready
+#else
+#define LOCKSTEP_CLONES \
+  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#endif

@@ -1,0 +1,146 @@
+#include "data/csv_header.h"
+
+#include <algorithm>
+
+#include "lockstep/core/error.h"
+#include "lockstep/core/names.h"
+
+namespace lockstep {
+
+namespace {
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr std::size_t kMostShown = 40;  // bytes of a bad field in a message
+constexpr std::string_view kDigits = "0123456789";
+
+// The line at `first`, without its end.
+std::string_view line_at(std::string_view text, std::size_t first) {
+  std::string_view line = text.substr(first, text.find('\n', first) - first);
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return line;
+}
+
+std::vector<std::string_view> split_fields(std::string_view line) {
+  std::vector<std::string_view> fields;
+  std::size_t first = 0;
+  for (;;) {
+    const std::size_t comma = line.find(',', first);
+    fields.push_back(line.substr(first, comma - first));
+    if (comma == std::string_view::npos) return fields;
+    first = comma + 1;
+  }
+}
+
+// A field as it can stand in a one-line message.
+std::string shown(std::string_view field) {
+  std::string text;
+  for (const char c : field.substr(0, kMostShown)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F) {
+      text += fmt::format("\\x{:02x}", byte);
+    } else {
+      text += c;
+    }
+  }
+  return "\"" + text + (field.size() > kMostShown ? "...\"" : "\"");
+}
+
+void check_header(const CsvHeader& header, const std::string& name, const DataOptions& options,
+                  Labels labels) {
+  const int pixels = options.shape.pixels();
+  const bool labelled = header.label_column >= 0;
+  if (!labelled && labels == Labels::kRequired) {
+    fail_usage("{}:1:1: no column \"{}\" in the header{}; its first of {} columns is {}", name,
+               options.label_column, did_you_mean(options.label_column, header.names),
+               header.columns(), shown(header.names.front()));
+  }
+  const int found = header.columns() - (labelled ? 1 : 0);
+  if (found == pixels) return;
+  fail_usage("{}:1:1: {} pixel columns {} column \"{}\"; expected {} for images of {}x{}x{}", name,
+             found, labelled ? "besides" : "and no", options.label_column, pixels,
+             options.shape.height, options.shape.width, options.shape.channels);
+}
+
+// What is wrong with one field, or an empty string.
+std::string fault_of(std::string_view field, std::string_view largest, std::string_view kind) {
+  if (field.empty()) return fmt::format("empty field; expected a {}", kind);
+  if (field.find('"') != std::string_view::npos) {
+    return fmt::format("quoted field {}; expected a bare {}", shown(field), kind);
+  }
+  if (field.find_first_of(" \t") != std::string_view::npos) {
+    return fmt::format("{} contains a space; expected a {}", shown(field), kind);
+  }
+  const bool negative = field.front() == '-' && field.size() > 1;
+  const std::string_view digits = field.substr(negative ? 1 : 0);
+  if (digits.find_first_not_of(kDigits) != std::string_view::npos) {
+    return fmt::format("{} is not a whole number; expected a {}", shown(field), kind);
+  }
+  const bool above =
+      digits.size() > largest.size() || (digits.size() == largest.size() && digits > largest);
+  if (!negative && !above) return {};
+  return fmt::format("{} is out of range; expected a {}", shown(field), kind);
+}
+
+}  // namespace
+
+CsvHeader parse_csv_header(std::string_view file, const std::string& name,
+                           const DataOptions& options, Labels labels) {
+  CsvHeader header;
+  header.text = file;
+  if (header.text.starts_with(kByteOrderMark)) header.text.remove_prefix(kByteOrderMark.size());
+  const std::size_t last = header.text.find_last_not_of("\r\n");
+  if (last == std::string_view::npos) {
+    fail_usage("{}:1:1: the file is empty; expected a header line and rows", name);
+  }
+  header.body_last = last + 1;
+  const std::string_view line = line_at(header.text, 0);
+  for (const std::string_view field : split_fields(line)) header.names.emplace_back(field);
+  const std::size_t quote = line.find('"');
+  if (quote != std::string_view::npos) {
+    fail_usage("{}:1:{}: quoted field in the header; expected bare column names", name, quote + 1);
+  }
+  const auto found = std::find(header.names.begin(), header.names.end(), options.label_column);
+  if (found != header.names.end()) {
+    header.label_column = static_cast<int>(found - header.names.begin());
+  }
+  check_header(header, name, options, labels);
+  header.body_first = std::min(header.text.find('\n'), header.body_last);
+  if (header.body_first == header.body_last) {
+    fail_usage("{}:2:1: no row follows the header; expected at least one", name);
+  }
+  ++header.body_first;
+  return header;
+}
+
+void fail_csv_row(const CsvHeader& header, const std::string& name, const DataOptions& options,
+                  std::size_t row) {
+  const auto row_place = header.text.begin() + static_cast<std::ptrdiff_t>(row);
+  const auto line_number = 1 + std::count(header.text.begin(), row_place, '\n');
+  const std::string_view line = line_at(header.text.substr(0, header.body_last), row);
+  if (line.empty()) {
+    fail_usage("{}:{}:1: blank line; expected {} columns", name, line_number, header.columns());
+  }
+  const std::vector<std::string_view> fields = split_fields(line);
+  const std::string largest_label = std::to_string(options.classes - 1);
+  const std::string label_kind = fmt::format("label from 0 to {}", largest_label);
+  for (std::size_t i = 0; i < fields.size() && i < header.names.size(); ++i) {
+    const bool label = static_cast<int>(i) == header.label_column;
+    const std::string fault = label ? fault_of(fields[i], largest_label, label_kind)
+                                    : fault_of(fields[i], "255", "pixel from 0 to 255");
+    if (fault.empty()) continue;
+    fail_usage("{}:{}:{}: column \"{}\": {}", name, line_number, fields[i].data() - line.data() + 1,
+               header.names[i], fault);
+  }
+  if (fields.size() == header.names.size()) {
+    fail_internal("{}:{}:1: row refused without a fault", name, line_number);
+  }
+  const bool fewer = fields.size() < header.names.size();
+  const std::size_t column =
+      fewer ? line.size() + 1
+            : static_cast<std::size_t>(fields[header.names.size()].data() - line.data()) + 1;
+  fail_usage("{}:{}:{}: {} columns, {} \"{}\"; expected {}, as in the header", name, line_number,
+             column, fields.size(), fewer ? "without" : "beyond",
+             fewer ? header.names[fields.size()] : header.names.back(), header.columns());
+}
+
+}  // namespace lockstep

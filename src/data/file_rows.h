@@ -1,0 +1,44 @@
+// The rows of a source that this rank has read, in file order; the ranks' parts
+// follow each other by rank. Plain values.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "data/zeroed_pages.h"
+#include "lockstep/comm/communicator.h"
+#include "lockstep/core/batch.h"
+#include "lockstep/data/options.h"
+#include "lockstep/data/row_share.h"
+
+namespace lockstep {
+
+struct FileRows {
+  std::int64_t first = 0;            // number of this rank's first row in the source
+  std::int64_t count = 0;            // rows of this rank
+  std::int64_t total = 0;            // rows of all ranks
+  std::int64_t pixels_per_row = 0;   // shape.pixels()
+  ZeroedPages pixels;                // [count, pixels_per_row]
+  bool labelled = false;             // the source has labels; the same on every rank
+  std::vector<std::int32_t> labels;  // [count], or empty for unlabelled rows
+
+  const std::uint8_t* row(std::int64_t index) const {
+    return pixels.data() + index * pixels_per_row;
+  }
+  std::int32_t label(std::int64_t index) const {
+    return labelled ? labels[static_cast<std::size_t>(index)] : 0;
+  }
+};
+
+// Part `index` of `count` equal parts of a file.
+struct FilePart {
+  int index;
+  int count;
+};
+
+// Collective: this rank's part of `source`. Errors (2, agreed) name file, line
+// and column.
+FileRows read_rows(Communicator& comm, const SourceOptions& source, const DataOptions& options,
+                   Labels labels);
+
+}  // namespace lockstep

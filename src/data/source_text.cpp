@@ -1,0 +1,74 @@
+#include "data/source_text.h"
+
+#include <algorithm>
+#include <span>
+#include <vector>
+
+#include "data/gzip.h"
+#include "data/zip_member.h"
+#include "lockstep/core/error.h"
+
+namespace lockstep {
+
+namespace {
+
+constexpr std::string_view kZipMagic = "PK\x03\x04";
+
+// Every rank reads its own part of what must be one and the same file.
+void check_same_size(Communicator& comm, const std::string& name, std::uint64_t bytes) {
+  const std::vector<std::uint64_t> all = gather_values(comm, bytes);
+  for (std::size_t rank = 1; rank < all.size(); ++rank) {
+    if (all[rank] == all[0]) continue;
+    throw Error(ExitCode::kUsage,
+                fmt::format("{}: {} bytes on rank 0 but {} on rank {}; expected the same file on "
+                            "every node",
+                            name, all[0], all[rank], rank),
+                Reach::kAgreed);
+  }
+}
+
+}  // namespace
+
+SourceText::SourceText(Communicator& comm, const std::string& path, const std::string& member)
+    : name_(member.empty() ? path : path + ":" + member) {
+  std::optional<ZipMember> zip;
+  bool gzip = false;
+  std::uint64_t bytes = 0;
+  agree(comm, [&] {
+    if (!member.empty()) {
+      zip.emplace(path, member);
+      bytes = zip->bytes();
+      return;
+    }
+    file_.emplace(path);
+    const std::string_view text = file_->text();
+    if (text.starts_with(kZipMagic)) {
+      fail_usage("{}: is a zip archive; expected the name of a member too: {}", path,
+                 zip_member_names(path));
+    }
+    gzip = is_gzip(text);
+    bytes = gzip ? gunzipped_bytes(text, name_) : text.size();
+  });
+  check_same_size(comm, name_, bytes);
+  if (!zip && !gzip) return;
+  const bool first_of_node = comm.node_place() == 0;
+  inflated_ = comm.share(first_of_node ? bytes : 0);
+  agree(comm, [&] {
+    if (!first_of_node) return;
+    const auto memory = inflated_->part(0);
+    if (zip) {
+      zip->read(memory);
+    } else {
+      gunzip(file_->text(), name_, memory);
+    }
+  });
+  file_.reset();
+}
+
+std::string_view SourceText::text() const {
+  if (!inflated_) return file_->text();
+  const auto memory = inflated_->part(0);
+  return {reinterpret_cast<const char*>(memory.data()), memory.size()};
+}
+
+}  // namespace lockstep

@@ -1,0 +1,34 @@
+// The bytes of a source: a plain file, mapped; or a member of a zip archive or a
+// gzip file, inflated once a node into memory that the node's ranks share.
+//
+// Made and destroyed by all ranks together.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "lockstep/comm/communicator.h"
+#include "lockstep/core/files.h"
+
+namespace lockstep {
+
+class SourceText {
+ public:
+  // Collective: `member` is empty unless `path` is a zip archive. Errors (2,
+  // agreed): no such file, not a zip, no such member, encrypted, damaged.
+  SourceText(Communicator& comm, const std::string& path, const std::string& member);
+
+  // Local, below.
+  std::string_view text() const;
+  // For errors: the path, or path:member.
+  const std::string& name() const { return name_; }
+
+ private:
+  std::string name_;
+  std::optional<MappedFile> file_;
+  std::unique_ptr<SharedWindow> inflated_;
+};
+
+}  // namespace lockstep

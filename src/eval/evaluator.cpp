@@ -1,0 +1,99 @@
+#include "lockstep/eval/evaluator.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+namespace lockstep {
+
+namespace {
+
+// Cross entropy of one row: log sum exp(logits) - logit of the label.
+double loss_of(std::span<const float> logits, std::int32_t label) {
+  const float largest = *std::max_element(logits.begin(), logits.end());
+  double total = 0;
+  for (const float logit : logits) total += std::exp(static_cast<double>(logit) - largest);
+  return std::log(total) + largest - logits[static_cast<std::size_t>(label)];
+}
+
+// Each rank's values, one rank after the other, on every rank.
+std::vector<double> gather_in_order(Communicator& comm, const std::vector<double>& mine) {
+  const auto bytes = std::as_bytes(std::span(mine));
+  const std::vector<std::byte> copy(bytes.begin(), bytes.end());
+  const auto parts = comm.all_to_all(
+      std::vector<std::vector<std::byte>>(static_cast<std::size_t>(comm.world_size()), copy));
+  std::vector<double> all;
+  for (const auto& part : parts) {
+    const std::size_t before = all.size();
+    all.resize(before + part.size() / sizeof(double));
+    if (!part.empty()) std::memcpy(all.data() + before, part.data(), part.size());
+  }
+  return all;
+}
+
+}  // namespace
+
+Evaluator::Evaluator(const Network& network, Workers& workers, Precision precision,
+                     Normalization normalization)
+    : network_(network), workers_(workers), normalization_(std::move(normalization)) {
+  for (int worker = 0; worker < workers.count(); ++worker) {
+    executors_.emplace_back(network, precision);
+  }
+  batches_.resize(executors_.size());
+}
+
+std::vector<float> Evaluator::logits(const Weights& weights, const RowShare& rows) {
+  const auto classes = static_cast<std::size_t>(network_.classes());
+  std::vector<float> logits(static_cast<std::size_t>(rows.size()) * classes);
+  std::atomic<std::int64_t> next{0};
+  workers_.run([&](int worker) {
+    const auto w = static_cast<std::size_t>(worker);
+    for (std::int64_t chunk = next++; chunk < rows.chunks(); chunk = next++) {
+      const Range range = rows.chunk(chunk);
+      fill_batch(rows, range, normalization_, batches_[w]);
+      executors_[w].infer(
+          weights, batches_[w],
+          std::span(logits).subspan(static_cast<std::size_t>(range.first) * classes,
+                                    static_cast<std::size_t>(range.size()) * classes));
+    }
+  });
+  return logits;
+}
+
+Evaluation Evaluator::evaluate(Communicator& comm, const Weights& weights, const RowShare& rows,
+                               const std::vector<std::string>& class_names) {
+  const auto classes = static_cast<std::size_t>(network_.classes());
+  const std::vector<float> all_logits = logits(weights, rows);
+  std::vector<std::int64_t> confusion(classes * classes, 0);
+  std::vector<double> chunk_losses(static_cast<std::size_t>(rows.chunks()), 0.0);
+  for (std::size_t row = 0; row < static_cast<std::size_t>(rows.size()); ++row) {
+    const auto of_row = std::span(all_logits).subspan(row * classes, classes);
+    const auto predicted =
+        static_cast<std::size_t>(std::max_element(of_row.begin(), of_row.end()) - of_row.begin());
+    ++confusion[static_cast<std::size_t>(rows.labels[row]) * classes + predicted];
+    chunk_losses[row / static_cast<std::size_t>(kChunkRows)] += loss_of(of_row, rows.labels[row]);
+  }
+  comm.sum(confusion);
+  Evaluation evaluation;
+  evaluation.classes = network_.classes();
+  evaluation.class_names = class_names;
+  evaluation.confusion = std::move(confusion);
+  for (const double loss : gather_in_order(comm, chunk_losses)) evaluation.loss_sum += loss;
+  return evaluation;
+}
+
+std::vector<double> probabilities(std::span<const float> logits) {
+  const float largest = *std::max_element(logits.begin(), logits.end());
+  std::vector<double> result;
+  double total = 0;
+  for (const float logit : logits) {
+    result.push_back(std::exp(static_cast<double>(logit) - largest));
+    total += result.back();
+  }
+  for (double& each : result) each /= total;
+  return result;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,87 @@
+// Convolutions by LibTorch (oneDNN), in channels-last layout.
+
+#include <ATen/ops/constant_pad_nd.h>
+#include <ATen/ops/convolution.h>
+#include <ATen/ops/convolution_backward.h>
+
+#include <optional>
+
+#include "model/op_runner.h"
+
+namespace lockstep {
+
+namespace {
+
+// [n, h, w, c] as the [n, c, h, w] tensor with channels-last strides, and back.
+at::Tensor channels_first(const at::Tensor& x) { return x.permute({0, 3, 1, 2}); }
+at::Tensor channels_last(const at::Tensor& x) { return x.permute({0, 2, 3, 1}); }
+
+class Conv final : public OpRunner {
+ public:
+  Conv(const Op& op, at::ScalarType type, InputGradient input)
+      : conv_(std::get<ConvOp>(op.work)), op_(op), type_(type), input_(input) {}
+
+  at::Tensor forward(const Pass& pass, at::Tensor x) override {
+    x = channels_first(x);
+    if (!symmetric()) x = at::constant_pad_nd(x, {before(), after(), before(), after()});
+    at::Tensor y = at::convolution(x, weight(pass), bias(pass), strides(), padding(), {1, 1},
+                                   /*transposed=*/false, {0, 0}, /*groups=*/1);
+    if (pass.mode == Mode::kTrain) x_ = std::move(x);
+    return channels_last(y).contiguous();
+  }
+
+  at::Tensor backward(const Pass& pass, at::Tensor dy) override {
+    const bool needs_input = input_ == InputGradient::kNeeded;
+    const bool has_bias = conv_.bias.size() > 0;
+    const auto bias_sizes =
+        has_bias ? at::OptionalIntArrayRef(bias_shape_) : at::OptionalIntArrayRef();
+    auto [dx, dw, db] = at::convolution_backward(
+        channels_first(dy), x_, weight(pass), bias_sizes, strides(), padding(), {1, 1},
+        /*transposed=*/false, {0, 0}, /*groups=*/1, {needs_input, true, has_bias});
+    x_.reset();
+    filters_first(view_floats(pass.gradient(conv_.weight), stored_shape())).copy_(dw);
+    if (has_bias) view_floats(pass.gradient(conv_.bias), bias_shape_).copy_(db);
+    if (!needs_input) return {};
+    if (!symmetric()) {
+      dx = dx.slice(2, before(), before() + op_.in.height)
+               .slice(3, before(), before() + op_.in.width);
+    }
+    return channels_last(dx).contiguous();
+  }
+
+ private:
+  std::int64_t before() const { return conv_.padding_before; }
+  std::int64_t after() const { return conv_.padding_after; }
+  bool symmetric() const { return conv_.padding_before == conv_.padding_after; }
+  std::array<std::int64_t, 2> strides() const { return {conv_.stride, conv_.stride}; }
+  std::array<std::int64_t, 2> padding() const {
+    return symmetric() ? std::array<std::int64_t, 2>{before(), before()}
+                       : std::array<std::int64_t, 2>{0, 0};
+  }
+  std::array<std::int64_t, 4> stored_shape() const {
+    return {op_.out.channels, conv_.kernel, conv_.kernel, op_.in.channels};
+  }
+  static at::Tensor filters_first(const at::Tensor& stored) { return stored.permute({0, 3, 1, 2}); }
+  at::Tensor weight(const Pass& pass) const {
+    return filters_first(view_weights(pass, conv_.weight, stored_shape(), type_));
+  }
+  std::optional<at::Tensor> bias(const Pass& pass) const {
+    if (conv_.bias.size() == 0) return std::nullopt;
+    return view_weights(pass, conv_.bias, bias_shape_, type_);
+  }
+
+  ConvOp conv_;
+  Op op_;
+  at::ScalarType type_;
+  InputGradient input_;
+  std::array<std::int64_t, 1> bias_shape_{op_.out.channels};
+  at::Tensor x_;  // of the pass under way
+};
+
+}  // namespace
+
+std::unique_ptr<OpRunner> make_conv(const Op& op, at::ScalarType type, InputGradient input) {
+  return std::make_unique<Conv>(op, type, input);
+}
+
+}  // namespace lockstep

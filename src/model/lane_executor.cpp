@@ -1,0 +1,123 @@
+#include "lockstep/model/lane_executor.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "lockstep/core/error.h"
+#include "model/loss.h"
+#include "model/op_runner.h"
+
+namespace lockstep {
+
+at::Tensor make_activations(std::int64_t samples, const ImageShape& shape, at::ScalarType type) {
+  return at::empty({samples, shape.height, shape.width, shape.channels}, type);
+}
+
+at::Tensor view_floats(const float* data, at::IntArrayRef shape) {
+  return at::from_blob(const_cast<float*>(data), shape, at::kFloat);
+}
+
+at::Tensor view_weights(const Pass& pass, const Range& range, at::IntArrayRef shape,
+                        at::ScalarType type) {
+  if (type == at::kFloat) return view_floats(pass.values(range), shape);
+  auto* bits = const_cast<std::uint16_t*>(pass.weights.rounded().data() + range.first);
+  return at::from_blob(bits, shape, type);
+}
+
+namespace {
+
+std::unique_ptr<OpRunner> make_runner(const Op& op, at::ScalarType type, InputGradient input,
+                                      bool last) {
+  if (std::holds_alternative<ConvOp>(op.work)) return make_conv(op, type, input);
+  if (std::holds_alternative<NormOp>(op.work)) return make_norm(op, type);
+  if (std::holds_alternative<GateOp>(op.work)) return make_gate(op, type);
+  if (std::holds_alternative<ActivationOp>(op.work)) return make_activation(op);
+  return last ? make_logits(op, type, input) : make_dense(op, type, input);
+}
+
+// An op whose input needs no gradient: nothing before it has parameters.
+bool has_parameters(const Op& op) {
+  return std::holds_alternative<ConvOp>(op.work) || std::holds_alternative<DenseOp>(op.work) ||
+         std::holds_alternative<NormOp>(op.work);
+}
+
+}  // namespace
+
+struct LaneExecutor::State {
+  const Network& network;
+  at::ScalarType type;
+  std::vector<std::unique_ptr<OpRunner>> runners;
+
+  at::Tensor forward(const Pass& pass) {
+    const Batch& batch = pass.batch;
+    const ImageShape& shape = network.input();
+    at::Tensor x =
+        view_floats(batch.images.data(), {batch.size, shape.height, shape.width, shape.channels})
+            .to(type);
+    for (std::size_t i = 0; i < runners.size(); ++i) {
+      const ImageShape& in = network.ops()[i].in;
+      x = runners[i]->forward(pass, x.view({batch.size, in.height, in.width, in.channels}));
+    }
+    return x;
+  }
+
+  void backward(const Pass& pass, at::Tensor dy) {
+    for (std::size_t i = runners.size(); i-- > 0 && dy.defined();) {
+      const ImageShape& out = network.ops()[i].out;
+      dy = runners[i]->backward(pass,
+                                dy.view({pass.batch.size, out.height, out.width, out.channels}));
+    }
+  }
+};
+
+LaneExecutor::LaneExecutor(const Network& network, Precision precision)
+    : state_(std::make_unique<State>(
+          State{network, precision == Precision::kBf16 ? at::kBFloat16 : at::kFloat, {}})) {
+  InputGradient input = InputGradient::kUnused;
+  for (const Op& op : network.ops()) {
+    const bool last = &op == &network.ops().back();
+    state_->runners.push_back(make_runner(op, state_->type, input, last));
+    if (has_parameters(op)) input = InputGradient::kNeeded;
+  }
+}
+
+LaneExecutor::~LaneExecutor() = default;
+LaneExecutor::LaneExecutor(LaneExecutor&&) noexcept = default;
+
+LaneResult LaneExecutor::train(const Weights& weights, const Batch& batch,
+                               const LaneContext& context, std::span<float> gradients,
+                               std::span<float> statistics) {
+  if (batch.size == 0) {
+    std::fill(gradients.begin(), gradients.end(), 0.0F);
+    std::fill(statistics.begin(), statistics.end(), 0.0F);
+    return {};
+  }
+  const c10::InferenceMode no_autograd;
+  const Pass pass{Mode::kTrain, state_->network, weights, batch, context, gradients, statistics};
+  const at::Tensor logits = state_->forward(pass);
+  at::Tensor d_logits = at::empty(logits.sizes(), at::kFloat);
+  const LaneResult result =
+      cross_entropy({logits.data_ptr<float>(), static_cast<std::size_t>(logits.numel())},
+                    batch.labels, context.label_smoothing,
+                    {d_logits.data_ptr<float>(), static_cast<std::size_t>(d_logits.numel())});
+  state_->backward(pass, std::move(d_logits));
+  return result;
+}
+
+void LaneExecutor::infer(const Weights& weights, const Batch& batch, std::span<float> logits) {
+  if (batch.size == 0) return;
+  const c10::InferenceMode no_autograd;
+  const Pass pass{Mode::kInfer, state_->network, weights, batch, {}, {}, {}};
+  const at::Tensor result = state_->forward(pass);
+  std::copy_n(result.data_ptr<float>(), result.numel(), logits.begin());
+}
+
+void prepare_worker_thread() { at::set_num_threads(1); }
+
+}  // namespace lockstep

@@ -1,0 +1,120 @@
+// Batch normalization over a lane's own samples ("ghost batch norm"), fused with
+// the relu before it and the relu and dropout after it.
+//
+// Ioffe and Szegedy, "Batch Normalization" (2015), algorithm 1 and section 3; the
+// backward pass is its chain rule with u = relu_before(x), m and v its mean and
+// variance over N values, i = 1 / sqrt(v + epsilon), g the scale, d the gradient at
+// the norm's output, S sums over the N values:
+//   du = g i (d - S(d) / N - (u - m) i^2 (S(d u) - m S(d)) / N)
+
+#include <cmath>
+#include <vector>
+
+#include "model/dropout_bytes.h"
+#include "model/kernels.h"
+#include "model/op_runner.h"
+
+namespace lockstep {
+
+namespace {
+
+template <typename T>
+class Norm final : public OpRunner {
+ public:
+  Norm(const Op& op, at::ScalarType type) : norm_(std::get<NormOp>(op.work)), op_(op), type_(type) {
+    const auto channels = static_cast<std::size_t>(op.in.channels);
+    for (auto* values :
+         {&mean_, &variance_, &factor_, &offset_, &sum_d_, &sum_dx_, &kd_, &kx_, &k1_}) {
+      values->resize(channels);
+    }
+  }
+
+  at::Tensor forward(const Pass& pass, at::Tensor x) override {
+    form_ = make_form(pass);
+    const bool training = pass.mode == Mode::kTrain;
+    if (training) {
+      kernels().of<T>().moments(data(x), form_.rows, form_.channels, form_.relu_before,
+                                mean_.data(), variance_.data());
+      write_statistics(pass);
+    }
+    const float* mean = training ? mean_.data() : pass.values(norm_.running_mean);
+    const float* variance = training ? variance_.data() : pass.values(norm_.running_variance);
+    for (std::size_t c = 0; c < mean_.size(); ++c) {
+      const float inverse = 1 / std::sqrt(variance[c] + norm_.epsilon);
+      factor_[c] = pass.values(norm_.scale)[c] * inverse;
+      offset_[c] = pass.values(norm_.shift)[c] - mean[c] * factor_[c];
+    }
+    at::Tensor y = make_activations(pass.batch.size, op_.out, type_);
+    kernels().of<T>().norm_forward(form_, data(x), factor_.data(), offset_.data(), data(y));
+    if (training) x_ = std::move(x);
+    return y;
+  }
+
+  at::Tensor backward(const Pass& pass, at::Tensor dy) override {
+    const auto& kernel = kernels().of<T>();
+    kernel.norm_sums(form_, data(x_), factor_.data(), offset_.data(), data(dy), sum_d_.data(),
+                     sum_dx_.data());
+    const auto count = static_cast<float>(form_.rows);
+    for (std::size_t c = 0; c < mean_.size(); ++c) {
+      const float inverse = 1 / std::sqrt(variance_[c] + norm_.epsilon);
+      const float sum_d_normal = inverse * (sum_dx_[c] - mean_[c] * sum_d_[c]);
+      pass.gradient(norm_.scale)[c] = sum_d_normal;
+      pass.gradient(norm_.shift)[c] = sum_d_[c];
+      kd_[c] = factor_[c];
+      kx_[c] = -factor_[c] * inverse * sum_d_normal / count;
+      k1_[c] = -factor_[c] * sum_d_[c] / count - kx_[c] * mean_[c];
+    }
+    at::Tensor dx = make_activations(pass.batch.size, op_.in, type_);
+    kernel.norm_backward(form_, data(x_), factor_.data(), offset_.data(), data(dy), kd_.data(),
+                         kx_.data(), k1_.data(), data(dx));
+    x_.reset();
+    return dx;
+  }
+
+ private:
+  static T* data(const at::Tensor& tensor) { return static_cast<T*>(tensor.data_ptr()); }
+
+  NormForm make_form(const Pass& pass) {
+    NormForm form{.rows = pass.batch.size * std::int64_t{op_.in.height} * op_.in.width,
+                  .channels = op_.in.channels,
+                  .relu_before = norm_.relu_before,
+                  .relu_after = norm_.relu_after,
+                  .bits = nullptr,
+                  .drop_below = static_cast<std::uint8_t>(norm_.drop_of_256),
+                  .keep_scale = keep_scale(norm_.drop_of_256)};
+    if (norm_.drop_of_256 > 0 && pass.mode == Mode::kTrain) {
+      form.bits = bytes_.draw(pass.context, norm_.drop_layer, pass.batch, op_.in.pixels());
+    }
+    return form;
+  }
+
+  // The running variance is the unbiased estimate, as in the paper's section 3.1.
+  void write_statistics(const Pass& pass) {
+    const auto samples = static_cast<float>(pass.batch.size);
+    const auto rows = static_cast<float>(form_.rows);
+    const float unbiased = rows > 1 ? rows / (rows - 1) : 1;
+    for (std::size_t c = 0; c < mean_.size(); ++c) {
+      pass.statistic(norm_.running_mean)[c] = samples * mean_[c];
+      pass.statistic(norm_.running_variance)[c] = samples * unbiased * variance_[c];
+    }
+  }
+
+  NormOp norm_;
+  Op op_;
+  at::ScalarType type_;
+  DropoutBytes bytes_;
+  // Of the pass under way:
+  NormForm form_{};
+  at::Tensor x_;
+  std::vector<float> mean_, variance_, factor_, offset_;  // [channels]
+  std::vector<float> sum_d_, sum_dx_, kd_, kx_, k1_;      // [channels], backward
+};
+
+}  // namespace
+
+std::unique_ptr<OpRunner> make_norm(const Op& op, at::ScalarType type) {
+  if (type == at::kFloat) return std::make_unique<Norm<float>>(op, type);
+  return std::make_unique<Norm<Bf16>>(op, type);
+}
+
+}  // namespace lockstep

@@ -1,0 +1,285 @@
+#include "lockstep/parallel/lane_sum.h"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "lockstep/comm/node_barrier.h"
+#include "lockstep/core/error.h"
+#include "parallel/lane_tree.h"
+
+namespace lockstep {
+
+namespace {
+
+constexpr std::int64_t kLineFloats = 16;  // of a cache line
+
+std::int64_t blocks_of(std::int64_t size) { return (size + kNormBlock - 1) / kNormBlock; }
+
+// Part `index` of `parts` of [0, size), cut at multiples of kNormBlock.
+Range block_share(std::int64_t size, std::int64_t parts, std::int64_t index) {
+  const Range blocks = share_of(blocks_of(size), parts, index);
+  return {std::min(blocks.first * kNormBlock, size), std::min(blocks.last * kNormBlock, size)};
+}
+
+// squares[b] for the blocks of `range`, which is cut at multiples of kNormBlock;
+// `values` begin at range.first.
+void write_squares(const float* values, Range range, std::int64_t normed_size, double* squares) {
+  for (std::int64_t first = range.first; first < range.last; first += kNormBlock) {
+    const std::int64_t last = std::min({first + kNormBlock, range.last, normed_size});
+    squares[first / kNormBlock] =
+        last > first ? square_sum(values + (first - range.first), last - first) : 0;
+  }
+}
+
+// What the three sums share: where the lanes of this rank lie.
+class LaneSumBase : public LaneSum {
+ public:
+  LaneSumBase(Communicator& comm, const LaneSumShape& shape)
+      : comm_(comm),
+        shape_(shape),
+        tree_(shape.lanes),
+        owned_(share_of(shape.lanes, comm.world_size(), comm.rank())),
+        lane_floats_((shape.size + kLineFloats - 1) / kLineFloats * kLineFloats) {}
+
+ protected:
+  std::size_t lane_bytes(std::int64_t lanes) const {
+    return static_cast<std::size_t>(lanes * lane_floats_) * sizeof(float);
+  }
+
+  Communicator& comm_;
+  LaneSumShape shape_;
+  LaneTree tree_;
+  Range owned_;
+  std::int64_t lane_floats_;  // of a lane's buffer, rounded up to cache lines
+};
+
+// All ranks on one node: every worker adds its part of the elements straight from
+// all lanes' buffers, which lie in shared memory, into the shared result.
+class NodeSum final : public LaneSumBase {
+ public:
+  NodeSum(Communicator& comm, const LaneSumShape& shape) : LaneSumBase(comm, shape) {
+    const std::vector<int> workers = gather_values(comm, shape.workers);
+    for (std::size_t rank = 0; rank < workers.size(); ++rank) {
+      if (static_cast<int>(rank) < comm.rank()) first_worker_ += workers[rank];
+      node_workers_ += workers[rank];
+    }
+    const bool first = comm.node_place() == 0;
+    const std::size_t result_bytes =
+        sizeof(Barrier) + lane_bytes(1) + static_cast<std::size_t>(blocks_of(shape.size)) * 8;
+    window_ = comm.share(lane_bytes(owned_.size()) + (first ? result_bytes : 0));
+    place_lanes();
+  }
+
+  std::span<float> lane(int lane) override {
+    return {lanes_[static_cast<std::size_t>(lane)], static_cast<std::size_t>(shape_.size)};
+  }
+
+  void run(int worker) override {
+    const auto workers = static_cast<std::uint32_t>(node_workers_);
+    barrier_->barrier.arrive_and_wait(workers);
+    const Range mine = block_share(shape_.size, node_workers_, first_worker_ + worker);
+    if (mine.size() > 0) {
+      add_along_tree(tree_, tree_.root(), leaves_, mine, values_ + mine.first);
+      write_squares(values_ + mine.first, mine, shape_.normed_size, squares_);
+    }
+    barrier_->barrier.arrive_and_wait(workers);
+  }
+
+  std::span<const float> values() const override {
+    return {values_, static_cast<std::size_t>(shape_.size)};
+  }
+
+  double square_norm() const override {
+    double sum = 0;
+    for (std::int64_t b = 0; b < blocks_of(shape_.size); ++b) sum += squares_[b];
+    return sum;
+  }
+
+ private:
+  struct alignas(64) Barrier {
+    NodeBarrier barrier;
+  };
+
+  // Rank 0's part holds barrier, result and squares before its lanes.
+  void place_lanes() {
+    for (int rank = 0; rank < comm_.world_size(); ++rank) {
+      std::byte* base = window_->part(rank).data();
+      if (rank == 0) {
+        barrier_ = reinterpret_cast<Barrier*>(base);
+        values_ = reinterpret_cast<float*>(base + sizeof(Barrier));
+        base += sizeof(Barrier) + lane_bytes(1);
+      }
+      const Range lanes = share_of(shape_.lanes, comm_.world_size(), rank);
+      auto* floats = reinterpret_cast<float*>(base);
+      for (std::int64_t lane = lanes.first; lane < lanes.last; ++lane, floats += lane_floats_) {
+        lanes_.push_back(floats);
+        leaves_.push_back({{0, static_cast<int>(lane)}, floats});
+      }
+      if (rank == 0) squares_ = reinterpret_cast<double*>(floats);
+    }
+  }
+
+  int first_worker_ = 0;  // this rank's first among the workers of the node
+  int node_workers_ = 0;
+  std::unique_ptr<SharedWindow> window_;
+  Barrier* barrier_ = nullptr;
+  float* values_ = nullptr;
+  double* squares_ = nullptr;
+  std::vector<float*> lanes_;  // of all ranks, by lane
+  std::vector<NodeValues> leaves_;
+};
+
+// Own lanes and result in own memory; workers meet at a barrier of this rank.
+class RankSum : public LaneSumBase {
+ public:
+  RankSum(Communicator& comm, const LaneSumShape& shape)
+      : LaneSumBase(comm, shape), nodes_(tree_.complete_nodes(owned_)) {
+    storage_ = connect_self()->share(
+        lane_bytes(owned_.size() + static_cast<std::int64_t>(nodes_.size()) + 1));
+    floats_ = reinterpret_cast<float*>(storage_->part(0).data());
+    squares_.resize(static_cast<std::size_t>(blocks_of(shape.size)));
+    for (std::int64_t i = 0; i < owned_.size(); ++i) {
+      leaves_.push_back({{0, static_cast<int>(owned_.first + i)}, floats_ + i * lane_floats_});
+    }
+  }
+
+  std::span<float> lane(int lane) override {
+    return {floats_ + (lane - owned_.first) * lane_floats_, static_cast<std::size_t>(shape_.size)};
+  }
+
+  void run(int worker) override {
+    const auto workers = static_cast<std::uint32_t>(shape_.workers);
+    barrier_.arrive_and_wait(workers);
+    const Range mine = block_share(shape_.size, shape_.workers, worker);
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      add_along_tree(tree_, nodes_[i], leaves_, mine, partial(i) + mine.first);
+    }
+    barrier_.arrive_and_wait(workers);
+    if (worker == 0) combine();
+    barrier_.arrive_and_wait(workers);
+  }
+
+  std::span<const float> values() const override {
+    return {result(), static_cast<std::size_t>(shape_.size)};
+  }
+
+  double square_norm() const override {
+    double sum = 0;
+    for (const double square : squares_) sum += square;
+    return sum;
+  }
+
+ protected:
+  // Collective, by the main threads: partial sums of all ranks to the result.
+  virtual void combine() = 0;
+
+  float* partial(std::size_t i) const {
+    return floats_ + (owned_.size() + static_cast<std::int64_t>(i)) * lane_floats_;
+  }
+  float* result() const { return partial(nodes_.size()); }
+
+  std::vector<LaneNode> nodes_;  // the largest ones that this rank holds completely
+  std::vector<double> squares_;  // by block
+
+ private:
+  std::unique_ptr<SharedWindow> storage_;  // own lanes, partial sums, result
+  float* floats_ = nullptr;
+  std::vector<NodeValues> leaves_;
+  NodeBarrier barrier_{};
+};
+
+// The ordered sum by messages: the owner of each slice of elements gets all
+// ranks' partial sums of it, adds them in tree order and sends the slice to all.
+class MessageSum final : public RankSum {
+ public:
+  MessageSum(Communicator& comm, const LaneSumShape& shape) : RankSum(comm, shape) {
+    for (int rank = 0; rank < comm.world_size(); ++rank) {
+      peer_nodes_.push_back(tree_.complete_nodes(share_of(shape.lanes, comm.world_size(), rank)));
+    }
+    std::size_t parts = 0;
+    for (const auto& nodes : peer_nodes_) parts += nodes.size();
+    received_.resize(parts * static_cast<std::size_t>(slice(comm.rank()).size()));
+  }
+
+ private:
+  Range slice(int rank) const { return block_share(shape_.size, comm_.world_size(), rank); }
+
+  static std::span<float> part(float* base, Range range) {
+    return {base + range.first, static_cast<std::size_t>(range.size())};
+  }
+
+  void combine() override {
+    exchange_partials();
+    gather_slices();
+    write_squares(result(), {0, shape_.size}, shape_.normed_size, squares_.data());
+  }
+
+  void exchange_partials() {
+    std::vector<Outgoing> out;
+    std::vector<Incoming> in;
+    std::vector<NodeValues> known;
+    const Range mine = slice(comm_.rank());
+    float* next = received_.data();
+    for (int peer = 0; peer < comm_.world_size(); ++peer) {
+      const bool self = peer == comm_.rank();
+      const auto& nodes = peer_nodes_[static_cast<std::size_t>(peer)];
+      for (std::size_t i = 0; i < nodes.size(); ++i) {
+        // Received slices lie alone; pointers are shifted to where the whole would begin.
+        known.push_back({nodes[i], self ? partial(i) : next - mine.first});
+        if (self) continue;
+        in.push_back(
+            {peer, std::as_writable_bytes(std::span(next, static_cast<std::size_t>(mine.size())))});
+        next += mine.size();
+      }
+      for (std::size_t i = 0; !self && i < nodes_.size(); ++i) {
+        out.push_back({peer, std::as_bytes(part(partial(i), slice(peer)))});
+      }
+    }
+    comm_.exchange(out, in);
+    if (mine.size() > 0) add_along_tree(tree_, tree_.root(), known, mine, result() + mine.first);
+  }
+
+  void gather_slices() {
+    std::vector<Outgoing> out;
+    std::vector<Incoming> in;
+    for (int peer = 0; peer < comm_.world_size(); ++peer) {
+      if (peer == comm_.rank()) continue;
+      out.push_back({peer, std::as_bytes(part(result(), slice(comm_.rank())))});
+      in.push_back({peer, std::as_writable_bytes(part(result(), slice(peer)))});
+    }
+    comm_.exchange(out, in);
+  }
+
+  std::vector<std::vector<LaneNode>> peer_nodes_;  // by rank
+  std::vector<float> received_;
+};
+
+// The transport's own all-reduce of what each rank's lanes sum to.
+class NativeSum final : public RankSum {
+ public:
+  using RankSum::RankSum;
+
+ private:
+  void combine() override {
+    float* sum = result();
+    std::memcpy(sum, partial(0), static_cast<std::size_t>(shape_.size) * sizeof(float));
+    for (std::size_t node = 1; node < nodes_.size(); ++node) {
+      for (std::int64_t i = 0; i < shape_.size; ++i) sum[i] += partial(node)[i];
+    }
+    comm_.native_sum({sum, static_cast<std::size_t>(shape_.size)});
+    write_squares(sum, {0, shape_.size}, shape_.normed_size, squares_.data());
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<LaneSum> make_lane_sum(Communicator& comm, const LaneSumShape& shape,
+                                       Reduction reduction, Route route) {
+  if (reduction == Reduction::kNative) return std::make_unique<NativeSum>(comm, shape);
+  const bool one_node = comm.node_size() == comm.world_size();
+  if (route == Route::kMessages || !one_node) return std::make_unique<MessageSum>(comm, shape);
+  return std::make_unique<NodeSum>(comm, shape);
+}
+
+}  // namespace lockstep

@@ -1,0 +1,148 @@
+#include "lockstep/parallel/step_runner.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <vector>
+
+#include "lockstep/model/lane_executor.h"
+#include "lockstep/parallel/lane_sum.h"
+
+namespace lockstep {
+
+namespace {
+
+// The end of a lane's buffer, after gradients and statistics.
+enum Tail : std::int64_t { kLoss, kCorrect, kSamples, kFirstFlag, kTailSize = 16 };
+static_assert(kFirstFlag + kFlags <= kTailSize);
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_between(Clock::time_point begin, Clock::time_point end) {
+  return std::chrono::duration<double>(end - begin).count();
+}
+
+}  // namespace
+
+struct StepRunner::State {
+  const Network& network;
+  Workers& workers;
+  std::uint64_t seed;
+  float label_smoothing;
+  Range owned;
+  std::unique_ptr<LaneSum> sum;
+  std::vector<LaneExecutor> executors;  // by worker
+  std::vector<Batch> batches;           // by worker
+  std::vector<StepTimes> times;         // by worker
+  std::array<std::atomic<bool>, kFlags> wishes{};
+  std::atomic<std::int64_t> next_lane{0};
+
+  std::int64_t tail() const { return network.total_size(); }
+
+  void run_lane(int lane, int worker, const Weights& weights, int epoch, const Fill& fill);
+  StepSum summed() const;
+};
+
+StepRunner::StepRunner(Communicator& comm, const Network& network, Workers& workers,
+                       const ParallelOptions& options, std::uint64_t seed, float label_smoothing)
+    : state_(new State{network,
+                       workers,
+                       seed,
+                       label_smoothing,
+                       share_of(options.lanes, comm.world_size(), comm.rank()),
+                       nullptr,
+                       {},
+                       {},
+                       {}}) {
+  const LaneSumShape shape{.lanes = options.lanes,
+                           .size = network.total_size() + kTailSize,
+                           .normed_size = network.trainable_size(),
+                           .workers = workers.count()};
+  state_->sum = make_lane_sum(comm, shape, options.reduction);
+  for (int worker = 0; worker < workers.count(); ++worker) {
+    state_->executors.emplace_back(network, options.precision);
+  }
+  state_->batches.resize(state_->executors.size());
+  state_->times.resize(state_->executors.size());
+}
+
+StepRunner::~StepRunner() = default;
+
+Range StepRunner::owned_lanes() const { return state_->owned; }
+
+void StepRunner::State::run_lane(int lane, int worker, const Weights& weights, int epoch,
+                                 const Fill& fill) {
+  const auto w = static_cast<std::size_t>(worker);
+  const auto begin = Clock::now();
+  Batch& batch = batches[w];
+  fill(lane, batch);
+  const auto filled = Clock::now();
+  const std::span<float> buffer = sum->lane(lane);
+  const auto trainable = static_cast<std::size_t>(network.trainable_size());
+  const auto statistics = static_cast<std::size_t>(network.statistics_size());
+  const LaneContext context{seed, epoch, label_smoothing};
+  const LaneResult result = executors[w].train(
+      weights, batch, context, buffer.subspan(0, trainable), buffer.subspan(trainable, statistics));
+  float* end = buffer.data() + tail();
+  end[kLoss] = result.loss_sum;
+  end[kCorrect] = result.correct;
+  end[kSamples] = static_cast<float>(batch.size);
+  for (int flag = 0; flag < kFlags; ++flag) {
+    const bool wish = wishes[static_cast<std::size_t>(flag)].load(std::memory_order_relaxed);
+    end[kFirstFlag + flag] = wish ? 1.0F : 0.0F;
+  }
+  times[w].data += seconds_between(begin, filled);
+  times[w].compute += seconds_between(filled, Clock::now());
+}
+
+StepSum StepRunner::State::summed() const {
+  const std::span<const float> values = sum->values();
+  const float* end = values.data() + tail();
+  StepSum step;
+  step.gradients = values.first(static_cast<std::size_t>(network.trainable_size()));
+  step.statistics = values.subspan(static_cast<std::size_t>(network.trainable_size()),
+                                   static_cast<std::size_t>(network.statistics_size()));
+  step.square_norm = sum->square_norm();
+  step.samples = std::llround(end[kSamples]);
+  step.loss_sum = end[kLoss];
+  step.correct = std::llround(end[kCorrect]);
+  for (int flag = 0; flag < kFlags; ++flag) step.raised[flag] = end[kFirstFlag + flag] > 0;
+  return step;
+}
+
+StepSum StepRunner::run(const Weights& weights, int epoch, const Fill& fill, const Update& update) {
+  State& state = *state_;
+  state.next_lane = state.owned.first;
+  state.workers.run([&](int worker) {
+    StepTimes& times = state.times[static_cast<std::size_t>(worker)];
+    for (std::int64_t lane = state.next_lane++; lane < state.owned.last; lane = state.next_lane++) {
+      state.run_lane(static_cast<int>(lane), worker, weights, epoch, fill);
+    }
+    const auto ready = Clock::now();
+    state.sum->run(worker);
+    const auto summed = Clock::now();
+    update(state.summed(), worker);
+    times.wait += seconds_between(ready, summed);
+    times.update += seconds_between(summed, Clock::now());
+  });
+  return state.summed();
+}
+
+void StepRunner::raise(Flag flag) { state_->wishes[static_cast<std::size_t>(flag)] = true; }
+void StepRunner::lower(Flag flag) { state_->wishes[static_cast<std::size_t>(flag)] = false; }
+
+StepTimes StepRunner::take_times() {
+  StepTimes sum;
+  const auto workers = static_cast<double>(state_->times.size());
+  for (StepTimes& each : state_->times) {
+    sum.data += each.data / workers;
+    sum.compute += each.compute / workers;
+    sum.wait += each.wait / workers;
+    sum.update += each.update / workers;
+    each = {};
+  }
+  return sum;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,55 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "lockstep/report/text_report.h"
+#include "report/text_table.h"
+
+namespace lockstep {
+
+namespace {
+
+constexpr std::string_view kCorner = "true \\ predicted";
+
+std::string cell(std::int64_t count) { return count == 0 ? "." : fmt::format("{}", count); }
+
+// The widest of a column's heading and counts.
+std::size_t column_width(const Evaluation& evaluation, int predicted) {
+  std::size_t width = text_width(evaluation.class_names[static_cast<std::size_t>(predicted)]);
+  for (int truth = 0; truth < evaluation.classes; ++truth) {
+    width = std::max(width, cell(evaluation.count(truth, predicted)).size());
+  }
+  return width;
+}
+
+}  // namespace
+
+std::string confusion_matrix_text(const Evaluation& evaluation) {
+  std::size_t heading_width = kCorner.size();
+  for (const std::string& name : evaluation.class_names) {
+    heading_width = std::max(heading_width, text_width(name));
+  }
+  std::vector<std::size_t> widths;
+  for (int index = 0; index < evaluation.classes; ++index) {
+    widths.push_back(column_width(evaluation, index));
+  }
+
+  std::string text = aligned_right(kCorner, heading_width);
+  for (std::size_t column = 0; column < widths.size(); ++column) {
+    text += "  " + aligned_right(evaluation.class_names[column], widths[column]);
+  }
+  text += '\n';
+  for (int truth = 0; truth < evaluation.classes; ++truth) {
+    text += aligned_right(evaluation.class_names[static_cast<std::size_t>(truth)], heading_width);
+    for (int predicted = 0; predicted < evaluation.classes; ++predicted) {
+      text += "  " + aligned_right(cell(evaluation.count(truth, predicted)),
+                                   widths[static_cast<std::size_t>(predicted)]);
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,104 @@
+#include "lockstep/train/optimizer.h"
+
+#include <cmath>
+
+namespace lockstep {
+
+namespace {
+
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+#define LOCKSTEP_CLONES \
+  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define LOCKSTEP_CLONES
+#endif
+
+struct AdamFactors {
+  float beta1, beta2;
+  float gradient;       // gradient_factor
+  float step_size;      // a / (1 - b1^t)
+  float second_factor;  // 1 / (1 - b2^t)
+  float epsilon;
+  float keep;  // 1 - a decay
+};
+
+LOCKSTEP_CLONES void adam(const AdamFactors& k, std::int64_t count,
+                          const float* __restrict gradient, float* __restrict weight,
+                          float* __restrict first, float* __restrict second) {
+  const AdamFactors f = k;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float g = gradient[i] * f.gradient;
+    const float m = f.beta1 * first[i] + (1 - f.beta1) * g;
+    const float v = f.beta2 * second[i] + (1 - f.beta2) * g * g;
+    first[i] = m;
+    second[i] = v;
+    const float root = __builtin_sqrtf(v * f.second_factor);
+    weight[i] = f.keep * weight[i] - f.step_size * m / (root + f.epsilon);
+  }
+}
+
+struct SgdFactors {
+  float gradient, learning_rate, momentum, decay;
+  bool nesterov;
+};
+
+LOCKSTEP_CLONES void sgd(const SgdFactors& k, std::int64_t count, const float* __restrict gradient,
+                         float* __restrict weight, float* __restrict momentum) {
+  const SgdFactors f = k;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float g = gradient[i] * f.gradient + f.decay * weight[i];
+    const float m = f.momentum * momentum[i] + g;
+    momentum[i] = m;
+    weight[i] -= f.learning_rate * (f.nesterov ? g + f.momentum * m : m);
+  }
+}
+
+template <typename Options>
+AdamFactors adam_factors(const Options& options, const UpdateRule& rule, float decay) {
+  const auto t = static_cast<double>(rule.step);
+  const double correction1 = 1 - std::pow(static_cast<double>(options.beta1), t);
+  const double correction2 = 1 - std::pow(static_cast<double>(options.beta2), t);
+  return {.beta1 = options.beta1,
+          .beta2 = options.beta2,
+          .gradient = rule.gradient_factor,
+          .step_size = static_cast<float>(rule.learning_rate / correction1),
+          .second_factor = static_cast<float>(1 / correction2),
+          .epsilon = options.epsilon,
+          .keep = 1 - rule.learning_rate * decay};
+}
+
+}  // namespace
+
+Optimizer::Optimizer(const OptimizerOptions& options, std::int64_t size) : options_(options) {
+  const std::vector<float> zeros(static_cast<std::size_t>(size), 0.0F);
+  if (std::holds_alternative<SgdOptions>(options)) {
+    buffers_ = {{"momentum", zeros}};
+  } else {
+    buffers_ = {{"first_moment", zeros}, {"second_moment", zeros}};
+  }
+}
+
+float Optimizer::base_learning_rate() const {
+  return std::visit([](const auto& each) { return each.learning_rate; }, options_);
+}
+
+void Optimizer::update(Range range, std::span<float> weights, std::span<const float> gradients,
+                       const UpdateRule& rule) {
+  const std::int64_t at = range.first;
+  float* weight = weights.data() + at;
+  const float* gradient = gradients.data() + at;
+  const auto buffer = [&](std::size_t i) { return buffers_[i].values.data() + at; };
+  if (const auto* options = std::get_if<SgdOptions>(&options_)) {
+    const SgdFactors factors{rule.gradient_factor, rule.learning_rate, options->momentum,
+                             options->weight_decay, options->nesterov};
+    sgd(factors, range.size(), gradient, weight, buffer(0));
+    return;
+  }
+  const auto* with_decay = std::get_if<AdamWOptions>(&options_);
+  const AdamFactors factors = with_decay != nullptr
+                                  ? adam_factors(*with_decay, rule, with_decay->weight_decay)
+                                  : adam_factors(std::get<AdamOptions>(options_), rule, 0);
+  adam(factors, range.size(), gradient, weight, buffer(0), buffer(1));
+}
+
+}  // namespace lockstep

@@ -1,0 +1,44 @@
+#include "lockstep/train/schedule.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace lockstep {
+
+namespace {
+
+// Half a cosine from `begin` (at 0) to `end` (at 1).
+double half_cosine(double begin, double end, double progress) {
+  return end + (begin - end) * (1 + std::cos(std::numbers::pi * progress)) / 2;
+}
+
+double factor(const ConstantSchedule& /*schedule*/, const ScheduleSpan& /*span*/, double /*step*/) {
+  return 1;
+}
+
+double factor(const WarmupCosineSchedule& schedule, const ScheduleSpan& span, double step) {
+  const double warmup = schedule.warmup_epochs * static_cast<double>(span.steps_per_epoch);
+  if (step < warmup) return (step + 1) / (warmup + 1);
+  const double rest = std::max(static_cast<double>(span.total_steps) - 1 - warmup, 1.0);
+  return half_cosine(1, schedule.final_factor, std::min((step - warmup) / rest, 1.0));
+}
+
+double factor(const OneCycleSchedule& schedule, const ScheduleSpan& span, double step) {
+  const double last = std::max(static_cast<double>(span.total_steps) - 1, 1.0);
+  const double peak = std::max(schedule.warmup_fraction * last, 1e-9);
+  const double initial = 1 / schedule.initial_divisor;
+  if (step < peak) return half_cosine(initial, 1, step / peak);
+  const double rest = std::max(last - peak, 1e-9);
+  return half_cosine(1, initial / schedule.final_divisor, std::min((step - peak) / rest, 1.0));
+}
+
+}  // namespace
+
+double schedule_factor(const ScheduleOptions& schedule, const ScheduleSpan& span,
+                       std::int64_t step) {
+  return std::visit([&](const auto& each) { return factor(each, span, static_cast<double>(step)); },
+                    schedule);
+}
+
+}  // namespace lockstep

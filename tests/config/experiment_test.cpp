@@ -1,0 +1,214 @@
+// Defaults, the round trip through text, digests and the shipped experiments.
+#include "lockstep/config/experiment.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "config/sample.h"
+
+namespace lockstep {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path configs_folder() {
+  return fs::path(__FILE__).parent_path().parent_path().parent_path() / "configs";
+}
+
+Experiment shipped(const std::string& name) {
+  return load_experiment((configs_folder() / (name + ".textproto")).string(), {});
+}
+
+// The layers' kinds, one letter each.
+std::string kinds_of(const ModelOptions& model) {
+  std::string kinds;
+  for (const LayerOptions& layer : model.layers) kinds += "cdnrpfa"[layer.index()];
+  return kinds;
+}
+
+std::vector<int> widths_of(const ModelOptions& model) {
+  std::vector<int> widths;
+  for (const LayerOptions& layer : model.layers) {
+    if (const auto* conv = std::get_if<ConvOptions>(&layer)) widths.push_back(conv->filters);
+    if (const auto* dense = std::get_if<DenseOptions>(&layer)) widths.push_back(dense->units);
+  }
+  return widths;
+}
+
+std::vector<float> rates_of(const ModelOptions& model) {
+  std::vector<float> rates;
+  for (const LayerOptions& layer : model.layers) {
+    if (const auto* dropout = std::get_if<DropoutOptions>(&layer)) rates.push_back(dropout->rate);
+  }
+  return rates;
+}
+
+TEST(DefaultsTest, StayWhereNothingIsWritten) {
+  Experiment expected;
+  expected.name = "tiny";
+  expected.data.train.path = "rows.csv";
+  expected.model.layers = {FlattenOptions(), DenseOptions{.units = 10}};
+  EXPECT_EQ(to_text(parse(kSmallest)), to_text(expected));
+}
+
+TEST(DefaultsTest, StayInSectionsThatAreEmpty) {
+  const std::string text =
+      "name: 'tiny'"
+      "data { train { path: 'rows.csv' } test {} shape {} validation {} augmentation {} }"
+      "model { layer { flatten {} } layer { dense { units: 10 } } }"
+      "training {} optimizer { adam {} } schedule { constant {} }"
+      "callbacks { best_checkpoint {} } checkpoint {}";
+  EXPECT_EQ(to_text(parse(text)), to_text(parse(kSmallest)));
+}
+
+TEST(DefaultsTest, OfCallbacksHoldOnceTheyAreNamed) {
+  const CallbackOptions callbacks =
+      parse(kSmallest + "callbacks { early_stopping {} reduce_on_plateau {} }").callbacks;
+  ASSERT_TRUE(callbacks.early_stopping.has_value());
+  ASSERT_TRUE(callbacks.reduce_on_plateau.has_value());
+  EXPECT_EQ(callbacks.early_stopping->patience, EarlyStoppingOptions().patience);
+  EXPECT_EQ(callbacks.reduce_on_plateau->factor, ReduceOnPlateauOptions().factor);
+}
+
+TEST(WordsTest, NameTheirValues) {
+  const auto activation = [](const std::string& word) {
+    const ModelOptions model = parse(kSmallest, {"model.layer[1].dense.activation=" + word}).model;
+    return std::get<DenseOptions>(model.layers[1]).activation;
+  };
+  EXPECT_EQ(activation("NONE"), ActivationKind::kNone);
+  EXPECT_EQ(activation("RELU"), ActivationKind::kRelu);
+  EXPECT_EQ(activation("LEAKY_RELU"), ActivationKind::kLeakyRelu);
+  EXPECT_EQ(activation("GELU"), ActivationKind::kGelu);
+  EXPECT_EQ(activation("SILU"), ActivationKind::kSilu);
+  EXPECT_EQ(activation("TANH"), ActivationKind::kTanh);
+  EXPECT_EQ(activation("SIGMOID"), ActivationKind::kSigmoid);
+  const auto initializer = [](const std::string& word) {
+    const ModelOptions model = parse(kSmallest, {"model.layer[1].dense.initializer=" + word}).model;
+    return std::get<DenseOptions>(model.layers[1]).initializer;
+  };
+  EXPECT_EQ(initializer("GLOROT_UNIFORM"), Initializer::kGlorotUniform);
+  EXPECT_EQ(initializer("GLOROT_NORMAL"), Initializer::kGlorotNormal);
+  EXPECT_EQ(initializer("HE_UNIFORM"), Initializer::kHeUniform);
+  EXPECT_EQ(initializer("HE_NORMAL"), Initializer::kHeNormal);
+  const auto normalization = [](const std::string& word) {
+    return parse(kSmallest, {"data.normalization=" + word}).data.normalization;
+  };
+  EXPECT_EQ(normalization("UNIT"), NormalizationKind::kUnit);
+  EXPECT_EQ(normalization("STANDARDIZE"), NormalizationKind::kStandardize);
+  EXPECT_EQ(normalization("NONE"), NormalizationKind::kNone);
+  const auto device = [](const std::string& word) {
+    return parse(kSmallest, {"device=" + word}).device;
+  };
+  EXPECT_EQ(device("AUTO"), Device::kAuto);
+  EXPECT_EQ(device("CPU"), Device::kCpu);
+  EXPECT_EQ(device("CUDA"), Device::kCuda);
+  EXPECT_EQ(parse(kSmallest, {"training.precision=BF16"}).parallel.precision, Precision::kBf16);
+  EXPECT_EQ(parse(kSmallest, {"training.reduction=NATIVE"}).parallel.reduction, Reduction::kNative);
+  const ModelOptions conv =
+      parse(kSmallest, {"model.layer[0].conv={ filters: 2 padding: SAME }"}).model;
+  EXPECT_EQ(std::get<ConvOptions>(conv.layers[0]).padding, Padding::kSame);
+}
+
+class RoundTripTest : public testing::TestWithParam<std::vector<std::string>> {};
+
+TEST_P(RoundTripTest, TextParsesToTheSameExperiment) {
+  const std::string text = to_text(parse(kSmallest, GetParam()));
+  EXPECT_EQ(to_text(parse(text)), text);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Experiments, RoundTripTest,
+    testing::Values(
+        std::vector<std::string>{},
+        std::vector<std::string>{"optimizer.sgd.momentum=.75", "schedule.one_cycle={}"},
+        std::vector<std::string>{"optimizer.adamw.weight_decay=0.05",
+                                 "schedule.warmup_cosine.warmup_epochs=0.3333333333333333"},
+        std::vector<std::string>{"callbacks.early_stopping={}", "callbacks.reduce_on_plateau={}",
+                                 "device=CPU", "training.reduction=NATIVE"},
+        std::vector<std::string>{"data.train.path=a \"quoted\"\\name", "data.classes=3",
+                                 "data.class_names=\303\251t\303\251,it's,\"b\""},
+        std::vector<std::string>{"model.layer[0].conv={ filters: 3 padding: SAME bias: false }",
+                                 "seed=18446744073709551615"}));
+
+TEST(RoundTripTest, KeepsEveryBitOfNumbers) {
+  Experiment experiment = parse(kSmallest);
+  auto& rate = std::get<AdamOptions>(experiment.train.optimizer).learning_rate;
+  // The third one's shortest text rounds to a neighbour when read as a double first.
+  for (const float value : {0.1F, 1.0F / 3, 7.038531e-26F, std::numeric_limits<float>::min(),
+                            std::numeric_limits<float>::denorm_min(),
+                            std::numeric_limits<float>::max(), std::nextafter(1.0F, 0.0F)}) {
+    rate = value;
+    experiment.data.validation.fraction = std::nextafter(0.1, 1.0);
+    const Experiment read = parse(to_text(experiment));
+    EXPECT_EQ(std::get<AdamOptions>(read.train.optimizer).learning_rate, value);
+    EXPECT_EQ(read.data.validation.fraction, std::nextafter(0.1, 1.0));
+  }
+}
+
+TEST(RoundTripTest, WritesTheShortestNumbersAndPlainLetters) {
+  const std::string text =
+      to_text(parse(kSmallest, {"optimizer.adam.learning_rate=0.1234567", "data.classes=2",
+                                "data.class_names=\303\251t\303\251,b"}));
+  EXPECT_NE(text.find("learning_rate: 0.1234567\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("beta2: 0.999\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("class_names: \"\303\251t\303\251\"\n"), std::string::npos) << text;
+}
+
+TEST(DigestTest, IsThatOfTheText) {
+  const Experiment experiment = parse(kSmallest);
+  EXPECT_EQ(digest_of(experiment), digest_of(std::string_view(to_text(experiment))));
+}
+
+TEST(DigestTest, DependsOnTheExperimentAndNotOnItsFile) {
+  const Digest digest = digest_of(parse(kSmallest));
+  EXPECT_EQ(digest_of(parse("# a comment\nseed: 1\n" + kSmallest)), digest);
+  EXPECT_NE(digest_of(parse(kSmallest, {"seed=2"})), digest);
+}
+
+TEST(ConfigsTest, AllLoadUnderTheNamesOfTheirFiles) {
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(configs_folder())) {
+    if (entry.path().extension() != ".textproto") continue;
+    const Experiment experiment = load_experiment(entry.path().string(), {});
+    EXPECT_EQ(experiment.name, entry.path().stem());
+    EXPECT_EQ(to_text(parse(to_text(experiment))), to_text(experiment));
+    names.insert(experiment.name);
+  }
+  for (const char* name : {"digits", "digits_mlp", "digits_fast", "fashion"}) {
+    EXPECT_TRUE(names.contains(name)) << name;
+  }
+}
+
+TEST(ConfigsTest, DigitsIsTheReferenceNetwork) {
+  const Experiment digits = shipped("digits");
+  EXPECT_EQ(kinds_of(digits.model), "cncprcncprcnrfdnrdrd");
+  EXPECT_EQ(widths_of(digits.model), (std::vector{32, 32, 64, 64, 128, 512, 256, 10}));
+  EXPECT_EQ(rates_of(digits.model), (std::vector{.25F, .25F, .25F, .5F, .5F}));
+  EXPECT_EQ(digits.parallel.global_batch, 128);
+  EXPECT_EQ(digits.parallel.lanes, 4);
+  EXPECT_EQ(digits.parallel.precision, Precision::kFp32);
+  EXPECT_EQ(digits.train.epochs, 50);
+  EXPECT_EQ(std::get<AdamOptions>(digits.train.optimizer).learning_rate, 1e-3F);
+  ASSERT_TRUE(digits.callbacks.early_stopping.has_value());
+  ASSERT_TRUE(digits.callbacks.reduce_on_plateau.has_value());
+}
+
+TEST(ConfigsTest, DigitsFastIsTheSameNetworkWithLessDropout) {
+  const Experiment fast = shipped("digits_fast");
+  EXPECT_EQ(kinds_of(fast.model), kinds_of(shipped("digits").model));
+  EXPECT_EQ(widths_of(fast.model), widths_of(shipped("digits").model));
+  EXPECT_EQ(rates_of(fast.model), (std::vector{.075F, .075F, .075F, .15F, .15F}));
+  EXPECT_EQ(fast.parallel.precision, Precision::kBf16);
+  EXPECT_TRUE(std::holds_alternative<OneCycleSchedule>(fast.train.schedule));
+}
+
+}  // namespace
+}  // namespace lockstep
