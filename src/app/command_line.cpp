@@ -14,11 +14,15 @@ void add_threads(CLI::App* app, CommandLine& line) {
       ->check(CLI::Range(1, 4096));
 }
 
+void add_experiment(CLI::App* app, CommandLine& line) {
+  app->add_option("EXPERIMENT", line.experiment, "Experiment file (.textproto)")->required();
+  app->add_option("--set", line.overrides, "PATH=VALUE overrides a field; may be repeated")
+      ->allow_extra_args(false);
+}
+
 void add_train(CLI::App& app, CommandLine& line) {
   CLI::App* train = app.add_subcommand("train", "Train the model of an experiment file");
-  train->add_option("EXPERIMENT", line.experiment, "Experiment file (.textproto)")->required();
-  train->add_option("--set", line.overrides, "PATH=VALUE overrides a field; may be repeated")
-      ->allow_extra_args(false);
+  add_experiment(train, line);
   train->add_option("--run-dir", line.run_dir,
                     "Run folder; default: models/<name>/<UTC time>-<digest of the experiment>");
   train->add_flag("--print-config", line.print_config,
@@ -62,6 +66,18 @@ void add_submit(CLI::App& app, CommandLine& line) {
   submit->callback([&line] { line.command = Command::kSubmit; });
 }
 
+void add_bench(CLI::App& app, CommandLine& line) {
+  CLI::App* bench =
+      app.add_subcommand("bench", "Measure training steps of an experiment and their parts");
+  add_experiment(bench, line);
+  bench->add_option("--steps", line.steps, "Steps measured, after a tenth as many to warm up")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  bench->add_flag("--json", line.json, "Print one JSON object instead of a table");
+  add_threads(bench, line);
+  bench->callback([&line] { line.command = Command::kBench; });
+}
+
 }  // namespace
 
 CommandLine parse_command_line(int argc, const char* const* argv) {
@@ -75,6 +91,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   add_evaluate(app, line);
   add_predict(app, line);
   add_submit(app, line);
+  add_bench(app, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

@@ -1,11 +1,15 @@
 // The subcommands. Collective; each returns the exit status or throws an Error.
 #pragma once
 
+#include <memory>
+
 #include "app/command_line.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/config/experiment.h"
 #include "lockstep/core/workers.h"
 #include "lockstep/data/options.h"
+#include "lockstep/data/training_data.h"
+#include "lockstep/model/network.h"
 
 namespace lockstep {
 
@@ -13,6 +17,7 @@ int run_train(Communicator& comm, const CommandLine& line);
 int run_evaluate(Communicator& comm, const CommandLine& line);
 int run_predict(Communicator& comm, const CommandLine& line);
 int run_submit(Communicator& comm, const CommandLine& line);
+int run_bench(Communicator& comm, const CommandLine& line);
 
 // What the commands share.
 
@@ -24,7 +29,17 @@ int worker_count(const Communicator& comm, int threads);
 // set, below the working folder otherwise.
 SourceOptions below_root(SourceOptions source);
 
-// Throws Error (2) where the experiment asks for a device that is not there.
-void check_device(Device device);
+// What `train` and `bench` begin with.
+struct PreparedExperiment {
+  Experiment experiment;
+  std::unique_ptr<Network> network;
+};
+
+// Collective: reads and checks the experiment of the command line, its device,
+// and that there are no more ranks than lanes.
+PreparedExperiment prepare(Communicator& comm, const CommandLine& line);
+
+// Collective: the training data of an experiment, its paths below the root.
+TrainingData load_training_data(Communicator& comm, const Experiment& experiment);
 
 }  // namespace lockstep

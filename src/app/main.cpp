@@ -38,6 +38,8 @@ int run_command(Communicator& comm, const CommandLine& line) {
       return run_predict(comm, line);
     case Command::kSubmit:
       return run_submit(comm, line);
+    case Command::kBench:
+      return run_bench(comm, line);
     case Command::kHelp:
       if (comm.rank() == 0) fmt::print("{}", line.help);
       return 0;

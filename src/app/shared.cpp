@@ -28,9 +28,42 @@ SourceOptions below_root(SourceOptions source) {
   return source;
 }
 
+namespace {
+
 void check_device(Device device) {
   if (device != Device::kCuda) return;
   fail_usage("device: CUDA, but this build has no GPU support; use device: CPU or AUTO");
+}
+
+void check_world(const Communicator& comm, const Experiment& experiment) {
+  const int lanes = experiment.parallel.lanes;
+  if (comm.world_size() <= lanes) return;
+  fail_usage(
+      "{} ranks, but training.lanes is {}, so at most {} of them would have work; start "
+      "fewer ranks or set training.lanes={}",
+      comm.world_size(), lanes, lanes, comm.world_size());
+}
+
+}  // namespace
+
+PreparedExperiment prepare(Communicator& comm, const CommandLine& line) {
+  PreparedExperiment prepared;
+  agree(comm, [&] {
+    prepared.experiment = load_experiment(line.experiment, line.overrides);
+    if (line.print_config) return;
+    check_device(prepared.experiment.device);
+    check_world(comm, prepared.experiment);
+    prepared.network =
+        std::make_unique<Network>(prepared.experiment.model, prepared.experiment.data.shape,
+                                  prepared.experiment.data.classes);
+  });
+  return prepared;
+}
+
+TrainingData load_training_data(Communicator& comm, const Experiment& experiment) {
+  DataOptions options = experiment.data;
+  options.train = below_root(options.train);
+  return TrainingData(comm, options, experiment.parallel.lanes, experiment.seed);
 }
 
 }  // namespace lockstep

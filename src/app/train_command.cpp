@@ -21,25 +21,6 @@ namespace lockstep {
 
 namespace {
 
-void check_world(const Communicator& comm, const Experiment& experiment) {
-  const int lanes = experiment.parallel.lanes;
-  if (comm.world_size() <= lanes) return;
-  throw Error(ExitCode::kUsage,
-              fmt::format("{} ranks, but training.lanes is {}, so at most {} of them would have "
-                          "work; start fewer ranks or set training.lanes={}",
-                          comm.world_size(), lanes, lanes, comm.world_size()),
-              Reach::kAgreed);
-}
-
-Experiment load(Communicator& comm, const CommandLine& line) {
-  Experiment experiment;
-  agree(comm, [&] {
-    experiment = load_experiment(line.experiment, line.overrides);
-    check_device(experiment.device);
-  });
-  return experiment;
-}
-
 TrainSettings settings_of(const Experiment& experiment, const Normalization& normalization,
                           const fs::path& run_dir) {
   TrainSettings settings;
@@ -55,7 +36,7 @@ TrainSettings settings_of(const Experiment& experiment, const Normalization& nor
 
 void print_outcome(const TrainResult& result, const fs::path& run_dir) {
   const Evaluation& validation = result.validation;
-  fmt::print("\n{}\n", result.reason);
+  fmt::print("\n");
   if (validation.rows() > 0) {
     const ClassMetrics macro = validation.macro_average();
     fmt::print(
@@ -86,20 +67,12 @@ void write_reports(const TrainResult& result, const fs::path& run_dir) {
 
 int run_train(Communicator& comm, const CommandLine& line) {
   const bool root = comm.rank() == 0;
-  const Experiment experiment = load(comm, line);
+  const auto [experiment, network] = prepare(comm, line);
   if (line.print_config) {
     if (root) fmt::print("{}", to_text(experiment));
     return 0;
   }
-  check_world(comm, experiment);
-  std::unique_ptr<Network> network;
-  agree(comm, [&] {
-    network =
-        std::make_unique<Network>(experiment.model, experiment.data.shape, experiment.data.classes);
-  });
-  DataOptions data_options = experiment.data;
-  data_options.train = below_root(data_options.train);
-  const TrainingData data(comm, data_options, experiment.parallel.lanes, experiment.seed);
+  const TrainingData data = load_training_data(comm, experiment);
   if (root) fmt::print("{}\n", model_table(*network));
   if (line.dry_run) {
     if (root) {

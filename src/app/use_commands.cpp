@@ -94,12 +94,10 @@ int write_predictions(Communicator& comm, const CommandLine& line, TrainedModel&
 int run_evaluate(Communicator& comm, const CommandLine& line) {
   if (!line.out.empty()) check_out(comm, line.out);
   TrainedModel model = TrainedModel::load(comm, line.checkpoint);
-  DataOptions options = model.experiment.data;
+  const DataOptions& options = model.experiment.data;
   RowShare rows;
   if (line.data.empty()) {
-    options.train = below_root(options.train);
-    rows = TrainingData(comm, options, model.experiment.parallel.lanes, model.experiment.seed)
-               .validation();
+    rows = load_training_data(comm, model.experiment).validation();
   } else {
     rows = load_rows(comm, source_of(line, options.test, "data.test"), options, Labels::kRequired);
   }

@@ -6,6 +6,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 #include <vector>
 
@@ -100,12 +101,15 @@ LaneResult LaneExecutor::train(const Weights& weights, const Batch& batch,
   }
   const c10::InferenceMode no_autograd;
   const Pass pass{Mode::kTrain, state_->network, weights, batch, context, gradients, statistics};
+  const auto begin = std::chrono::steady_clock::now();
   const at::Tensor logits = state_->forward(pass);
   at::Tensor d_logits = at::empty(logits.sizes(), at::kFloat);
-  const LaneResult result =
+  LaneResult result =
       cross_entropy({logits.data_ptr<float>(), static_cast<std::size_t>(logits.numel())},
                     batch.labels, context.label_smoothing,
                     {d_logits.data_ptr<float>(), static_cast<std::size_t>(d_logits.numel())});
+  result.forward_seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   state_->backward(pass, std::move(d_logits));
   return result;
 }

@@ -26,7 +26,7 @@ LaneResult cross_entropy(std::span<const float> logits, std::span<const std::int
       if (target != 0) loss -= target * log_probability;
     }
   }
-  return {static_cast<float>(loss), static_cast<float>(correct)};
+  return {.loss_sum = static_cast<float>(loss), .correct = static_cast<float>(correct)};
 }
 
 }  // namespace lockstep

@@ -1,6 +1,7 @@
 #include "lockstep/parallel/lane_sum.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <vector>
 
@@ -11,6 +12,12 @@
 namespace lockstep {
 
 namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_between(Clock::time_point begin, Clock::time_point end) {
+  return std::chrono::duration<double>(end - begin).count();
+}
 
 constexpr std::int64_t kLineFloats = 16;  // of a cache line
 
@@ -75,15 +82,18 @@ class NodeSum final : public LaneSumBase {
     return {lanes_[static_cast<std::size_t>(lane)], static_cast<std::size_t>(shape_.size)};
   }
 
-  void run(int worker) override {
+  SumTimes run(int worker) override {
     const auto workers = static_cast<std::uint32_t>(node_workers_);
+    const auto begin = Clock::now();
     barrier_->barrier.arrive_and_wait(workers);
+    const auto complete = Clock::now();
     const Range mine = block_share(shape_.size, node_workers_, first_worker_ + worker);
     if (mine.size() > 0) {
       add_along_tree(tree_, tree_.root(), leaves_, mine, values_ + mine.first);
       write_squares(values_ + mine.first, mine, shape_.normed_size, squares_);
     }
     barrier_->barrier.arrive_and_wait(workers);
+    return {seconds_between(begin, complete), seconds_between(complete, Clock::now())};
   }
 
   std::span<const float> values() const override {
@@ -148,9 +158,11 @@ class RankSum : public LaneSumBase {
     return {floats_ + (lane - owned_.first) * lane_floats_, static_cast<std::size_t>(shape_.size)};
   }
 
-  void run(int worker) override {
+  SumTimes run(int worker) override {
     const auto workers = static_cast<std::uint32_t>(shape_.workers);
+    const auto begin = Clock::now();
     barrier_.arrive_and_wait(workers);
+    const auto complete = Clock::now();
     const Range mine = block_share(shape_.size, shape_.workers, worker);
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       add_along_tree(tree_, nodes_[i], leaves_, mine, partial(i) + mine.first);
@@ -158,6 +170,7 @@ class RankSum : public LaneSumBase {
     barrier_.arrive_and_wait(workers);
     if (worker == 0) combine();
     barrier_.arrive_and_wait(workers);
+    return {seconds_between(begin, complete), seconds_between(complete, Clock::now())};
   }
 
   std::span<const float> values() const override {

@@ -93,7 +93,8 @@ void StepRunner::State::run_lane(int lane, int worker, const Weights& weights, i
     end[kFirstFlag + flag] = wish ? 1.0F : 0.0F;
   }
   times[w].data += seconds_between(begin, filled);
-  times[w].compute += seconds_between(filled, Clock::now());
+  times[w].forward += result.forward_seconds;
+  times[w].backward += seconds_between(filled, Clock::now()) - result.forward_seconds;
 }
 
 StepSum StepRunner::State::summed() const {
@@ -119,11 +120,11 @@ StepSum StepRunner::run(const Weights& weights, int epoch, const Fill& fill, con
     for (std::int64_t lane = state.next_lane++; lane < state.owned.last; lane = state.next_lane++) {
       state.run_lane(static_cast<int>(lane), worker, weights, epoch, fill);
     }
-    const auto ready = Clock::now();
-    state.sum->run(worker);
+    const SumTimes of_sum = state.sum->run(worker);
     const auto summed = Clock::now();
     update(state.summed(), worker);
-    times.wait += seconds_between(ready, summed);
+    times.wait += of_sum.wait;
+    times.sum += of_sum.sum;
     times.update += seconds_between(summed, Clock::now());
   });
   return state.summed();
@@ -137,8 +138,10 @@ StepTimes StepRunner::take_times() {
   const auto workers = static_cast<double>(state_->times.size());
   for (StepTimes& each : state_->times) {
     sum.data += each.data / workers;
-    sum.compute += each.compute / workers;
+    sum.forward += each.forward / workers;
+    sum.backward += each.backward / workers;
     sum.wait += each.wait / workers;
+    sum.sum += each.sum / workers;
     sum.update += each.update / workers;
     each = {};
   }

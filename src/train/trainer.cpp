@@ -8,9 +8,8 @@
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/eval/evaluator.h"
-#include "lockstep/parallel/step_runner.h"
-#include "lockstep/train/optimizer.h"
 #include "lockstep/train/schedule.h"
+#include "lockstep/train/stepper.h"
 
 namespace lockstep {
 
@@ -48,10 +47,7 @@ class Loop {
         workers_(workers),
         settings_(settings),
         callbacks_(callbacks),
-        weights_(network.initial_weights(settings.seed), settings.parallel.precision),
-        optimizer_(settings.train.optimizer, network.trainable_size()),
-        runner_(comm, network, workers, settings.parallel, settings.seed,
-                settings.train.label_smoothing),
+        stepper_(comm, network, data, workers, settings.parallel, settings.train, settings.seed),
         evaluator_(network, workers, settings.parallel.precision, data.summary().normalization),
         span_{data.steps_per_epoch(settings.parallel.global_batch) * settings.train.epochs,
               data.steps_per_epoch(settings.parallel.global_batch)} {}
@@ -62,13 +58,12 @@ class Loop {
   void announce();
   void run_epoch(int epoch);
   void run_step(int epoch, std::int64_t epoch_step);
-  void update(const StepSum& sum, int worker);
   void end_epoch(int epoch);
   Directive ask_callbacks(const EpochEvent& event);
   void keep_as_best(int epoch);
   void save_best();
   void log_step(int epoch, std::int64_t epoch_step);
-  float learning_rate() const;
+  float learning_rate(std::int64_t step) const;
   void check_finite(const StepSum& sum);
   TrainResult finish();
 
@@ -80,15 +75,12 @@ class Loop {
   Workers& workers_;
   const TrainSettings& settings_;
   std::vector<std::unique_ptr<Callback>>& callbacks_;
-  Weights weights_;
-  Optimizer optimizer_;
-  StepRunner runner_;
+  Stepper stepper_;
   Evaluator evaluator_;
   ScheduleSpan span_;
   Clock::time_point begin_ = Clock::now();
 
-  std::int64_t step_ = 0;     // steps begun and ended in the run
-  std::int64_t updates_ = 0;  // of them not skipped
+  std::int64_t step_ = 0;  // done in the run
   int skipped_in_row_ = 0;
   double rate_factor_ = 1;  // what callbacks made of the schedule's rate
   double min_rate_ = 0;
@@ -114,36 +106,16 @@ void Loop::announce() {
   for (const auto& callback : callbacks_) callback->on_run_begin(event);
 }
 
-float Loop::learning_rate() const {
-  const double scheduled = static_cast<double>(optimizer_.base_learning_rate()) *
-                           schedule_factor(settings_.train.schedule, span_, step_);
+float Loop::learning_rate(std::int64_t step) const {
+  const double scheduled = static_cast<double>(stepper_.optimizer().base_learning_rate()) *
+                           schedule_factor(settings_.train.schedule, span_, step);
   const double floor = std::min(scheduled, min_rate_);
   return static_cast<float>(std::max(scheduled * rate_factor_, floor));
-}
-
-// Every worker of every rank computes the same from the same sums; each updates
-// its share of the weights, the first one the running statistics too.
-void Loop::update(const StepSum& sum, int worker) {
-  if (!std::isfinite(sum.square_norm)) return;
-  const auto samples = static_cast<float>(sum.samples);
-  UpdateRule rule{learning_rate(), 1 / samples, updates_ + 1};
-  const double norm = std::sqrt(sum.square_norm) / samples;
-  const float limit = settings_.train.clip_norm;
-  if (limit > 0 && norm > limit) rule.gradient_factor *= static_cast<float>(limit / norm);
-  constexpr std::int64_t kLine = 16;  // floats; shares never cut a cache line
-  const Range lines = share_of(network_.trainable_size() / kLine, workers_.count(), worker);
-  const Range mine{lines.first * kLine, lines.last * kLine};
-  optimizer_.update(mine, weights_.values(), sum.gradients, rule);
-  weights_.round(mine);
-  if (worker == 0) {
-    network_.update_statistics(weights_.values(), sum.statistics, samples, rule.step);
-  }
 }
 
 void Loop::check_finite(const StepSum& sum) {
   if (std::isfinite(sum.square_norm)) {
     skipped_in_row_ = 0;
-    ++updates_;
     return;
   }
   if (++skipped_in_row_ < kMaxSkippedInRow) return;
@@ -151,18 +123,12 @@ void Loop::check_finite(const StepSum& sum) {
               fmt::format("training diverged at step {}: {} steps in a row had gradients that are "
                           "not finite; a lower learning rate ({:g} at this step) or "
                           "training.clip_norm may help",
-                          step_ + 1, kMaxSkippedInRow, learning_rate()),
+                          step_ + 1, kMaxSkippedInRow, learning_rate(step_)),
               Reach::kAgreed);
 }
 
 void Loop::run_step(int epoch, std::int64_t epoch_step) {
-  const int global_batch = settings_.parallel.global_batch;
-  const StepSum sum = runner_.run(
-      weights_, epoch,
-      [&](int lane, Batch& batch) {
-        data_.fill_batch(lane, epoch, epoch_step, global_batch, batch);
-      },
-      [&](const StepSum& step, int worker) { update(step, worker); });
+  const StepSum sum = stepper_.step(epoch, epoch_step, learning_rate(step_));
   check_finite(sum);
   progress_.loss_sum += sum.loss_sum;
   progress_.correct += sum.correct;
@@ -177,7 +143,7 @@ void Loop::log_step(int epoch, std::int64_t epoch_step) {
   event.epoch_step = epoch_step + 1;
   event.train_loss = progress_.loss();
   event.train_accuracy = progress_.accuracy();
-  event.learning_rate = learning_rate();
+  event.learning_rate = learning_rate(step_);
   event.images_per_second = progress_.images_per_second();
   event.seconds = seconds_since(begin_);
   for (const auto& callback : callbacks_) callback->on_step(event);
@@ -190,7 +156,8 @@ void Loop::run_epoch(int epoch) {
     run_step(epoch, s);
     log_step(epoch, s);
     ++step_;
-    if (digest_every > 0 && step_ % digest_every == 0) check_replicas(comm_, network_, weights_);
+    if (digest_every > 0 && step_ % digest_every == 0)
+      check_replicas(comm_, network_, stepper_.weights());
   }
 }
 
@@ -201,17 +168,15 @@ void Loop::end_epoch(int epoch) {
   event.train_loss = progress_.loss();
   event.train_accuracy = progress_.accuracy();
   event.images_per_second = progress_.images_per_second();
-  --step_;
-  event.learning_rate = learning_rate();  // of the last step
-  ++step_;
-  check_replicas(comm_, network_, weights_);
+  event.learning_rate = learning_rate(step_ - 1);
+  check_replicas(comm_, network_, stepper_.weights());
   const Evaluation validation =
-      evaluator_.evaluate(comm_, weights_, data_.validation(), settings_.class_names);
+      evaluator_.evaluate(comm_, stepper_.weights(), data_.validation(), settings_.class_names);
   constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
   event.val_loss = validation.rows() > 0 ? validation.loss() : kNone;
   event.val_accuracy = validation.rows() > 0 ? validation.accuracy() : kNone;
   event.seconds = seconds_since(progress_.begin);
-  event.weights_digest = weights_.digest(network_);
+  event.weights_digest = stepper_.weights().digest(network_);
   epochs_done_ = epoch + 1;
 
   const Directive directive = ask_callbacks(event);
@@ -256,7 +221,7 @@ Directive Loop::ask_callbacks(const EpochEvent& event) {
 }
 
 void Loop::keep_as_best(int epoch) {
-  best_.assign(weights_.values().begin(), weights_.values().end());
+  best_.assign(stepper_.weights().values().begin(), stepper_.weights().values().end());
   best_epoch_ = epoch;
   agree(comm_, [&] {
     if (root() && !settings_.run_dir.empty()) save_best();
@@ -293,12 +258,13 @@ TrainResult Loop::run() {
 }
 
 TrainResult Loop::finish() {
-  if (restore_best_ && !best_.empty()) weights_ = Weights(best_, weights_.precision());
+  if (restore_best_ && !best_.empty())
+    stepper_.weights() = Weights(best_, settings_.parallel.precision);
   TrainResult result;
-  result.weights.assign(weights_.values().begin(), weights_.values().end());
-  result.weights_digest = weights_.digest(network_);
+  result.weights.assign(stepper_.weights().values().begin(), stepper_.weights().values().end());
+  result.weights_digest = stepper_.weights().digest(network_);
   result.validation =
-      evaluator_.evaluate(comm_, weights_, data_.validation(), settings_.class_names);
+      evaluator_.evaluate(comm_, stepper_.weights(), data_.validation(), settings_.class_names);
   result.reason = reason_;
   result.steps = step_;
   result.best_epoch = best_epoch_;

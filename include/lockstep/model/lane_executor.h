@@ -21,8 +21,9 @@ struct LaneContext {
 };
 
 struct LaneResult {
-  float loss_sum = 0;  // cross entropy with natural logarithms, summed over samples
-  float correct = 0;   // samples whose largest logit is the label's
+  float loss_sum = 0;          // cross entropy with natural logarithms, summed over samples
+  float correct = 0;           // samples whose largest logit is the label's
+  double forward_seconds = 0;  // of the pass, the loss included
 };
 
 class LaneExecutor {

@@ -32,6 +32,12 @@ enum class Route {
   kMessages,  // messages in any case
 };
 
+// Where a worker's time in run() went, in seconds.
+struct SumTimes {
+  double wait = 0;  // until the last worker of all ranks (or of this one) was there
+  double sum = 0;   // adding and moving
+};
+
 class LaneSum {
  public:
   virtual ~LaneSum() = default;
@@ -42,7 +48,7 @@ class LaneSum {
 
   // Collective, by every worker of this rank, worker in [0, workers); worker 0
   // must be the rank's main thread. Returns when values() is complete.
-  virtual void run(int worker) = 0;
+  virtual SumTimes run(int worker) = 0;
 
   // Local: the sums [size]; valid from the end of run() to the next run().
   virtual std::span<const float> values() const = 0;

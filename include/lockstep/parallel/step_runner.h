@@ -35,13 +35,14 @@ struct StepSum {
   bool is_raised(Flag flag) const { return raised[static_cast<int>(flag)]; }
 };
 
-// Where a step's time went on this rank, in seconds summed over workers and
-// divided by their number.
+// Where a step's time went on this rank, in seconds, the mean over its workers.
 struct StepTimes {
-  double data = 0;     // forming batches
-  double compute = 0;  // forward and backward
-  double wait = 0;     // from the last lane's end to the sum's, all included
-  double update = 0;   // the optimizer
+  double data = 0;  // forming batches
+  double forward = 0;
+  double backward = 0;
+  double wait = 0;    // for the last lane of all ranks (of this one when sums go by messages)
+  double sum = 0;     // of the lanes, all communication included
+  double update = 0;  // the optimizer
 };
 
 class StepRunner {

@@ -1,0 +1,124 @@
+// Measures training steps of an experiment.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "app/commands.h"
+#include "lockstep/core/error.h"
+#include "lockstep/model/lane_executor.h"
+#include "lockstep/train/stepper.h"
+
+namespace lockstep {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// What was measured, in seconds a step.
+struct Measurement {
+  double step = 0;  // median
+  std::vector<StepTimes> by_rank;
+};
+
+Measurement measure(Communicator& comm, const Experiment& experiment, const TrainingData& data,
+                    Stepper& stepper, int steps) {
+  const std::int64_t whole = data.summary().training_rows / experiment.parallel.global_batch;
+  if (whole == 0) {
+    throw Error(ExitCode::kUsage,
+                fmt::format("training.global_batch is {}, but there are only {} training rows",
+                            experiment.parallel.global_batch, data.summary().training_rows),
+                Reach::kAgreed);
+  }
+  std::vector<double> seconds;
+  const int warmup = steps / 10 + 1;
+  for (int i = 0; i < warmup + steps; ++i) {
+    if (i == warmup) {
+      comm.barrier();
+      stepper.runner().take_times();
+      seconds.clear();
+    }
+    const auto begin = Clock::now();
+    stepper.step(static_cast<int>(i / whole), i % whole, stepper.optimizer().base_learning_rate());
+    seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+  }
+  StepTimes times = stepper.runner().take_times();
+  for (double* part :
+       {&times.data, &times.forward, &times.backward, &times.wait, &times.sum, &times.update}) {
+    *part /= steps;
+  }
+  const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
+  std::nth_element(seconds.begin(), middle, seconds.end());
+  return {*middle, gather_values(comm, times)};
+}
+
+// The rank whose own work takes longest: the one that the others wait for.
+std::size_t slowest(const std::vector<StepTimes>& by_rank) {
+  const auto work = [](const StepTimes& times) {
+    return times.data + times.forward + times.backward;
+  };
+  return static_cast<std::size_t>(
+      std::max_element(by_rank.begin(), by_rank.end(),
+                       [&](const auto& a, const auto& b) { return work(a) < work(b); }) -
+      by_rank.begin());
+}
+
+nlohmann::ordered_json json_of(const StepTimes& times) {
+  return {{"data", times.data}, {"forward", times.forward}, {"backward", times.backward},
+          {"wait", times.wait}, {"sum", times.sum},         {"update", times.update}};
+}
+
+std::string to_json(const Measurement& measured, const Experiment& experiment, int threads) {
+  nlohmann::ordered_json json;
+  json["images_per_second"] = experiment.parallel.global_batch / measured.step;
+  json["seconds_per_step"] = measured.step;
+  json["global_batch"] = experiment.parallel.global_batch;
+  json["ranks"] = measured.by_rank.size();
+  json["threads"] = threads;
+  json["slowest_rank"] = slowest(measured.by_rank);
+  for (const StepTimes& times : measured.by_rank) json["by_rank"].push_back(json_of(times));
+  return json.dump() + "\n";
+}
+
+std::string to_table(const Measurement& measured, const Experiment& experiment, int threads) {
+  const auto ranks = measured.by_rank.size();
+  std::string text = fmt::format(
+      "{:.0f} images/s, {:.3f} ms a step of {} images; {} rank{} of {} worker{}\n\n"
+      "rank    data  forward  backward    wait     sum  update   (ms a step)\n",
+      experiment.parallel.global_batch / measured.step, measured.step * 1e3,
+      experiment.parallel.global_batch, ranks, ranks == 1 ? "" : "s", threads,
+      threads == 1 ? "" : "s");
+  for (std::size_t rank = 0; rank < ranks; ++rank) {
+    const StepTimes& times = measured.by_rank[rank];
+    text += fmt::format("{:4} {:7.3f}  {:7.3f}  {:8.3f} {:7.3f} {:7.3f} {:7.3f}{}\n", rank,
+                        times.data * 1e3, times.forward * 1e3, times.backward * 1e3,
+                        times.wait * 1e3, times.sum * 1e3, times.update * 1e3,
+                        ranks > 1 && rank == slowest(measured.by_rank) ? "   slowest" : "");
+  }
+  return text +
+         "\nwait: for the slowest lane of all ranks; sum: of the lanes, all communication "
+         "included\n";
+}
+
+}  // namespace
+
+int run_bench(Communicator& comm, const CommandLine& line) {
+  const auto [experiment, network] = prepare(comm, line);
+  const TrainingData data = load_training_data(comm, experiment);
+  const int threads = worker_count(comm, line.threads);
+  Workers workers(threads, prepare_worker_thread);
+  Stepper stepper(comm, *network, data, workers, experiment.parallel, experiment.train,
+                  experiment.seed);
+  const Measurement measured = measure(comm, experiment, data, stepper, line.steps);
+  if (comm.rank() == 0) {
+    fmt::print("{}", line.json ? to_json(measured, experiment, threads)
+                               : to_table(measured, experiment, threads));
+  }
+  return 0;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,48 @@
+#include "lockstep/train/stepper.h"
+
+#include <cmath>
+
+namespace lockstep {
+
+Stepper::Stepper(Communicator& comm, const Network& network, const TrainingData& data,
+                 Workers& workers, const ParallelOptions& parallel, const TrainOptions& train,
+                 std::uint64_t seed)
+    : network_(network),
+      data_(data),
+      workers_(workers),
+      global_batch_(parallel.global_batch),
+      clip_norm_(train.clip_norm),
+      weights_(network.initial_weights(seed), parallel.precision),
+      optimizer_(train.optimizer, network.trainable_size()),
+      runner_(comm, network, workers, parallel, seed, train.label_smoothing) {}
+
+StepSum Stepper::step(int epoch, std::int64_t step, float learning_rate) {
+  const StepSum sum = runner_.run(
+      weights_, epoch,
+      [&](int lane, Batch& batch) { data_.fill_batch(lane, epoch, step, global_batch_, batch); },
+      [&](const StepSum& summed, int worker) { update(summed, worker, learning_rate); });
+  if (std::isfinite(sum.square_norm)) ++updates_;
+  return sum;
+}
+
+// Every worker of every rank computes the same from the same sums; each updates
+// its share of the weights, the first one the running statistics too.
+void Stepper::update(const StepSum& sum, int worker, float learning_rate) {
+  if (!std::isfinite(sum.square_norm)) return;
+  const auto samples = static_cast<float>(sum.samples);
+  UpdateRule rule{learning_rate, 1 / samples, updates_ + 1};
+  const double norm = std::sqrt(sum.square_norm) / samples;
+  if (clip_norm_ > 0 && norm > clip_norm_) {
+    rule.gradient_factor *= static_cast<float>(clip_norm_ / norm);
+  }
+  constexpr std::int64_t kLine = 16;  // floats; shares never cut a cache line
+  const Range lines = share_of(network_.trainable_size() / kLine, workers_.count(), worker);
+  const Range mine{lines.first * kLine, lines.last * kLine};
+  optimizer_.update(mine, weights_.values(), sum.gradients, rule);
+  weights_.round(mine);
+  if (worker == 0) {
+    network_.update_statistics(weights_.values(), sum.statistics, samples, rule.step);
+  }
+}
+
+}  // namespace lockstep
