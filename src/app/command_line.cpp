@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "lockstep/core/error.h"
+#include "lockstep/core/names.h"
 
 namespace lockstep {
 
@@ -78,6 +79,16 @@ void add_bench(CLI::App& app, CommandLine& line) {
   bench->callback([&line] { line.command = Command::kBench; });
 }
 
+// CLI11 would say only that a subcommand is required.
+[[noreturn]] void fail_unknown(CLI::App& app, const std::string& word) {
+  std::vector<std::string> names;
+  for (const CLI::App* each : app.get_subcommands({})) names.push_back(each->get_name());
+  throw Error(ExitCode::kUsage,
+              fmt::format("expected a subcommand, got \"{}\"{} (see lockstep --help)", word,
+                          did_you_mean(word, names)),
+              Reach::kAgreed);
+}
+
 }  // namespace
 
 CommandLine parse_command_line(int argc, const char* const* argv) {
@@ -99,6 +110,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     const auto chosen = app.get_subcommands();
     line.help = chosen.empty() ? app.help() : chosen.front()->help();
   } catch (const CLI::ParseError& error) {
+    const std::vector<std::string> unknown = app.remaining();
+    if (app.get_subcommands().empty() && !unknown.empty()) fail_unknown(app, unknown.front());
     throw Error(ExitCode::kUsage, fmt::format("{} (see lockstep --help)", error.what()),
                 Reach::kAgreed);
   }

@@ -68,6 +68,14 @@ std::size_t largest(std::span<const float> logits) {
   return static_cast<std::size_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
+// A class name as a field of a CSV file (RFC 4180).
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+  return quoted + '"';
+}
+
 // Appends the line of a row, numbered from 1 in the source.
 using RowLine =
     std::function<void(std::string& text, std::int64_t row, std::span<const float> logits)>;
@@ -126,10 +134,10 @@ int run_predict(Communicator& comm, const CommandLine& line) {
   TrainedModel model = TrainedModel::load(comm, line.checkpoint);
   const std::vector<std::string> names = class_names_of(model.experiment.data);
   std::string header = "row,class";
-  for (const std::string& name : names) header += ",p_" + name;
+  for (const std::string& name : names) header += "," + csv_field("p_" + name);
   return write_predictions(comm, line, model, header + "\n",
                            [&](std::string& text, std::int64_t row, std::span<const float> logits) {
-                             text += fmt::format("{},{}", row, names[largest(logits)]);
+                             text += fmt::format("{},{}", row, csv_field(names[largest(logits)]));
                              for (const double p : probabilities(logits))
                                text += fmt::format(",{:.6f}", p);
                              text += '\n';

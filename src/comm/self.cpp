@@ -1,7 +1,8 @@
 // A world of one rank: every collective is a copy or nothing.
 
+#include <algorithm>
 #include <cstdlib>
-#include <cstring>
+#include <memory>
 
 #include "lockstep/comm/communicator.h"
 #include "lockstep/core/error.h"
@@ -39,7 +40,7 @@ class SelfCommunicator final : public Communicator {
   void broadcast(std::span<std::byte> /*data*/, int /*root*/) override {}
 
   void all_gather(std::span<const std::byte> mine, std::span<std::byte> all) override {
-    std::memcpy(all.data(), mine.data(), mine.size());
+    std::copy(mine.begin(), mine.end(), all.begin());
   }
 
   std::vector<std::vector<std::byte>> all_to_all(
@@ -52,7 +53,7 @@ class SelfCommunicator final : public Communicator {
       fail_internal("exchange with oneself: {} parts out, {} in", out.size(), in.size());
     }
     for (std::size_t i = 0; i < out.size(); ++i) {
-      std::memcpy(in[i].data.data(), out[i].data.data(), out[i].data.size());
+      std::copy(out[i].data.begin(), out[i].data.end(), in[i].data.begin());
     }
   }
 

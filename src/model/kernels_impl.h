@@ -292,6 +292,55 @@ inline void gate_pixel_2x2(const GateForm& form, const T* __restrict x, std::int
   }
 }
 
+// The same for bf16 with relu, on the bits: as signed integers the bits of
+// numbers that are not negative are in the numbers' order, and those of negative
+// numbers are below zero, so the largest of 0 and the four is the pooled value
+// (twice as many elements a vector as in fp32). A NaN with its sign set would be
+// lost that way; it is found as the largest of the unsigned bits.
+template <bool kDrop>
+inline void gate_pixel_2x2_relu(const GateForm& form, const Bf16* __restrict x, std::int64_t at,
+                                Bf16* __restrict y, std::uint8_t* __restrict code) {
+  constexpr std::uint16_t kNegativeInfinity = 0xFF80;
+  const Bf16* __restrict below = x + form.width * form.channels;
+  const std::uint8_t* __restrict bits = form.bits + at;
+  const float scale = form.keep_scale;
+  const std::uint8_t drop_below = form.drop_below;
+  const std::int64_t channels = form.channels;
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const std::uint16_t u0 = x[c].bits;
+    const std::uint16_t u1 = x[channels + c].bits;
+    const std::uint16_t u2 = below[c].bits;
+    const std::uint16_t u3 = below[channels + c].bits;
+    const auto s0 = static_cast<std::int16_t>(u0);
+    const auto s1 = static_cast<std::int16_t>(u1);
+    const auto s2 = static_cast<std::int16_t>(u2);
+    const auto s3 = static_cast<std::int16_t>(u3);
+    const std::int16_t top = s0 > s1 ? s0 : s1;
+    const std::int16_t bottom = s2 > s3 ? s2 : s3;
+    const std::int16_t largest = top > bottom ? top : bottom;
+    const std::uint16_t top_bits = u0 > u1 ? u0 : u1;
+    const std::uint16_t bottom_bits = u2 > u3 ? u2 : u3;
+    const std::uint16_t largest_bits = top_bits > bottom_bits ? top_bits : bottom_bits;
+    std::uint16_t place = s2 == largest ? std::uint16_t{2} : std::uint16_t{3};
+    place = s1 == largest ? std::uint16_t{1} : place;
+    place = s0 == largest ? std::uint16_t{0} : place;
+    place = largest > 0 ? place : kClosed;
+    std::uint16_t best = largest > 0 ? static_cast<std::uint16_t>(largest) : std::uint16_t{0};
+    best = largest_bits > kNegativeInfinity ? std::uint16_t{0x7FC0} : best;
+    if constexpr (kDrop) {
+      const bool keep = bits[c] >= drop_below;
+      place = keep ? place : kClosed;
+      best = keep ? best : std::uint16_t{0};
+    }
+    code[at + c] = static_cast<std::uint8_t>(place);
+    if constexpr (kDrop) {
+      store(&y[at + c], load(Bf16{best}) * scale);
+    } else {
+      y[at + c].bits = best;
+    }
+  }
+}
+
 struct Yes {
   static constexpr bool value = true;
 };
@@ -349,7 +398,11 @@ void gate_forward(const GateForm& form, const T* x, T* y, std::uint8_t* code) {
             sample + (oy * form.stride * form.width + ox * form.stride) * form.channels;
         if (form.size == 2) {
           with_gate_choices(form, [&](auto relu, auto drop) {
-            gate_pixel_2x2<T, relu.value, drop.value>(form, window, at, y, code);
+            if constexpr (relu.value && sizeof(T) == sizeof(Bf16)) {
+              gate_pixel_2x2_relu<drop.value>(form, window, at, y, code);
+            } else {
+              gate_pixel_2x2<T, relu.value, drop.value>(form, window, at, y, code);
+            }
           });
         } else {
           gate_pixel(form, window, at, y, code);

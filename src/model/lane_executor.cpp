@@ -13,6 +13,7 @@
 #include "lockstep/core/error.h"
 #include "model/loss.h"
 #include "model/op_runner.h"
+#include "model/reusing_allocator.h"
 
 namespace lockstep {
 
@@ -48,22 +49,41 @@ bool has_parameters(const Op& op) {
          std::holds_alternative<NormOp>(op.work);
 }
 
+at::ScalarType type_of(Precision precision) {
+  return precision == Precision::kBf16 ? at::kBFloat16 : at::kFloat;
+}
+
 }  // namespace
+
+std::vector<std::unique_ptr<OpRunner>> make_runners(const Network& network, Precision precision) {
+  std::vector<std::unique_ptr<OpRunner>> runners;
+  InputGradient input = InputGradient::kUnused;
+  for (const Op& op : network.ops()) {
+    const bool last = &op == &network.ops().back();
+    runners.push_back(make_runner(op, type_of(precision), input, last));
+    if (has_parameters(op)) input = InputGradient::kNeeded;
+  }
+  return runners;
+}
+
+at::Tensor input_of(const Pass& pass, Precision precision) {
+  const ImageShape& shape = pass.network.input();
+  return view_floats(pass.batch.images.data(),
+                     {pass.batch.size, shape.height, shape.width, shape.channels})
+      .to(type_of(precision));
+}
 
 struct LaneExecutor::State {
   const Network& network;
-  at::ScalarType type;
+  Precision precision;
   std::vector<std::unique_ptr<OpRunner>> runners;
 
   at::Tensor forward(const Pass& pass) {
-    const Batch& batch = pass.batch;
-    const ImageShape& shape = network.input();
-    at::Tensor x =
-        view_floats(batch.images.data(), {batch.size, shape.height, shape.width, shape.channels})
-            .to(type);
+    const int samples = pass.batch.size;
+    at::Tensor x = input_of(pass, precision);
     for (std::size_t i = 0; i < runners.size(); ++i) {
       const ImageShape& in = network.ops()[i].in;
-      x = runners[i]->forward(pass, x.view({batch.size, in.height, in.width, in.channels}));
+      x = runners[i]->forward(pass, x.view({samples, in.height, in.width, in.channels}));
     }
     return x;
   }
@@ -78,14 +98,7 @@ struct LaneExecutor::State {
 };
 
 LaneExecutor::LaneExecutor(const Network& network, Precision precision)
-    : state_(std::make_unique<State>(
-          State{network, precision == Precision::kBf16 ? at::kBFloat16 : at::kFloat, {}})) {
-  InputGradient input = InputGradient::kUnused;
-  for (const Op& op : network.ops()) {
-    const bool last = &op == &network.ops().back();
-    state_->runners.push_back(make_runner(op, state_->type, input, last));
-    if (has_parameters(op)) input = InputGradient::kNeeded;
-  }
+    : state_(std::make_unique<State>(State{network, precision, make_runners(network, precision)})) {
 }
 
 LaneExecutor::~LaneExecutor() = default;
@@ -122,6 +135,9 @@ void LaneExecutor::infer(const Weights& weights, const Batch& batch, std::span<f
   std::copy_n(result.data_ptr<float>(), result.numel(), logits.begin());
 }
 
-void prepare_worker_thread() { at::set_num_threads(1); }
+void prepare_worker_thread() {
+  at::set_num_threads(1);
+  use_reusing_allocator();
+}
 
 }  // namespace lockstep

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "lockstep/core/batch.h"
 #include "lockstep/core/philox.h"
@@ -59,6 +60,12 @@ std::unique_ptr<OpRunner> make_logits(const Op& op, at::ScalarType type, InputGr
 std::unique_ptr<OpRunner> make_norm(const Op& op, at::ScalarType type);
 std::unique_ptr<OpRunner> make_gate(const Op& op, at::ScalarType type);
 std::unique_ptr<OpRunner> make_activation(const Op& op);
+
+// The runners of all ops of a network.
+std::vector<std::unique_ptr<OpRunner>> make_runners(const Network& network, Precision precision);
+
+// The batch's images [samples, height, width, channels] in that precision.
+at::Tensor input_of(const Pass& pass, Precision precision);
 
 // An uninitialized [samples, shape] tensor.
 at::Tensor make_activations(std::int64_t samples, const ImageShape& shape, at::ScalarType type);

@@ -46,8 +46,8 @@ class LaneExecutor {
   std::unique_ptr<State> state_;
 };
 
-// Settings that LibTorch keeps per thread: one thread an operation, no autograd.
-// Every worker calls it once.
+// What LibTorch needs on every worker's thread: one thread an operation; and,
+// once a process, an allocator that reuses memory. Every worker calls it once.
 void prepare_worker_thread();
 
 }  // namespace lockstep

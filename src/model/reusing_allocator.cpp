@@ -1,0 +1,95 @@
+#include "model/reusing_allocator.h"
+
+#include <c10/core/Allocator.h>
+#include <c10/core/CPUAllocator.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <unordered_map>
+#include <vector>
+
+namespace lockstep {
+
+namespace {
+
+constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kGranularity = 4096;      // sizes are rounded up to this
+constexpr std::size_t kKeptBytes = 256u << 20;  // of free memory, at most, a thread
+
+// In front of each block, as large as the alignment.
+struct Header {
+  std::size_t bytes;
+};
+
+// The free blocks of a thread, by size. A block goes to the thread that frees it.
+class FreeBlocks {
+ public:
+  ~FreeBlocks() {
+    for (auto& [bytes, blocks] : by_bytes_) {
+      for (void* block : blocks) std::free(block);
+    }
+    gone_ = true;
+  }
+
+  void* take(std::size_t bytes) {
+    const auto found = by_bytes_.find(bytes);
+    if (found == by_bytes_.end() || found->second.empty()) return nullptr;
+    void* block = found->second.back();
+    found->second.pop_back();
+    kept_bytes_ -= bytes;
+    return block;
+  }
+
+  void keep(void* block, std::size_t bytes) {
+    if (gone_ || kept_bytes_ + bytes > kKeptBytes) return std::free(block);
+    by_bytes_[bytes].push_back(block);
+    kept_bytes_ += bytes;
+  }
+
+ private:
+  std::unordered_map<std::size_t, std::vector<void*>> by_bytes_;
+  std::size_t kept_bytes_ = 0;
+  bool gone_ = false;  // tensors may outlive the thread's own objects
+};
+
+FreeBlocks& free_blocks() {
+  thread_local FreeBlocks blocks;
+  return blocks;
+}
+
+void release(void* data) {
+  if (data == nullptr) return;
+  void* block = static_cast<std::byte*>(data) - kAlignment;
+  free_blocks().keep(block, static_cast<Header*>(block)->bytes);
+}
+
+class ReusingAllocator final : public c10::Allocator {
+ public:
+  c10::DataPtr allocate(std::size_t count) override {
+    const c10::Device cpu(c10::DeviceType::CPU);
+    if (count == 0) return {nullptr, nullptr, &release, cpu};
+    const std::size_t bytes = (count + kAlignment + kGranularity - 1) / kGranularity * kGranularity;
+    void* block = free_blocks().take(bytes);
+    if (block == nullptr) block = std::aligned_alloc(kAlignment, bytes);
+    if (block == nullptr) throw std::bad_alloc();
+    new (block) Header{bytes};
+    void* data = static_cast<std::byte*>(block) + kAlignment;
+    return {data, data, &release, cpu};
+  }
+
+  c10::DeleterFnPtr raw_deleter() const override { return &release; }
+
+  void copy_data(void* to, const void* from, std::size_t count) const override {
+    std::memcpy(to, from, count);
+  }
+};
+
+}  // namespace
+
+void use_reusing_allocator() {
+  static ReusingAllocator allocator;
+  c10::SetCPUAllocator(&allocator, /*priority=*/1);
+}
+
+}  // namespace lockstep

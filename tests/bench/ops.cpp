@@ -1,0 +1,103 @@
+// Times each op of an experiment's network forward and backward, for one lane on
+// one thread: bench_ops EXPERIMENT SAMPLES [REPEATS]. Prints medians in ms.
+
+#include <ATen/ops/ones_like.h>
+#include <c10/core/InferenceMode.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <vector>
+
+#include "lockstep/config/experiment.h"
+#include "lockstep/model/lane_executor.h"
+#include "model/op_runner.h"
+
+namespace lockstep {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double milliseconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+}
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+  return values[values.size() / 2];
+}
+
+Batch random_batch(const ImageShape& shape, int samples, int classes) {
+  Batch batch;
+  batch.size = samples;
+  for (int i = 0; i < samples * shape.pixels(); ++i) {
+    batch.images.push_back(static_cast<float>(std::rand()) / RAND_MAX);
+  }
+  for (int i = 0; i < samples; ++i) {
+    batch.labels.push_back(i % classes);
+    batch.rows.push_back(static_cast<std::uint64_t>(i));
+  }
+  return batch;
+}
+
+const char* name_of(const Op& op) {
+  constexpr const char* kNames[] = {"conv", "dense", "norm", "gate", "activation"};
+  return kNames[op.work.index()];
+}
+
+void run(const Experiment& experiment, int samples, int repeats) {
+  const Network network(experiment.model, experiment.data.shape, experiment.data.classes);
+  const Weights weights(network.initial_weights(1), experiment.parallel.precision);
+  const Batch batch = random_batch(network.input(), samples, network.classes());
+  std::vector<float> gradients(static_cast<std::size_t>(network.trainable_size()));
+  std::vector<float> statistics(static_cast<std::size_t>(network.statistics_size()));
+  const LaneContext context;
+  const Pass pass{Mode::kTrain, network, weights, batch, context, gradients, statistics};
+  const auto runners = make_runners(network, experiment.parallel.precision);
+  const std::size_t ops = runners.size();
+  std::vector<std::vector<double>> forward(ops);
+  std::vector<std::vector<double>> backward(ops);
+  for (int repeat = 0; repeat < repeats; ++repeat) {
+    at::Tensor x = input_of(pass, experiment.parallel.precision);
+    for (std::size_t i = 0; i < ops; ++i) {
+      const auto begin = Clock::now();
+      const ImageShape& in = network.ops()[i].in;
+      x = runners[i]->forward(pass, x.view({samples, in.height, in.width, in.channels}));
+      forward[i].push_back(milliseconds_since(begin));
+    }
+    at::Tensor dy = at::ones_like(x);
+    for (std::size_t i = ops; i-- > 0 && dy.defined();) {
+      const auto begin = Clock::now();
+      const ImageShape& out = network.ops()[i].out;
+      dy = runners[i]->backward(pass, dy.view({samples, out.height, out.width, out.channels}));
+      backward[i].push_back(milliseconds_since(begin));
+    }
+  }
+  double total = 0;
+  for (std::size_t i = 0; i < ops; ++i) {
+    const Op& op = network.ops()[i];
+    fmt::print("{:<10} {:>3}x{:<3}x{:<4} -> {:>3}x{:<3}x{:<4}  forward {:7.3f}  backward {:7.3f}\n",
+               name_of(op), op.in.height, op.in.width, op.in.channels, op.out.height, op.out.width,
+               op.out.channels, median(forward[i]), median(backward[i]));
+    total += median(forward[i]) + median(backward[i]);
+  }
+  fmt::print("sum {:.3f} ms for {} samples\n", total, samples);
+}
+
+}  // namespace
+
+}  // namespace lockstep
+
+int main(int argc, char** argv) {
+  if (argc < 3) {
+    fmt::print(stderr, "usage: bench_ops EXPERIMENT SAMPLES [REPEATS]\n");
+    return 2;
+  }
+  lockstep::prepare_worker_thread();
+  const c10::InferenceMode no_autograd;
+  lockstep::run(lockstep::load_experiment(argv[1], {}), std::atoi(argv[2]),
+                argc > 3 ? std::atoi(argv[3]) : 100);
+  return 0;
+}
