@@ -26,6 +26,11 @@ void add_train(CLI::App& app, CommandLine& line) {
   add_experiment(train, line);
   train->add_option("--run-dir", line.run_dir,
                     "Run folder; default: models/<name>/<UTC time>-<digest of the experiment>");
+  train
+      ->add_option("--resume", line.resume,
+                   "auto: go on where --run-dir holds a checkpoint; never: begin anew there; or "
+                   "the path of a run folder or checkpoint folder to go on from")
+      ->capture_default_str();
   train->add_flag("--print-config", line.print_config,
                   "Print the experiment with every default, and end");
   train->add_flag("--dry-run", line.dry_run, "Check experiment, model and data, and end");
@@ -37,10 +42,10 @@ void add_data(CLI::App* app, CommandLine& line, const char* default_data) {
   app->add_option("CHECKPOINT", line.checkpoint,
                   "Run folder (its best weights), checkpoint folder or .safetensors file")
       ->required();
-  app->add_option("--data", line.data,
-                  std::string("CSV, zip or IDX file; default: ") + default_data);
-  app->add_option("--member", line.member, "Member of the zip");
-  app->add_option("--labels", line.labels, "IDX file of labels");
+  CLI::Option* data = app->add_option(
+      "--data", line.data, std::string("CSV, zip or IDX file; default: ") + default_data);
+  app->add_option("--member", line.member, "Member of the zip")->needs(data);
+  app->add_option("--labels", line.labels, "IDX file of labels")->needs(data);
   add_threads(app, line);
 }
 
@@ -89,6 +94,25 @@ void add_bench(CLI::App& app, CommandLine& line) {
               Reach::kAgreed);
 }
 
+void add_inspect(CLI::App& app, CommandLine& line) {
+  CLI::App* inspect = app.add_subcommand("inspect", "Show and verify checkpoints");
+  inspect
+      ->add_option("CHECKPOINT", line.checkpoint,
+                   "Run folder, checkpoint folder or .safetensors file")
+      ->required();
+  inspect->callback([&line] { line.command = Command::kInspect; });
+}
+
+void add_verify(CLI::App& app, CommandLine& line) {
+  CLI::App* verify = app.add_subcommand(
+      "verify", "Replay steps of a run between two of its checkpoints and compare the weights");
+  verify->add_option("RUN", line.checkpoint, "Run folder")->required();
+  verify->add_option("--from", line.from, "Step to begin at; default: the first checkpoint's");
+  verify->add_option("--to", line.to, "Step to end at; default: the last checkpoint's");
+  add_threads(verify, line);
+  verify->callback([&line] { line.command = Command::kVerify; });
+}
+
 }  // namespace
 
 CommandLine parse_command_line(int argc, const char* const* argv) {
@@ -103,6 +127,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   add_predict(app, line);
   add_submit(app, line);
   add_bench(app, line);
+  add_inspect(app, line);
+  add_verify(app, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

@@ -1,12 +1,13 @@
 // The command line, parsed. Bad usage is an Error (2).
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace lockstep {
 
-enum class Command { kTrain, kEvaluate, kPredict, kSubmit, kBench, kHelp };
+enum class Command { kTrain, kEvaluate, kPredict, kSubmit, kBench, kInspect, kVerify, kHelp };
 
 struct CommandLine {
   Command command = Command::kHelp;
@@ -15,16 +16,19 @@ struct CommandLine {
   std::string experiment;              // train, bench: file
   std::vector<std::string> overrides;  // train, bench: --set PATH=VALUE
   std::string run_dir;                 // train: empty for models/<name>/<time>-<digest>
+  std::string resume = "auto";         // train: auto, never or a path
   bool print_config = false;
   bool dry_run = false;
 
-  std::string checkpoint;  // evaluate, predict, submit
+  std::string checkpoint;  // evaluate, predict, submit, inspect; verify: a run folder
   std::string data;        // file; empty for the experiment's own
   std::string member;      // of a zip
   std::string labels;      // IDX labels
   std::string out;         // file to write; empty for none
   bool json = false;
-  int steps = 100;  // bench: measured
+  int steps = 100;         // bench: measured
+  std::int64_t from = -1;  // verify: steps; -1: first and last checkpoint
+  std::int64_t to = -1;
 
   int threads = 0;  // workers of this rank; 0: the cores of the node shared by its ranks
 };

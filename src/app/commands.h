@@ -1,6 +1,7 @@
 // The subcommands. Collective; each returns the exit status or throws an Error.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 
 #include "app/command_line.h"
@@ -10,6 +11,7 @@
 #include "lockstep/data/options.h"
 #include "lockstep/data/training_data.h"
 #include "lockstep/model/network.h"
+#include "lockstep/train/trainer.h"
 
 namespace lockstep {
 
@@ -18,6 +20,8 @@ int run_evaluate(Communicator& comm, const CommandLine& line);
 int run_predict(Communicator& comm, const CommandLine& line);
 int run_submit(Communicator& comm, const CommandLine& line);
 int run_bench(Communicator& comm, const CommandLine& line);
+int run_inspect(Communicator& comm, const CommandLine& line);
+int run_verify(Communicator& comm, const CommandLine& line);
 
 // What the commands share.
 
@@ -38,6 +42,10 @@ struct PreparedExperiment {
 // Collective: reads and checks the experiment of the command line, its device,
 // and that there are no more ranks than lanes.
 PreparedExperiment prepare(Communicator& comm, const CommandLine& line);
+
+// What the training loop takes from an experiment.
+TrainSettings train_settings(const Experiment& experiment, const Normalization& normalization,
+                             const std::filesystem::path& run_dir);
 
 // Collective: the training data of an experiment, its paths below the root.
 TrainingData load_training_data(Communicator& comm, const Experiment& experiment);

@@ -40,6 +40,10 @@ int run_command(Communicator& comm, const CommandLine& line) {
       return run_submit(comm, line);
     case Command::kBench:
       return run_bench(comm, line);
+    case Command::kInspect:
+      return run_inspect(comm, line);
+    case Command::kVerify:
+      return run_verify(comm, line);
     case Command::kHelp:
       if (comm.rank() == 0) fmt::print("{}", line.help);
       return 0;

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "app/commands.h"
+#include "app/trained_model.h"
 #include "lockstep/core/error.h"
 
 namespace lockstep {
@@ -58,6 +59,19 @@ PreparedExperiment prepare(Communicator& comm, const CommandLine& line) {
                                   prepared.experiment.data.classes);
   });
   return prepared;
+}
+
+TrainSettings train_settings(const Experiment& experiment, const Normalization& normalization,
+                             const std::filesystem::path& run_dir) {
+  TrainSettings settings;
+  settings.parallel = experiment.parallel;
+  settings.train = experiment.train;
+  settings.checkpoint = experiment.checkpoint;
+  settings.seed = experiment.seed;
+  settings.class_names = class_names_of(experiment.data);
+  settings.run_dir = run_dir;
+  settings.metadata = metadata_of(experiment, normalization);
+  return settings;
 }
 
 TrainingData load_training_data(Communicator& comm, const Experiment& experiment) {

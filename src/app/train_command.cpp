@@ -3,9 +3,10 @@
 
 #include <cstdio>
 #include <memory>
-#include <vector>
+#include <utility>
 
 #include "app/commands.h"
+#include "app/resume.h"
 #include "app/run_folder.h"
 #include "app/trained_model.h"
 #include "lockstep/callbacks/make_callbacks.h"
@@ -20,19 +21,6 @@
 namespace lockstep {
 
 namespace {
-
-TrainSettings settings_of(const Experiment& experiment, const Normalization& normalization,
-                          const fs::path& run_dir) {
-  TrainSettings settings;
-  settings.parallel = experiment.parallel;
-  settings.train = experiment.train;
-  settings.checkpoint = experiment.checkpoint;
-  settings.seed = experiment.seed;
-  settings.class_names = class_names_of(experiment.data);
-  settings.run_dir = run_dir;
-  settings.metadata = metadata_of(experiment, normalization);
-  return settings;
-}
 
 void print_outcome(const TrainResult& result, const fs::path& run_dir) {
   const Evaluation& validation = result.validation;
@@ -82,13 +70,24 @@ int run_train(Communicator& comm, const CommandLine& line) {
     return 0;
   }
   const int threads = worker_count(comm, line.threads);
-  const fs::path run_dir = make_run_folder(comm, experiment, line.run_dir, threads);
+  StartPoint start = find_start(comm, experiment, line.run_dir, line.resume);
+  const fs::path run_dir = make_run_folder(comm, experiment, start.run_dir.string(), threads);
+  if (root && !start.files.empty()) fmt::print("going on in {}\n", run_dir.string());
   Workers workers(threads, prepare_worker_thread);
   auto callbacks = make_callbacks(experiment.callbacks, experiment.train.log_every_steps,
                                   detect_progress_output(stdout));
-  const TrainResult result =
-      train(comm, *network, data, workers,
-            settings_of(experiment, data.summary().normalization, run_dir), callbacks);
+  TrainSettings settings = train_settings(experiment, data.summary().normalization, run_dir);
+  settings.resume_from = std::move(start.files);
+  settings.stop_requested = signal_came;
+  watch_signals();
+  const TrainResult result = train(comm, *network, data, workers, settings, callbacks);
+  if (result.interrupted) {
+    if (root) {
+      fmt::print("saved in {}; the same command with --resume {} goes on\n", run_dir.string(),
+                 run_dir.string());
+    }
+    return static_cast<int>(ExitCode::kRestart);
+  }
   agree(comm, [&] {
     if (root) write_reports(result, run_dir);
   });

@@ -37,9 +37,11 @@ SourceOptions source_of(const CommandLine& line, const SourceOptions& otherwise,
 void check_out(Communicator& comm, const std::string& out) {
   agree(comm, [&] {
     const fs::path folder = fs::path(out).parent_path();
-    if (comm.rank() == 0 && !folder.empty() && !fs::is_directory(folder)) {
+    if (comm.rank() != 0) return;
+    if (!folder.empty() && !fs::is_directory(folder)) {
       fail_usage("--out {}: there is no folder {}", out, folder.string());
     }
+    if (fs::is_directory(out)) fail_usage("--out {}: is a folder; expected a file", out);
   });
 }
 
@@ -72,8 +74,12 @@ std::size_t largest(std::span<const float> logits) {
 std::string csv_field(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
-  return quoted + '"';
+  for (const char c : text) {
+    if (c == '"') quoted += '"';
+    quoted += c;
+  }
+  quoted += '"';
+  return quoted;
 }
 
 // Appends the line of a row, numbered from 1 in the source.
@@ -134,7 +140,7 @@ int run_predict(Communicator& comm, const CommandLine& line) {
   TrainedModel model = TrainedModel::load(comm, line.checkpoint);
   const std::vector<std::string> names = class_names_of(model.experiment.data);
   std::string header = "row,class";
-  for (const std::string& name : names) header += "," + csv_field("p_" + name);
+  for (const std::string& name : names) header += fmt::format(",{}", csv_field("p_" + name));
   return write_predictions(comm, line, model, header + "\n",
                            [&](std::string& text, std::int64_t row, std::span<const float> logits) {
                              text += fmt::format("{},{}", row, csv_field(names[largest(logits)]));

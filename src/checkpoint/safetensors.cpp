@@ -82,7 +82,7 @@ Json parse_strictly(const std::string& header) {
 }  // namespace
 
 std::string to_safetensors(std::span<const TensorView> tensors, const Metadata& metadata) {
-  nlohmann::ordered_json header;
+  auto header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t offset = 0;
   for (const TensorView& tensor : tensors) {

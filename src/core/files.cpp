@@ -67,14 +67,6 @@ void write_all(const Descriptor& file, std::string_view content, const fs::path&
   }
 }
 
-void write_and_sync(const fs::path& path, std::string_view content) {
-  Descriptor file(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  if (!file.open()) fail_write(path, "open for writing");
-  write_all(file, content, path);
-  if (::fsync(file.number()) != 0) fail_write(path, "sync");
-  if (!file.close()) fail_write(path, "close");
-}
-
 }  // namespace
 
 std::string read_file(const fs::path& path) {
@@ -95,11 +87,19 @@ std::string read_file(const fs::path& path) {
   return content;
 }
 
+void write_file_durably(const fs::path& path, std::string_view content) {
+  Descriptor file(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  if (!file.open()) fail_write(path, "open for writing");
+  write_all(file, content, path);
+  if (::fsync(file.number()) != 0) fail_write(path, "sync");
+  if (!file.close()) fail_write(path, "close");
+}
+
 void write_file_atomically(const fs::path& path, std::string_view content) {
   fs::path temporary = path;
   temporary += ".tmp";
   try {
-    write_and_sync(temporary, content);
+    write_file_durably(temporary, content);
     if (::rename(temporary.c_str(), path.c_str()) != 0) fail_write(path, "rename");
   } catch (const Error&) {
     ::unlink(temporary.c_str());

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
+#include <exception>
 #include <vector>
 
 #include "lockstep/comm/node_barrier.h"
@@ -168,8 +168,15 @@ class RankSum : public LaneSumBase {
       add_along_tree(tree_, nodes_[i], leaves_, mine, partial(i) + mine.first);
     }
     barrier_.arrive_and_wait(workers);
-    if (worker == 0) combine();
+    // The others must not wait for a worker whose peers have failed.
+    std::exception_ptr failure;
+    try {
+      if (worker == 0) combine();
+    } catch (...) {
+      failure = std::current_exception();
+    }
     barrier_.arrive_and_wait(workers);
+    if (failure) std::rethrow_exception(failure);
     return {seconds_between(begin, complete), seconds_between(complete, Clock::now())};
   }
 
@@ -276,8 +283,8 @@ class NativeSum final : public RankSum {
  private:
   void combine() override {
     float* sum = result();
-    std::memcpy(sum, partial(0), static_cast<std::size_t>(shape_.size) * sizeof(float));
-    for (std::size_t node = 1; node < nodes_.size(); ++node) {
+    std::fill_n(sum, shape_.size, 0.0F);
+    for (std::size_t node = 0; node < nodes_.size(); ++node) {
       for (std::int64_t i = 0; i < shape_.size; ++i) sum[i] += partial(node)[i];
     }
     comm_.native_sum({sum, static_cast<std::size_t>(shape_.size)});

@@ -4,6 +4,8 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <exception>
+#include <limits>
 #include <vector>
 
 #include "lockstep/model/lane_executor.h"
@@ -117,10 +119,19 @@ StepSum StepRunner::run(const Weights& weights, int epoch, const Fill& fill, con
   state.next_lane = state.owned.first;
   state.workers.run([&](int worker) {
     StepTimes& times = state.times[static_cast<std::size_t>(worker)];
+    std::exception_ptr failure;
     for (std::int64_t lane = state.next_lane++; lane < state.owned.last; lane = state.next_lane++) {
-      state.run_lane(static_cast<int>(lane), worker, weights, epoch, fill);
+      try {
+        state.run_lane(static_cast<int>(lane), worker, weights, epoch, fill);
+      } catch (...) {
+        // This worker joins the sum all the same, so that nobody waits for it; its
+        // NaN keeps every rank from using the sum.
+        failure = std::current_exception();
+        state.sum->lane(static_cast<int>(lane))[0] = std::numeric_limits<float>::quiet_NaN();
+      }
     }
     const SumTimes of_sum = state.sum->run(worker);
+    if (failure) std::rethrow_exception(failure);
     const auto summed = Clock::now();
     update(state.summed(), worker);
     times.wait += of_sum.wait;

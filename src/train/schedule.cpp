@@ -26,7 +26,8 @@ double factor(const WarmupCosineSchedule& schedule, const ScheduleSpan& span, do
 
 double factor(const OneCycleSchedule& schedule, const ScheduleSpan& span, double step) {
   const double last = std::max(static_cast<double>(span.total_steps) - 1, 1.0);
-  const double peak = std::max(schedule.warmup_fraction * last, 1e-9);
+  const double peak =
+      std::max(schedule.warmup_fraction * static_cast<double>(span.total_steps) - 1, 0.0);
   const double initial = 1 / schedule.initial_divisor;
   if (step < peak) return half_cosine(initial, 1, step / peak);
   const double rest = std::max(last - peak, 1e-9);

@@ -1,97 +1,46 @@
 #include "lockstep/train/trainer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 
 #include "lockstep/core/error.h"
-#include "lockstep/core/files.h"
-#include "lockstep/eval/evaluator.h"
-#include "lockstep/train/schedule.h"
-#include "lockstep/train/stepper.h"
+#include "train/loop.h"
 
 namespace lockstep {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr int kMaxSkippedInRow = 3;
 
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
+}  // namespace
+
+Loop::Loop(Communicator& comm, const Network& network, const TrainingData& data, Workers& workers,
+           const TrainSettings& settings, std::vector<std::unique_ptr<Callback>>& callbacks)
+    : comm_(comm),
+      network_(network),
+      data_(data),
+      workers_(workers),
+      settings_(settings),
+      callbacks_(callbacks),
+      stepper_(comm, network, data, workers, settings.parallel, settings.train, settings.seed),
+      evaluator_(network, workers, settings.parallel.precision, data.summary().normalization),
+      span_{data.steps_per_epoch(settings.parallel.global_batch) * settings.train.epochs,
+            data.steps_per_epoch(settings.parallel.global_batch)} {
+  if (root() && !settings.run_dir.empty()) {
+    writer_ = std::make_unique<CheckpointWriter>(settings.run_dir, settings.checkpoint.keep_last);
+  }
 }
 
-// What the samples of an epoch have given so far.
-struct Progress {
-  double loss_sum = 0;
-  std::int64_t correct = 0;
-  std::int64_t samples = 0;
-  Clock::time_point begin = Clock::now();
-
-  double loss() const { return samples == 0 ? 0 : loss_sum / static_cast<double>(samples); }
-  double accuracy() const {
-    return samples == 0 ? 0 : static_cast<double>(correct) / static_cast<double>(samples);
+TrainResult Loop::run() {
+  if (!settings_.resume_from.empty()) resume();
+  announce();
+  while (at_.epoch < settings_.train.epochs && !at_.stopped && !interrupted_) {
+    run_epoch();
+    if (!interrupted_) end_epoch();
   }
-  double images_per_second() const { return static_cast<double>(samples) / seconds_since(begin); }
-};
-
-class Loop {
- public:
-  Loop(Communicator& comm, const Network& network, const TrainingData& data, Workers& workers,
-       const TrainSettings& settings, std::vector<std::unique_ptr<Callback>>& callbacks)
-      : comm_(comm),
-        network_(network),
-        data_(data),
-        workers_(workers),
-        settings_(settings),
-        callbacks_(callbacks),
-        stepper_(comm, network, data, workers, settings.parallel, settings.train, settings.seed),
-        evaluator_(network, workers, settings.parallel.precision, data.summary().normalization),
-        span_{data.steps_per_epoch(settings.parallel.global_batch) * settings.train.epochs,
-              data.steps_per_epoch(settings.parallel.global_batch)} {}
-
-  TrainResult run();
-
- private:
-  void announce();
-  void run_epoch(int epoch);
-  void run_step(int epoch, std::int64_t epoch_step);
-  void end_epoch(int epoch);
-  Directive ask_callbacks(const EpochEvent& event);
-  void keep_as_best(int epoch);
-  void save_best();
-  void log_step(int epoch, std::int64_t epoch_step);
-  float learning_rate(std::int64_t step) const;
-  void check_finite(const StepSum& sum);
-  TrainResult finish();
-
-  bool root() const { return comm_.rank() == 0; }
-
-  Communicator& comm_;
-  const Network& network_;
-  const TrainingData& data_;
-  Workers& workers_;
-  const TrainSettings& settings_;
-  std::vector<std::unique_ptr<Callback>>& callbacks_;
-  Stepper stepper_;
-  Evaluator evaluator_;
-  ScheduleSpan span_;
-  Clock::time_point begin_ = Clock::now();
-
-  std::int64_t step_ = 0;  // done in the run
-  int skipped_in_row_ = 0;
-  double rate_factor_ = 1;  // what callbacks made of the schedule's rate
-  double min_rate_ = 0;
-  Progress progress_;
-  std::vector<float> best_;
-  int best_epoch_ = -1;
-  int epochs_done_ = 0;
-  bool stop_ = false;
-  bool restore_best_ = false;
-  std::string reason_ = "all epochs done";
-};
+  return finish();
+}
 
 void Loop::announce() {
   if (!root()) return;
@@ -99,6 +48,8 @@ void Loop::announce() {
   event.run_dir = settings_.run_dir.string();
   event.data = data_.summary();
   event.epochs = settings_.train.epochs;
+  event.first_epoch = at_.epoch;
+  event.first_step = at_.step;
   event.steps_per_epoch = span_.steps_per_epoch;
   event.global_batch = settings_.parallel.global_batch;
   event.world_size = comm_.world_size();
@@ -106,86 +57,128 @@ void Loop::announce() {
   for (const auto& callback : callbacks_) callback->on_run_begin(event);
 }
 
-float Loop::learning_rate(std::int64_t step) const {
-  const double scheduled = static_cast<double>(stepper_.optimizer().base_learning_rate()) *
-                           schedule_factor(settings_.train.schedule, span_, step);
-  const double floor = std::min(scheduled, min_rate_);
-  return static_cast<float>(std::max(scheduled * rate_factor_, floor));
+void Loop::run_epoch() {
+  epoch_begin_ = Clock::now();
+  samples_before_ = at_.samples;
+  while (at_.epoch_step < span_.steps_per_epoch && !interrupted_) run_step();
+}
+
+void Loop::run_step() {
+  if (settings_.stop_requested()) stepper_.runner().raise(Flag::kStop);
+  const StepSum sum = stepper_.step(at_.epoch, at_.epoch_step, learning_rate(at_.step));
+  check_finite(sum);
+  at_.loss_sum += sum.loss_sum;
+  at_.correct += sum.correct;
+  at_.samples += sum.samples;
+  at_.updates = stepper_.updates();
+  log_step();
+  ++at_.step;
+  ++at_.epoch_step;
+  obey(sum);
+}
+
+// What all ranks do after the same step: compare replicas, save, end.
+void Loop::obey(const StepSum& sum) {
+  const int digest_every = settings_.parallel.digest_every_steps;
+  const int save_every = settings_.checkpoint.every_steps;
+  const bool stop = sum.is_raised(Flag::kStop);
+  const bool save_now =
+      stop || sum.is_raised(Flag::kSave) || (save_every > 0 && at_.step % save_every == 0);
+  const bool compare = save_now || (digest_every > 0 && at_.step % digest_every == 0);
+  if (compare) check_replicas(comm_, network_, stepper_.weights());
+  if (save_now) save(AsBest::kNo);
+  if (save_is_due()) stepper_.runner().raise(Flag::kSave);
+  interrupted_ = stop || at_.step == settings_.last_step;
+}
+
+bool Loop::save_is_due() const {
+  const double every = settings_.checkpoint.every_seconds;
+  return root() && every > 0 &&
+         std::chrono::duration<double>(Clock::now() - saved_).count() >= every;
 }
 
 void Loop::check_finite(const StepSum& sum) {
   if (std::isfinite(sum.square_norm)) {
-    skipped_in_row_ = 0;
+    at_.skipped_in_row = 0;
     return;
   }
-  if (++skipped_in_row_ < kMaxSkippedInRow) return;
+  if (++at_.skipped_in_row < kMaxSkippedInRow) return;
   throw Error(ExitCode::kDiverged,
               fmt::format("training diverged at step {}: {} steps in a row had gradients that are "
                           "not finite; a lower learning rate ({:g} at this step) or "
                           "training.clip_norm may help",
-                          step_ + 1, kMaxSkippedInRow, learning_rate(step_)),
+                          at_.step + 1, kMaxSkippedInRow, learning_rate(at_.step)),
               Reach::kAgreed);
 }
 
-void Loop::run_step(int epoch, std::int64_t epoch_step) {
-  const StepSum sum = stepper_.step(epoch, epoch_step, learning_rate(step_));
-  check_finite(sum);
-  progress_.loss_sum += sum.loss_sum;
-  progress_.correct += sum.correct;
-  progress_.samples += sum.samples;
+float Loop::learning_rate(std::int64_t step) const {
+  const double scheduled = static_cast<double>(stepper_.optimizer().base_learning_rate()) *
+                           schedule_factor(settings_.train.schedule, span_, step);
+  const double floor = std::min(scheduled, at_.min_rate);
+  return static_cast<float>(std::max(scheduled * at_.rate_factor, floor));
 }
 
-void Loop::log_step(int epoch, std::int64_t epoch_step) {
+double Loop::mean_loss() const {
+  return at_.samples == 0 ? 0 : at_.loss_sum / static_cast<double>(at_.samples);
+}
+
+double Loop::accuracy() const {
+  return at_.samples == 0 ? 0 : static_cast<double>(at_.correct) / static_cast<double>(at_.samples);
+}
+
+double Loop::images_per_second() const {
+  const double seconds = std::chrono::duration<double>(Clock::now() - epoch_begin_).count();
+  return static_cast<double>(at_.samples - samples_before_) / seconds;
+}
+
+void Loop::log_step() {
   if (!root()) return;
   StepEvent event;
-  event.epoch = epoch;
-  event.step = step_ + 1;
-  event.epoch_step = epoch_step + 1;
-  event.train_loss = progress_.loss();
-  event.train_accuracy = progress_.accuracy();
-  event.learning_rate = learning_rate(step_);
-  event.images_per_second = progress_.images_per_second();
-  event.seconds = seconds_since(begin_);
+  event.epoch = at_.epoch;
+  event.step = at_.step + 1;
+  event.epoch_step = at_.epoch_step + 1;
+  event.train_loss = mean_loss();
+  event.train_accuracy = accuracy();
+  event.learning_rate = learning_rate(at_.step);
+  event.images_per_second = images_per_second();
+  event.seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
   for (const auto& callback : callbacks_) callback->on_step(event);
 }
 
-void Loop::run_epoch(int epoch) {
-  progress_ = Progress{};
-  const int digest_every = settings_.parallel.digest_every_steps;
-  for (std::int64_t s = 0; s < span_.steps_per_epoch; ++s) {
-    run_step(epoch, s);
-    log_step(epoch, s);
-    ++step_;
-    if (digest_every > 0 && step_ % digest_every == 0)
-      check_replicas(comm_, network_, stepper_.weights());
-  }
-}
-
-void Loop::end_epoch(int epoch) {
+void Loop::end_epoch() {
   EpochEvent event;
-  event.epoch = epoch;
-  event.step = step_;
-  event.train_loss = progress_.loss();
-  event.train_accuracy = progress_.accuracy();
-  event.images_per_second = progress_.images_per_second();
-  event.learning_rate = learning_rate(step_ - 1);
+  event.epoch = at_.epoch;
+  event.step = at_.step;
+  event.train_loss = mean_loss();
+  event.train_accuracy = accuracy();
+  event.images_per_second = images_per_second();
+  event.learning_rate = learning_rate(at_.step - 1);
   check_replicas(comm_, network_, stepper_.weights());
   const Evaluation validation =
       evaluator_.evaluate(comm_, stepper_.weights(), data_.validation(), settings_.class_names);
   constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
   event.val_loss = validation.rows() > 0 ? validation.loss() : kNone;
   event.val_accuracy = validation.rows() > 0 ? validation.accuracy() : kNone;
-  event.seconds = seconds_since(progress_.begin);
+  event.seconds = std::chrono::duration<double>(Clock::now() - epoch_begin_).count();
   event.weights_digest = stepper_.weights().digest(network_);
-  epochs_done_ = epoch + 1;
 
   const Directive directive = ask_callbacks(event);
-  rate_factor_ *= directive.learning_rate_factor;
-  min_rate_ = std::max(min_rate_, directive.min_learning_rate);
-  if (directive.keep_as_best) keep_as_best(epoch);
-  if (directive.stop) reason_ = directive.reason;
-  stop_ = directive.stop;
-  restore_best_ = restore_best_ || directive.restore_best;
+  at_.rate_factor *= directive.learning_rate_factor;
+  at_.min_rate = std::max(at_.min_rate, directive.min_learning_rate);
+  at_.restore_best = at_.restore_best || directive.restore_best;
+  at_.stopped = directive.stop;
+  if (directive.keep_as_best) {
+    best_.assign(stepper_.weights().values().begin(), stepper_.weights().values().end());
+    at_.best_epoch = at_.epoch;
+    at_.best_step = at_.step;
+  }
+  ++at_.epoch;
+  at_.epoch_step = 0;
+  at_.loss_sum = 0;
+  at_.correct = 0;
+  at_.samples = 0;
+  if (at_.stopped) at_.reason = directive.reason;
+  save(directive.keep_as_best ? AsBest::kYes : AsBest::kNo);
 }
 
 // Asks on rank 0, joins the answers and gives the same to every rank.
@@ -220,67 +213,35 @@ Directive Loop::ask_callbacks(const EpochEvent& event) {
   return agreed;
 }
 
-void Loop::keep_as_best(int epoch) {
-  best_.assign(stepper_.weights().values().begin(), stepper_.weights().values().end());
-  best_epoch_ = epoch;
-  agree(comm_, [&] {
-    if (root() && !settings_.run_dir.empty()) save_best();
-  });
-}
-
-// A new folder first, then the link; the folder that the link left goes last.
-void Loop::save_best() {
-  const fs::path folder = checkpoint_folder(settings_.run_dir, step_);
-  fs::create_directories(folder);
-  write_file_atomically(folder / "weights.safetensors",
-                        to_safetensors(tensors_of(network_, best_), settings_.metadata));
-  const fs::path link = best_link(settings_.run_dir);
-  std::error_code none;
-  const fs::path before = fs::read_symlink(link, none);
-  fs::path fresh = link;
-  fresh += ".tmp";
-  fs::remove(fresh);
-  fs::create_symlink(folder.filename(), fresh);
-  fs::rename(fresh, link);
-  sync_folder(link.parent_path());
-  if (!before.empty() && before != folder.filename()) {
-    fs::remove_all(link.parent_path() / before);
-  }
-}
-
-TrainResult Loop::run() {
-  announce();
-  for (int epoch = 0; epoch < settings_.train.epochs && !stop_; ++epoch) {
-    run_epoch(epoch);
-    end_epoch(epoch);
-  }
-  return finish();
-}
-
 TrainResult Loop::finish() {
-  if (restore_best_ && !best_.empty())
-    stepper_.weights() = Weights(best_, settings_.parallel.precision);
   TrainResult result;
-  result.weights.assign(stepper_.weights().values().begin(), stepper_.weights().values().end());
-  result.weights_digest = stepper_.weights().digest(network_);
-  result.validation =
-      evaluator_.evaluate(comm_, stepper_.weights(), data_.validation(), settings_.class_names);
-  result.reason = reason_;
-  result.steps = step_;
-  result.best_epoch = best_epoch_;
+  if (writer_ != nullptr && !writer_->finish() && interrupted_) {
+    throw Error(ExitCode::kInternal, "the run was asked to end, but its state could not be saved");
+  }
+  if (!interrupted_) restore_best();
+  const Weights& weights = stepper_.weights();
+  result.weights.assign(weights.values().begin(), weights.values().end());
+  result.weights_digest = weights.digest(network_);
+  if (!interrupted_) {
+    result.validation =
+        evaluator_.evaluate(comm_, weights, data_.validation(), settings_.class_names);
+  }
+  result.interrupted = interrupted_;
+  result.reason =
+      interrupted_ ? fmt::format("saved at step {} and ended on request", at_.step) : at_.reason;
+  result.steps = at_.step;
+  result.best_epoch = at_.best_epoch;
   if (root()) {
     EndEvent event;
-    event.epochs = epochs_done_;
-    event.step = step_;
-    event.seconds = seconds_since(begin_);
-    event.reason = reason_;
+    event.epochs = at_.epoch;
+    event.step = at_.step;
+    event.seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
+    event.reason = result.reason;
     event.weights_digest = result.weights_digest;
     for (const auto& callback : callbacks_) callback->on_run_end(event);
   }
   return result;
 }
-
-}  // namespace
 
 TrainResult train(Communicator& comm, const Network& network, const TrainingData& data,
                   Workers& workers, const TrainSettings& settings,

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "lockstep/callbacks/options.h"
 #include "lockstep/checkpoint/options.h"
@@ -52,6 +53,9 @@ Experiment parse_experiment(const std::string& text, const std::string& origin,
 // The experiment as text that parses to the same experiment, every default
 // written out; what --print-config prints and a run folder keeps.
 std::string to_text(const Experiment& experiment);
+
+// The paths of the fields in which two experiments differ, as --set names them.
+std::vector<std::string> differing_fields(const Experiment& a, const Experiment& b);
 
 // The XXH3-128 digest of to_text(): equal for experiments that are equal,
 // however their files are written. Part of a run folder's name.

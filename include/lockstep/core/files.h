@@ -21,6 +21,9 @@ std::string read_file(const fs::path& path);
 // syncs the folder.
 void write_file_atomically(const fs::path& path, std::string_view content);
 
+// Writes `path` itself and syncs it; for files of a folder that is renamed later.
+void write_file_durably(const fs::path& path, std::string_view content);
+
 // Makes a rename or a new entry in `folder` durable.
 void sync_folder(const fs::path& folder);
 

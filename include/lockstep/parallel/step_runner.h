@@ -59,7 +59,9 @@ class StepRunner {
   // Updates the share of one worker; called by every worker after the sum.
   using Update = std::function<void(const StepSum& sum, int worker)>;
 
-  // Collective: one step of `epoch` (keys the dropout masks).
+  // Collective: one step of `epoch` (keys the dropout masks). What `fill` throws is
+  // rethrown on its rank when the step is over; the others find a square_norm that is
+  // not finite.
   StepSum run(const Weights& weights, int epoch, const Fill& fill, const Update& update);
 
   // Local: asks for something from the next step on, until lowered.

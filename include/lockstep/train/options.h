@@ -33,15 +33,17 @@ using OptimizerOptions = std::variant<AdamOptions, AdamWOptions, SgdOptions>;
 // The rate of step t of T, as a factor of the optimizer's learning rate.
 struct ConstantSchedule {};
 
-// Linear from 0 to 1 over the warm-up, then a half cosine down to `final_factor`.
+// (t + 1) / (W + 1) over the W steps of the warm-up, so 1 at step W, then a half
+// cosine down to `final_factor` at the last step.
 struct WarmupCosineSchedule {
   double warmup_epochs = 1;
   double final_factor = 0;
 };
 
-// One cycle (Smith and Topin, "Super-Convergence", 2017): half-cosine from
-// 1/initial_divisor up to 1 over `warmup_fraction` of all steps, then down to
-// 1/(initial_divisor * final_divisor).
+// One cycle (Smith and Topin, "Super-Convergence", 2017), with the steps of PyTorch's
+// OneCycleLR: half-cosine from 1/initial_divisor at step 0 up to 1 at step
+// warmup_fraction T - 1 (or 0), then down to 1/(initial_divisor * final_divisor) at
+// the last step.
 struct OneCycleSchedule {
   double warmup_fraction = 0.3;
   double initial_divisor = 25;

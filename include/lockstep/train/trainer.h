@@ -1,13 +1,16 @@
 // The training loop: epochs of steps, an evaluation after each, callbacks on
-// rank 0, the best weights kept. One a rank, all in step.
+// rank 0, checkpoints of the run state. One a rank, all in step.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "lockstep/checkpoint/checkpoint_folder.h"
 #include "lockstep/checkpoint/options.h"
 #include "lockstep/checkpoint/safetensors.h"
 #include "lockstep/comm/communicator.h"
@@ -19,6 +22,7 @@
 #include "lockstep/parallel/options.h"
 #include "lockstep/train/callback.h"
 #include "lockstep/train/options.h"
+#include "lockstep/train/run_state.h"
 
 namespace lockstep {
 
@@ -30,33 +34,32 @@ struct TrainSettings {
   std::vector<std::string> class_names;
   std::filesystem::path run_dir;  // empty: nothing is written
   Metadata metadata;              // of the weights on disk
+
+  // The checkpoint to go on from; the same on every rank, empty to begin anew.
+  CheckpointFiles resume_from;
+
+  // The training is interrupted after this step; -1: it is not.
+  std::int64_t last_step = -1;
+
+  // Local: whether this process was asked to save and end; asked before each step.
+  std::function<bool()> stop_requested = [] { return false; };
 };
 
 struct TrainResult {
   std::vector<float> weights;  // final flat weights [network.total_size()]
   Digest weights_digest;
-  Evaluation validation;  // of those weights
+  Evaluation validation;  // of those weights; empty when interrupted
   std::string reason;     // why the training ended
   std::int64_t steps = 0;
-  int best_epoch = -1;  // from 0; -1 without one
+  int best_epoch = -1;       // from 0; -1 without one
+  bool interrupted = false;  // saved before its end; wants to be started again
 };
 
-// Collective. `callbacks` are used on rank 0 alone. Errors: 3 (agreed) when the
-// training diverged, 4 (agreed) when replicas differ.
+// Collective. `callbacks` are used on rank 0 alone. Errors: 2 (agreed) when the
+// state to resume does not fit, 3 (agreed) when the training diverged, 4 (agreed)
+// when replicas differ.
 TrainResult train(Communicator& comm, const Network& network, const TrainingData& data,
                   Workers& workers, const TrainSettings& settings,
                   std::vector<std::unique_ptr<Callback>>& callbacks);
-
-// The network's parameters in flat `values` [network.total_size()], as they go to
-// disk.
-std::vector<TensorView> tensors_of(const Network& network, std::span<const float> values);
-
-// The reverse: flat weights from a file. Throws Error (2) when names or shapes are
-// not those of the network.
-std::vector<float> weights_from(const Network& network, const SafetensorsFile& file);
-
-// checkpoints/step-00000123 in a run folder, and the link to the best of them.
-std::filesystem::path checkpoint_folder(const std::filesystem::path& run_dir, std::int64_t step);
-std::filesystem::path best_link(const std::filesystem::path& run_dir);
 
 }  // namespace lockstep

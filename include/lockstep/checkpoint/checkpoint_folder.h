@@ -1,0 +1,37 @@
+// A checkpoint on disk: a folder of files and a manifest of their sizes and
+// XXH3-128 digests. It is written under a temporary name and renamed when all of
+// it is durable, so a folder with its final name is whole unless the disk fails;
+// the manifest tells when it did.
+//
+// Layout: checkpoints/step-00000123/{weights.safetensors, optimizer.safetensors,
+// state.json, manifest.json}; checkpoints/best links to one of them.
+//
+// Local; one writer a run folder. Errors: Error 1 for a failed write, 2 for a
+// folder that is not whole.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+
+namespace lockstep {
+
+inline constexpr int kCheckpointFormat = 1;
+
+// Contents by file name.
+using CheckpointFiles = std::map<std::string, std::string>;
+
+// checkpoints/step-00000123 in a run folder, and the link to the best of them.
+std::filesystem::path checkpoint_folder(const std::filesystem::path& run_dir, std::int64_t step);
+std::filesystem::path best_link(const std::filesystem::path& run_dir);
+
+// Writes `files` and their manifest as `folder`, in place of a folder of that
+// name: temporary folder, files synced, manifest synced, rename, parent synced.
+void write_checkpoint(const std::filesystem::path& folder, const CheckpointFiles& files);
+
+// All files of a checkpoint. Sizes are checked before anything is read, digests
+// before anything is returned.
+CheckpointFiles read_checkpoint(const std::filesystem::path& folder);
+
+}  // namespace lockstep

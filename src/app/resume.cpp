@@ -1,0 +1,123 @@
+#include "app/resume.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <string_view>
+
+#include "lockstep/checkpoint/checkpoint_store.h"
+#include "lockstep/core/error.h"
+#include "lockstep/core/files.h"
+
+namespace lockstep {
+
+namespace {
+
+// Fields that may change between the parts of a run: they do not enter a step, or
+// only say how far the run goes.
+constexpr std::array<std::string_view, 8> kMayChange = {"name",
+                                                        "device",
+                                                        "training.epochs",
+                                                        "training.log_every_steps",
+                                                        "training.digest_every_steps",
+                                                        "checkpoint",
+                                                        "data.test",
+                                                        "data.train"};
+
+bool may_change(const std::string& path) {
+  return std::any_of(kMayChange.begin(), kMayChange.end(), [&](std::string_view free) {
+    return path == free || (path.starts_with(free) && path[free.size()] == '.');
+  });
+}
+
+void check_experiment(const Experiment& experiment, const fs::path& run_dir) {
+  const fs::path file = run_dir / "experiment.textproto";
+  const Experiment before = load_experiment(file.string(), {});
+  std::vector<std::string> fields = differing_fields(before, experiment);
+  fields.erase(std::remove_if(fields.begin(), fields.end(), may_change), fields.end());
+  if (fields.empty()) return;
+  fail_usage(
+      "{} cannot be resumed with another experiment: {} differ{} from {}; start a new run "
+      "(another --run-dir, or --resume never)",
+      run_dir.string(), fmt::join(fields, ", "), fields.size() == 1 ? "s" : "", file.string());
+}
+
+bool is_checkpoint(const fs::path& folder) { return fs::exists(folder / "manifest.json"); }
+
+// What the folder of an earlier run holds of it.
+void remove_run(const fs::path& run_dir) {
+  for (const char* name : {"checkpoints", "metrics.jsonl", "evaluation.json",
+                           "classification_report.txt", "status.json"}) {
+    fs::remove_all(run_dir / name);
+  }
+}
+
+StartPoint find_on_root(const Experiment& experiment, const std::string& run_dir,
+                        const std::string& resume) {
+  StartPoint start{run_dir, {}};
+  if (resume == "never") {
+    if (!run_dir.empty()) remove_run(run_dir);
+    return start;
+  }
+  const bool by_path = resume != "auto";
+  if (by_path && is_checkpoint(resume)) {
+    start.run_dir = fs::canonical(resume).parent_path().parent_path();
+    start.files = read_checkpoint(fs::canonical(resume));
+  } else {
+    if (by_path) start.run_dir = resume;
+    if (start.run_dir.empty()) return start;
+    const auto latest = CheckpointStore(start.run_dir).find_latest();
+    if (latest) start.files = latest->files;
+  }
+  if (by_path && start.files.empty()) {
+    fail_usage(
+        "--resume {}: there is no whole checkpoint; give a run folder or a checkpoint "
+        "folder, auto or never",
+        resume);
+  }
+  if (!start.files.empty()) check_experiment(experiment, start.run_dir);
+  return start;
+}
+
+volatile std::sig_atomic_t signal_flag = 0;
+
+extern "C" void note_signal(int number) {
+  signal_flag = 1;
+  if (number != SIGUSR1) std::signal(number, SIG_DFL);
+}
+
+}  // namespace
+
+CheckpointFiles share_files(Communicator& comm, const CheckpointFiles& files) {
+  CheckpointFiles shared;
+  const std::size_t count = broadcast_value(comm, files.size(), 0);
+  auto next = files.begin();
+  for (std::size_t i = 0; i < count; ++i) {
+    const bool root = comm.rank() == 0;
+    const std::string name = broadcast_text(comm, root ? next->first : "", 0);
+    shared[name] = broadcast_text(comm, root ? next->second : "", 0);
+    if (root) ++next;
+  }
+  return shared;
+}
+
+StartPoint find_start(Communicator& comm, const Experiment& experiment, const std::string& run_dir,
+                      const std::string& resume) {
+  StartPoint start;
+  agree(comm, [&] {
+    if (comm.rank() == 0) start = find_on_root(experiment, run_dir, resume);
+  });
+  start.run_dir = broadcast_text(comm, start.run_dir.string(), 0);
+  start.files = share_files(comm, start.files);
+  return start;
+}
+
+void watch_signals() {
+  for (const int number : {SIGUSR1, SIGTERM, SIGINT}) std::signal(number, note_signal);
+}
+
+bool signal_came() { return signal_flag != 0; }
+
+}  // namespace lockstep

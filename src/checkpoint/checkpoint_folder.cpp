@@ -1,0 +1,110 @@
+#include "lockstep/checkpoint/checkpoint_folder.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "lockstep/core/digest.h"
+#include "lockstep/core/error.h"
+#include "lockstep/core/files.h"
+
+namespace lockstep {
+
+namespace {
+
+constexpr const char* kManifest = "manifest.json";
+constexpr std::uint64_t kMaxManifestBytes = 1 << 20;
+
+struct Entry {
+  std::uint64_t bytes;
+  std::string digest;
+};
+
+std::string manifest_of(const CheckpointFiles& files) {
+  nlohmann::ordered_json json;
+  json["format"] = kCheckpointFormat;
+  for (const auto& [name, content] : files) {
+    json["files"][name] = {{"bytes", content.size()}, {"xxh3", digest_of(content).hex()}};
+  }
+  const std::string text = json.dump(2);
+  json["xxh3"] = digest_of(text).hex();  // of the manifest without this line
+  return json.dump(2) + "\n";
+}
+
+std::map<std::string, Entry> read_manifest(const fs::path& folder) {
+  const fs::path path = folder / kManifest;
+  if (file_bytes(path) > kMaxManifestBytes) fail_usage("{}: too large", path.string());
+  try {
+    auto json = nlohmann::ordered_json::parse(read_file(path));
+    const auto digest = json.at("xxh3").get<std::string>();
+    json.erase("xxh3");
+    if (digest != digest_of(json.dump(2)).hex()) {
+      fail_usage("{}: its digest is not that of its text", path.string());
+    }
+    const int format = json.at("format").get<int>();
+    if (format != kCheckpointFormat) {
+      fail_usage("{}: format {}; this program reads format {}", path.string(), format,
+                 kCheckpointFormat);
+    }
+    std::map<std::string, Entry> entries;
+    for (const auto& [name, entry] : json.at("files").items()) {
+      if (name.empty() || name.find('/') != std::string::npos) {
+        fail_usage("{}: bad file name \"{}\"", path.string(), name);
+      }
+      entries[name] = {entry.at("bytes").get<std::uint64_t>(), entry.at("xxh3").get<std::string>()};
+    }
+    return entries;
+  } catch (const nlohmann::json::exception&) {
+    fail_usage("{}: is not the manifest of a checkpoint", path.string());
+  }
+}
+
+}  // namespace
+
+fs::path checkpoint_folder(const fs::path& run_dir, std::int64_t step) {
+  return run_dir / "checkpoints" / fmt::format("step-{:08}", step);
+}
+
+fs::path best_link(const fs::path& run_dir) { return run_dir / "checkpoints" / "best"; }
+
+void write_checkpoint(const fs::path& folder, const CheckpointFiles& files) {
+  const fs::path temporary = folder.parent_path() / (".tmp-" + folder.filename().string());
+  std::error_code error;
+  fs::remove_all(temporary, error);
+  try {
+    fs::create_directories(temporary);
+    for (const auto& [name, content] : files) write_file_durably(temporary / name, content);
+    write_file_durably(temporary / kManifest, manifest_of(files));
+    sync_folder(temporary);
+    fs::remove_all(folder);
+    fs::rename(temporary, folder);
+    sync_folder(folder.parent_path());
+  } catch (const fs::filesystem_error& failure) {
+    fs::remove_all(temporary, error);
+    fail_internal("{}: {}", folder.string(), failure.code().message());
+  } catch (const Error&) {
+    fs::remove_all(temporary, error);
+    throw;
+  }
+}
+
+CheckpointFiles read_checkpoint(const fs::path& folder) {
+  CheckpointFiles files;
+  const std::map<std::string, Entry> entries = read_manifest(folder);
+  for (const auto& [name, entry] : entries) {
+    const std::uint64_t bytes = file_bytes(folder / name);
+    if (bytes != entry.bytes) {
+      fail_usage("{}: {} bytes, but the manifest says {}", (folder / name).string(), bytes,
+                 entry.bytes);
+    }
+  }
+  for (const auto& [name, entry] : entries) {
+    std::string content = read_file(folder / name);
+    if (content.size() != entry.bytes || digest_of(content).hex() != entry.digest) {
+      fail_usage("{}: damaged: its digest is not the manifest's", (folder / name).string());
+    }
+    files[name] = std::move(content);
+  }
+  return files;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,113 @@
+#include "lockstep/checkpoint/checkpoint_store.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string>
+
+#include "lockstep/core/error.h"
+#include "lockstep/core/files.h"
+
+namespace lockstep {
+
+namespace {
+
+constexpr std::string_view kPrefix = "step-";
+constexpr std::string_view kTemporaryPrefix = ".tmp-";
+
+std::optional<std::int64_t> step_of(const std::string& name) {
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  std::int64_t step = 0;
+  const char* end = name.data() + name.size();
+  const auto [rest, error] = std::from_chars(name.data() + kPrefix.size(), end, step);
+  if (error != std::errc{} || rest != end) return std::nullopt;
+  return step;
+}
+
+std::vector<fs::directory_entry> entries_of(const fs::path& folder) {
+  std::error_code none;
+  std::vector<fs::directory_entry> entries;
+  for (const auto& entry : fs::directory_iterator(folder, none)) entries.push_back(entry);
+  return entries;
+}
+
+void set_aside(const fs::path& folder, const std::string& reason) {
+  fs::path bad = folder;
+  bad += ".bad";
+  std::error_code error;
+  fs::remove_all(bad, error);
+  fs::rename(folder, bad, error);
+  spdlog::warn("checkpoint {} is not whole and was set aside: {}", folder.string(), reason);
+}
+
+}  // namespace
+
+CheckpointStore::CheckpointStore(fs::path run_dir) : run_dir_(std::move(run_dir)) {}
+
+std::vector<std::int64_t> CheckpointStore::steps() const {
+  std::vector<std::int64_t> steps;
+  for (const auto& entry : entries_of(run_dir_ / "checkpoints")) {
+    const auto step = step_of(entry.path().filename().string());
+    if (step && entry.is_directory() && !entry.is_symlink()) steps.push_back(*step);
+  }
+  std::sort(steps.begin(), steps.end());
+  return steps;
+}
+
+std::optional<std::int64_t> CheckpointStore::best_step() const {
+  std::error_code none;
+  const fs::path target = fs::read_symlink(best_link(run_dir_), none);
+  return step_of(target.filename().string());
+}
+
+std::optional<FoundCheckpoint> CheckpointStore::find_latest() const {
+  for (const auto& entry : entries_of(run_dir_ / "checkpoints")) {
+    std::error_code none;
+    if (entry.path().filename().string().starts_with(kTemporaryPrefix)) {
+      fs::remove_all(entry.path(), none);
+    }
+  }
+  std::vector<std::int64_t> newest_first = steps();
+  std::reverse(newest_first.begin(), newest_first.end());
+  for (const std::int64_t step : newest_first) {
+    const fs::path folder = checkpoint_folder(run_dir_, step);
+    try {
+      return FoundCheckpoint{step, read_checkpoint(folder)};
+    } catch (const Error& error) {
+      set_aside(folder, error.what());
+    }
+  }
+  return std::nullopt;
+}
+
+void CheckpointStore::save(std::int64_t step, const CheckpointFiles& files, int keep_last) const {
+  const fs::path folder = checkpoint_folder(run_dir_, step);
+  write_checkpoint(folder, files);
+  if (read_checkpoint(folder) != files) {
+    fail_internal("{}: what is read back is not what was written", folder.string());
+  }
+  const std::optional<std::int64_t> best = best_step();
+  const std::vector<std::int64_t> all = steps();
+  const auto keep = static_cast<std::size_t>(std::max(keep_last, 1));
+  for (std::size_t i = 0; i + keep < all.size(); ++i) {
+    if (all[i] == step || all[i] == best) continue;
+    std::error_code error;
+    fs::remove_all(checkpoint_folder(run_dir_, all[i]), error);
+    if (error) spdlog::warn("old checkpoint of step {}: {}", all[i], error.message());
+  }
+}
+
+void CheckpointStore::set_best(std::int64_t step) const {
+  const fs::path link = best_link(run_dir_);
+  fs::path fresh = link;
+  fresh += ".tmp";
+  std::error_code error;
+  fs::remove(fresh, error);
+  fs::create_symlink(checkpoint_folder(run_dir_, step).filename(), fresh, error);
+  if (!error) fs::rename(fresh, link, error);
+  if (error) fail_internal("{}: {}", link.string(), error.message());
+  sync_folder(link.parent_path());
+}
+
+}  // namespace lockstep

@@ -1,0 +1,91 @@
+#include "lockstep/checkpoint/checkpoint_writer.h"
+
+#include <spdlog/spdlog.h>
+
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "lockstep/checkpoint/checkpoint_store.h"
+
+namespace lockstep {
+
+namespace {
+
+struct Job {
+  std::int64_t step;
+  CheckpointFiles files;
+  AsBest best;
+};
+
+}  // namespace
+
+struct CheckpointWriter::State {
+  CheckpointStore store;
+  int keep_last;
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::optional<Job> job;  // waiting or being written
+  bool closing = false;
+  bool failed = false;  // the last write
+  std::thread thread;
+
+  void serve() {
+    std::unique_lock lock(mutex);
+    for (;;) {
+      changed.wait(lock, [&] { return job.has_value() || closing; });
+      if (!job) return;
+      lock.unlock();
+      const bool written = write(*job);
+      lock.lock();
+      failed = !written;
+      job.reset();
+      changed.notify_all();
+    }
+  }
+
+  bool write(const Job& each) {
+    try {
+      store.save(each.step, each.files, keep_last);
+      if (each.best == AsBest::kYes) store.set_best(each.step);
+      spdlog::info("checkpoint of step {} written", each.step);
+      return true;
+    } catch (const std::exception& error) {
+      spdlog::warn("the checkpoint of step {} was not written; training goes on: {}", each.step,
+                   error.what());
+      return false;
+    }
+  }
+};
+
+CheckpointWriter::CheckpointWriter(const std::filesystem::path& run_dir, int keep_last)
+    : state_(new State{CheckpointStore(run_dir), keep_last, {}, {}, {}, false, false, {}}) {
+  state_->thread = std::thread([state = state_.get()] { state->serve(); });
+}
+
+CheckpointWriter::~CheckpointWriter() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->closing = true;
+  }
+  state_->changed.notify_all();
+  state_->thread.join();
+}
+
+void CheckpointWriter::submit(std::int64_t step, CheckpointFiles files, AsBest best) {
+  std::unique_lock lock(state_->mutex);
+  state_->changed.wait(lock, [&] { return !state_->job.has_value(); });
+  state_->job = Job{step, std::move(files), best};
+  state_->changed.notify_all();
+}
+
+bool CheckpointWriter::finish() {
+  std::unique_lock lock(state_->mutex);
+  state_->changed.wait(lock, [&] { return !state_->job.has_value(); });
+  return !state_->failed;
+}
+
+}  // namespace lockstep

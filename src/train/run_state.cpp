@@ -1,0 +1,170 @@
+#include "lockstep/train/run_state.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "lockstep/core/error.h"
+
+namespace lockstep {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kWeightsFile = "weights.safetensors";
+constexpr const char* kOptimizerFile = "optimizer.safetensors";
+constexpr const char* kStateFile = "state.json";
+
+const std::string& file(const CheckpointFiles& files, const char* name) {
+  const auto found = files.find(name);
+  if (found == files.end()) fail_usage("the checkpoint has no {}", name);
+  return found->second;
+}
+
+// As text in base 16, so that every double comes back as it was, finite or not.
+std::string exact(double value) { return fmt::format("{:a}", value); }
+double from_exact(const Json& json) { return std::stod(json.get<std::string>()); }
+
+Json to_json(const LoopState& loop) {
+  return {{"epoch", loop.epoch},
+          {"epoch_step", loop.epoch_step},
+          {"step", loop.step},
+          {"updates", loop.updates},
+          {"skipped_in_row", loop.skipped_in_row},
+          {"loss_sum", exact(loop.loss_sum)},
+          {"correct", loop.correct},
+          {"samples", loop.samples},
+          {"rate_factor", exact(loop.rate_factor)},
+          {"min_rate", exact(loop.min_rate)},
+          {"best_epoch", loop.best_epoch},
+          {"best_step", loop.best_step},
+          {"restore_best", loop.restore_best},
+          {"stopped", loop.stopped},
+          {"reason", loop.reason}};
+}
+
+LoopState loop_from(const Json& json) {
+  LoopState loop;
+  json.at("epoch").get_to(loop.epoch);
+  json.at("epoch_step").get_to(loop.epoch_step);
+  json.at("step").get_to(loop.step);
+  json.at("updates").get_to(loop.updates);
+  json.at("skipped_in_row").get_to(loop.skipped_in_row);
+  loop.loss_sum = from_exact(json.at("loss_sum"));
+  json.at("correct").get_to(loop.correct);
+  json.at("samples").get_to(loop.samples);
+  loop.rate_factor = from_exact(json.at("rate_factor"));
+  loop.min_rate = from_exact(json.at("min_rate"));
+  json.at("best_epoch").get_to(loop.best_epoch);
+  json.at("best_step").get_to(loop.best_step);
+  json.at("restore_best").get_to(loop.restore_best);
+  json.at("stopped").get_to(loop.stopped);
+  json.at("reason").get_to(loop.reason);
+  return loop;
+}
+
+// Optimizer buffers go to disk parameter by parameter, named "<buffer>/<parameter>".
+template <typename Use>
+void for_each_moment(const Network& network, const Optimizer& optimizer, Use use) {
+  for (std::size_t b = 0; b < optimizer.buffers().size(); ++b) {
+    for (const Parameter& parameter : network.parameters()) {
+      if (parameter.range.last > network.trainable_size()) continue;
+      use(b, optimizer.buffers()[b].name + "/" + parameter.name, parameter);
+    }
+  }
+}
+
+std::size_t first_of(const Parameter& parameter) {
+  return static_cast<std::size_t>(parameter.range.first);
+}
+std::size_t size_of(const Parameter& parameter) {
+  return static_cast<std::size_t>(parameter.range.size());
+}
+
+void check_shape(const TensorView& tensor, const Parameter& parameter) {
+  if (tensor.shape == parameter.shape) return;
+  fail_usage("tensor \"{}\" has the shape [{}], the model's has [{}]", tensor.name,
+             fmt::join(tensor.shape, ", "), fmt::join(parameter.shape, ", "));
+}
+
+}  // namespace
+
+CheckpointFiles to_files(const RunState& state, const Network& network,
+                         std::span<const float> values, const Optimizer& optimizer,
+                         const Metadata& metadata) {
+  std::vector<TensorView> moments;
+  for_each_moment(network, optimizer,
+                  [&](std::size_t buffer, const std::string& name, const Parameter& parameter) {
+                    moments.push_back({name, parameter.shape,
+                                       std::span<const float>(optimizer.buffers()[buffer].values)
+                                           .subspan(first_of(parameter), size_of(parameter))});
+                  });
+  Json json;
+  json["loop"] = to_json(state.loop);
+  json["callbacks"] = state.callbacks;
+  json["seed"] = state.seed;
+  json["data_digest"] = state.data_digest;
+  json["weights_digest"] = state.weights_digest;
+  json["world_size"] = state.world_size;
+  return {{kWeightsFile, to_safetensors(tensors_of(network, values), metadata)},
+          {kOptimizerFile, to_safetensors(moments, {})},
+          {kStateFile, json.dump(2) + "\n"}};
+}
+
+RunState read_run_state(const CheckpointFiles& files) {
+  try {
+    const Json json = Json::parse(file(files, kStateFile));
+    RunState state;
+    state.loop = loop_from(json.at("loop"));
+    json.at("callbacks").get_to(state.callbacks);
+    json.at("seed").get_to(state.seed);
+    json.at("data_digest").get_to(state.data_digest);
+    json.at("weights_digest").get_to(state.weights_digest);
+    json.at("world_size").get_to(state.world_size);
+    return state;
+  } catch (const std::logic_error&) {
+    fail_usage("{} is not what lockstep writes", kStateFile);
+  } catch (const nlohmann::json::exception& error) {
+    fail_usage("{} is not what lockstep writes: {}", kStateFile, error.what());
+  }
+}
+
+std::vector<float> read_weights(const CheckpointFiles& files, const Network& network) {
+  return weights_from(network, SafetensorsFile(file(files, kWeightsFile), kWeightsFile));
+}
+
+void read_optimizer(const CheckpointFiles& files, const Network& network, Optimizer& optimizer) {
+  const SafetensorsFile moments(file(files, kOptimizerFile), kOptimizerFile);
+  for_each_moment(network, optimizer,
+                  [&](std::size_t buffer, const std::string& name, const Parameter& parameter) {
+                    const TensorView& tensor = moments.tensor(name);
+                    check_shape(tensor, parameter);
+                    std::copy(tensor.values.begin(), tensor.values.end(),
+                              optimizer.buffers()[buffer].values.begin() + parameter.range.first);
+                  });
+}
+
+std::vector<TensorView> tensors_of(const Network& network, std::span<const float> values) {
+  std::vector<TensorView> tensors;
+  for (const Parameter& parameter : network.parameters()) {
+    tensors.push_back(
+        {parameter.name, parameter.shape, values.subspan(first_of(parameter), size_of(parameter))});
+  }
+  return tensors;
+}
+
+std::vector<float> weights_from(const Network& network, const SafetensorsFile& file) {
+  std::vector<float> weights(static_cast<std::size_t>(network.total_size()), 0.0F);
+  if (file.tensors().size() != network.parameters().size()) {
+    fail_usage("the file has {} tensors, the model {}", file.tensors().size(),
+               network.parameters().size());
+  }
+  for (const Parameter& parameter : network.parameters()) {
+    const TensorView& tensor = file.tensor(parameter.name);
+    check_shape(tensor, parameter);
+    std::copy(tensor.values.begin(), tensor.values.end(), weights.begin() + parameter.range.first);
+  }
+  return weights;
+}
+
+}  // namespace lockstep
