@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "comm/liveness.h"
 #include "comm/node_memory.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/core/error.h"
@@ -25,6 +26,20 @@ void check(int status, const char* operation) {
   throw Error(ExitCode::kPeer, fmt::format("{} failed: {}", operation, text));
 }
 
+// While it lives, the watchdogs know that this rank waits for others.
+class Wait {
+ public:
+  Wait(Liveness& liveness, const char* operation) : liveness_(liveness) {
+    liveness_.begin_wait(operation);
+  }
+  ~Wait() { liveness_.end_wait(); }
+  Wait(const Wait&) = delete;
+  Wait& operator=(const Wait&) = delete;
+
+ private:
+  Liveness& liveness_;
+};
+
 class MpiCommunicator final : public Communicator {
  public:
   MpiCommunicator() {
@@ -37,9 +52,12 @@ class MpiCommunicator final : public Communicator {
           "MPI_Comm_split_type");
     check(MPI_Comm_rank(node_, &node_place_), "MPI_Comm_rank");
     check(MPI_Comm_size(node_, &node_size_), "MPI_Comm_size");
+    liveness_ = std::make_unique<Liveness>(share_memory(Liveness::note_bytes()), node_size_,
+                                           node_place_, rank_);
   }
 
   ~MpiCommunicator() override {
+    liveness_->say_goodbye();
     MPI_Comm_free(&node_);
     MPI_Finalize();
   }
@@ -49,9 +67,13 @@ class MpiCommunicator final : public Communicator {
   int node_place() const override { return node_place_; }
   int node_size() const override { return node_size_; }
 
-  void barrier() override { check(MPI_Barrier(MPI_COMM_WORLD), "MPI_Barrier"); }
+  void barrier() override {
+    const Wait wait(*liveness_, "barrier");
+    check(MPI_Barrier(MPI_COMM_WORLD), "MPI_Barrier");
+  }
 
   void broadcast(std::span<std::byte> data, int root) override {
+    const Wait wait(*liveness_, "broadcast");
     while (!data.empty()) {
       const std::size_t part = std::min(data.size(), kMaxPartBytes);
       check(MPI_Bcast(data.data(), static_cast<int>(part), MPI_BYTE, root, MPI_COMM_WORLD),
@@ -64,6 +86,7 @@ class MpiCommunicator final : public Communicator {
     if (mine.size() > kMaxPartBytes) {
       fail_internal("all_gather: {} bytes a rank, at most {}", mine.size(), kMaxPartBytes);
     }
+    const Wait wait(*liveness_, "all-gather");
     const int bytes = static_cast<int>(mine.size());
     check(MPI_Allgather(mine.data(), bytes, MPI_BYTE, all.data(), bytes, MPI_BYTE, MPI_COMM_WORLD),
           "MPI_Allgather");
@@ -74,18 +97,36 @@ class MpiCommunicator final : public Communicator {
   void exchange(std::span<const Outgoing> out, std::span<const Incoming> in) override;
 
   void native_sum(std::span<float> values) override {
+    const Wait wait(*liveness_, "native sum");
     check(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_FLOAT,
                         MPI_SUM, MPI_COMM_WORLD),
           "MPI_Allreduce");
   }
 
   void sum(std::span<std::int64_t> values) override {
+    const Wait wait(*liveness_, "sum");
     check(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_INT64_T,
                         MPI_SUM, MPI_COMM_WORLD),
           "MPI_Allreduce");
   }
 
   std::unique_ptr<SharedWindow> share(std::size_t bytes) override {
+    const Wait wait(*liveness_, "sharing memory");
+    return share_memory(bytes);
+  }
+
+  void begin_wait(const char* operation) override { liveness_->begin_wait(operation); }
+  void end_wait() override { liveness_->end_wait(); }
+  void begin_long_work(const char* operation) override { liveness_->begin_long_work(operation); }
+
+  [[noreturn]] void abort(int status) override {
+    liveness_->say_goodbye();
+    MPI_Abort(MPI_COMM_WORLD, status);
+    std::_Exit(status);
+  }
+
+ private:
+  std::unique_ptr<SharedWindow> share_memory(std::size_t bytes) {
     NodeMemory mine(bytes);
     std::vector<NodeMemory::Address> addresses(static_cast<std::size_t>(node_size_));
     const NodeMemory::Address address = mine.address();
@@ -97,21 +138,17 @@ class MpiCommunicator final : public Communicator {
     return window;
   }
 
-  [[noreturn]] void abort(int status) override {
-    MPI_Abort(MPI_COMM_WORLD, status);
-    std::_Exit(status);
-  }
-
- private:
   int rank_ = 0;
   int world_size_ = 1;
   MPI_Comm node_ = MPI_COMM_NULL;
   int node_place_ = 0;
   int node_size_ = 1;
+  std::unique_ptr<Liveness> liveness_;
 };
 
 std::vector<std::vector<std::byte>> MpiCommunicator::all_to_all(
     std::vector<std::vector<std::byte>> to_peers) {
+  const Wait wait(*liveness_, "all-to-all");
   const auto world = static_cast<std::size_t>(world_size_);
   std::vector<std::uint64_t> out_bytes(world);
   std::vector<std::uint64_t> in_bytes(world);
@@ -136,6 +173,7 @@ std::vector<std::vector<std::byte>> MpiCommunicator::all_to_all(
 }
 
 void MpiCommunicator::exchange(std::span<const Outgoing> out, std::span<const Incoming> in) {
+  const Wait wait(*liveness_, "exchange");
   std::vector<MPI_Request> requests;
   for (const Incoming& part : in) {
     for (std::size_t done = 0; done < part.data.size(); done += kMaxPartBytes) {

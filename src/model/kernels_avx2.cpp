@@ -1,3 +1,3 @@
 // The kernels for processors with AVX2 and FMA; flags in CMakeLists.txt.
 #define LOCKSTEP_KERNELS kernels_avx2
-#include "model/kernels_impl.h"
+#include "model/kernels.inc"

@@ -1,3 +1,3 @@
 // The kernels for processors with AVX-512; flags in CMakeLists.txt.
 #define LOCKSTEP_KERNELS kernels_avx512
-#include "model/kernels_impl.h"
+#include "model/kernels.inc"

@@ -1,3 +1,3 @@
 // The kernels for processors with no more than x86-64's base; flags in CMakeLists.txt.
 #define LOCKSTEP_KERNELS kernels_baseline
-#include "model/kernels_impl.h"
+#include "model/kernels.inc"

@@ -52,12 +52,13 @@ void NetworkBuilder::build(const ModelOptions& options) {
     fail_usage("model: the last layer gives {}, but data.classes asks for 1x1x{} logits",
                text_of(shape_), network_.classes_);
   }
-  const auto* last = std::get_if<DenseOp>(&network_.ops_.back().work);
-  if (last == nullptr) {
+  const bool ends_dense =
+      !network_.ops_.empty() && std::holds_alternative<DenseOp>(network_.ops_.back().work);
+  if (!ends_dense) {
     fail_usage(
         "model: the last layer must be a dense layer without activation (its outputs are "
         "the logits), not {}",
-        network_.layers_.back().kind);
+        network_.layers_.empty() ? "nothing" : network_.layers_.back().kind);
   }
   finish_placement();
 }
@@ -111,7 +112,8 @@ void NetworkBuilder::add(const DenseOptions& dense) {
 void NetworkBuilder::add(const BatchNormOptions& norm) {
   NormOp op;
   const GateOp* gate = last<GateOp>();
-  if (gate != nullptr && gate->relu && gate->pool_size == 1 && gate->drop_of_256 == 0) {
+  const bool pools = gate != nullptr && (gate->pool_size != 1 || gate->pool_stride != 1);
+  if (gate != nullptr && gate->relu && !pools && gate->drop_of_256 == 0) {
     network_.ops_.pop_back();
     op.relu_before = true;
   }

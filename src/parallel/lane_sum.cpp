@@ -85,6 +85,7 @@ class NodeSum final : public LaneSumBase {
   SumTimes run(int worker) override {
     const auto workers = static_cast<std::uint32_t>(node_workers_);
     const auto begin = Clock::now();
+    if (worker == 0) comm_.begin_wait("sum over lanes");
     barrier_->barrier.arrive_and_wait(workers);
     const auto complete = Clock::now();
     const Range mine = block_share(shape_.size, node_workers_, first_worker_ + worker);
@@ -93,6 +94,7 @@ class NodeSum final : public LaneSumBase {
       write_squares(values_ + mine.first, mine, shape_.normed_size, squares_);
     }
     barrier_->barrier.arrive_and_wait(workers);
+    if (worker == 0) comm_.end_wait();
     return {seconds_between(begin, complete), seconds_between(complete, Clock::now())};
   }
 

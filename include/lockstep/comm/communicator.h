@@ -79,7 +79,17 @@ class Communicator {
   // (may differ by rank), zeroed.
   virtual std::unique_ptr<SharedWindow> share(std::size_t bytes) = 0;
 
-  // Local: ends the job at once on all ranks, with this exit status.
+  // Local: tells the watchdogs of the node that the main thread begins, or ends, to
+  // wait for other ranks in `operation` (a literal). The collectives above do so
+  // themselves; others that wait for peers by other means call it.
+  virtual void begin_wait(const char* /*operation*/) {}
+  virtual void end_wait() {}
+
+  // Local: this rank begins work of its own that may take long while its peers
+  // wait; they do not call it late before its next collective.
+  virtual void begin_long_work(const char* /*operation*/) {}
+
+  // Local, any thread: ends the job at once on all ranks, with this exit status.
   [[noreturn]] virtual void abort(int status) = 0;
 };
 

@@ -1,0 +1,177 @@
+#include "comm/liveness.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
+#include "lockstep/core/error.h"
+
+namespace lockstep {
+
+// In shared, zeroed memory.
+struct Liveness::Note {
+  std::atomic<std::int64_t> count;  // waits begun
+  std::atomic<bool> waiting;
+  std::atomic<bool> long_work;
+  std::atomic<bool> gone;  // in order
+  std::atomic<::pid_t> process;
+  int rank;
+  std::array<char, 64> host;
+  std::array<char, 64> operation;
+};
+
+namespace {
+
+constexpr auto kPeriod = std::chrono::milliseconds(100);
+
+double limit_from(const char* variable, double otherwise) {
+  const char* text = std::getenv(variable);
+  if (text == nullptr) return otherwise;
+  const double seconds = std::atof(text);
+  return seconds > 0 ? seconds : otherwise;
+}
+
+// Whether a process has ended: gone, or a zombie that its parent has not reaped.
+bool has_ended(::pid_t process) {
+  std::ifstream file(fmt::format("/proc/{}/stat", process));
+  std::string text;
+  if (!std::getline(file, text)) return true;
+  const std::size_t name_end = text.rfind(')');  // the name may hold anything
+  return name_end != std::string::npos && text.size() > name_end + 2 && text[name_end + 2] == 'Z';
+}
+
+template <std::size_t N>
+void copy_text(std::array<char, N>& to, const char* from) {
+  const std::size_t length = std::min(std::strlen(from), N - 1);
+  std::memcpy(to.data(), from, length);
+  to[length] = '\0';
+}
+
+}  // namespace
+
+std::size_t Liveness::note_bytes() { return sizeof(Note); }
+
+Liveness::Liveness(std::unique_ptr<SharedWindow> window, int places, int place, int rank)
+    : window_(std::move(window)),
+      place_(place),
+      soft_seconds_(limit_from("LOCKSTEP_SOFT_LIMIT_SECONDS", 20)),
+      hard_seconds_(limit_from("LOCKSTEP_HARD_LIMIT_SECONDS", 60)),
+      seen_at_(Clock::now()) {
+  for (int i = 0; i < places; ++i) {
+    notes_.push_back(reinterpret_cast<Note*>(window_->part(i).data()));
+  }
+  mine_ = notes_[static_cast<std::size_t>(place)];
+  mine_->rank = rank;
+  std::array<char, 64> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  copy_text(mine_->host, host.data());
+  copy_text(mine_->operation, "start");
+  mine_->process = ::getpid();
+  thread_ = std::thread([this] { watch(); });
+}
+
+Liveness::~Liveness() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  closing_changed_.notify_all();
+  thread_.join();
+}
+
+void Liveness::begin_wait(const char* operation) {
+  copy_text(mine_->operation, operation);
+  mine_->long_work = false;
+  mine_->waiting = true;
+  ++mine_->count;
+}
+
+void Liveness::end_wait() { mine_->waiting = false; }
+
+void Liveness::begin_long_work(const char* operation) {
+  copy_text(mine_->operation, operation);
+  mine_->long_work = true;
+}
+
+void Liveness::say_goodbye() { mine_->gone = true; }
+
+void Liveness::watch() {
+  std::unique_lock lock(mutex_);
+  while (!closing_changed_.wait_for(lock, kPeriod, [&] { return closing_; })) look();
+}
+
+void Liveness::look() {
+  if (mine_->gone) return;
+  find_dead();
+  const std::int64_t count = mine_->count;
+  if (count != seen_count_ || !mine_->waiting || long_work_announced()) {
+    seen_count_ = count;
+    seen_at_ = Clock::now();
+    warned_ = false;
+    return;
+  }
+  find_late(std::chrono::duration<double>(Clock::now() - seen_at_).count());
+}
+
+void Liveness::find_dead() {
+  for (const Note* note : notes_) {
+    const ::pid_t process = note->process;
+    if (note == mine_ || process == 0 || note->gone || !has_ended(process) || note->gone) continue;
+    end_job(fmt::format("rank {} on {} died (process {}, last seen in: {})", note->rank,
+                        note->host.data(), process, note->operation.data()));
+  }
+}
+
+void Liveness::find_late(double waited_seconds) {
+  if (waited_seconds >= soft_seconds_ && !warned_) {
+    warned_ = true;
+    spdlog::warn("waiting for {:.0f} s in: {}; late: {}", waited_seconds, mine_->operation.data(),
+                 late_ranks());
+  }
+  if (waited_seconds < hard_seconds_) return;
+  end_job(fmt::format("waited {:.0f} s in: {}; late: {}", waited_seconds, mine_->operation.data(),
+                      late_ranks()));
+}
+
+std::string Liveness::late_ranks() const {
+  std::string text;
+  for (const Note* note : notes_) {
+    if (note->count >= mine_->count) continue;
+    text +=
+        fmt::format("{}rank {} on {} (process {}, last seen in: {})", text.empty() ? "" : ", ",
+                    note->rank, note->host.data(), note->process.load(), note->operation.data());
+  }
+  return text.empty() ? "no rank of this node, so a rank of another one or the network" : text;
+}
+
+bool Liveness::long_work_announced() const {
+  for (const Note* note : notes_) {
+    if (note->long_work) return true;
+  }
+  return false;
+}
+
+// The first rank that finds the fault says it; the others leave it the time.
+void Liveness::end_job(const std::string& message) {
+  for (int i = 0; i < place_; ++i) {
+    const Note* note = notes_[static_cast<std::size_t>(i)];
+    if (note->count >= mine_->count && !has_ended(note->process)) {
+      std::this_thread::sleep_for(std::chrono::seconds(2));
+      say_goodbye();
+      std::_Exit(static_cast<int>(ExitCode::kPeer));
+    }
+  }
+  fmt::print(stderr, "lockstep: {}\n", message);
+  std::fflush(nullptr);
+  say_goodbye();  // the cause has been said; this rank's end is not another one
+  std::_Exit(static_cast<int>(ExitCode::kPeer));
+}
+
+}  // namespace lockstep

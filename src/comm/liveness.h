@@ -1,0 +1,72 @@
+// Watches over the ranks of a node. Each rank notes in shared memory what its main
+// thread waits for; a thread of each rank looks at all of them. It ends the job
+// with exit code 4 and a line that names the rank when a peer's process is gone
+// without having said goodbye, and when this rank has waited longer than the hard
+// limit for one that is late.
+//
+// Ranks call the same collectives in the same order, so the late ones are those
+// that have begun the fewest.
+//
+// LOCKSTEP_SOFT_LIMIT_SECONDS (20) and LOCKSTEP_HARD_LIMIT_SECONDS (60) set the
+// limits; past the soft one a line goes to the log.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "lockstep/comm/communicator.h"
+
+namespace lockstep {
+
+class Liveness {
+ public:
+  // `window` has room for a Note of each rank of the node; `first_rank` is the
+  // world rank of this process.
+  struct Note;
+  static std::size_t note_bytes();
+  Liveness(std::unique_ptr<SharedWindow> window, int places, int place, int rank);
+  ~Liveness();
+
+  // By the main thread: begins to wait for the others in `operation`, a literal;
+  // ends to wait.
+  void begin_wait(const char* operation);
+  void end_wait();
+  // By the main thread: begins work of this rank alone that may take long; until
+  // its next begin_wait() nobody calls it late.
+  void begin_long_work(const char* operation);
+  // By the main thread: this rank leaves in order; its end is no fault.
+  void say_goodbye();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void watch();
+  void look();
+  void find_dead();
+  void find_late(double waited_seconds);
+  std::string late_ranks() const;
+  bool long_work_announced() const;
+  [[noreturn]] void end_job(const std::string& message);
+
+  std::unique_ptr<SharedWindow> window_;
+  std::vector<Note*> notes_;  // by place on the node
+  Note* mine_;
+  int place_;
+  double soft_seconds_;
+  double hard_seconds_;
+  bool warned_ = false;
+  std::int64_t seen_count_ = -1;
+  Clock::time_point seen_at_;
+  std::mutex mutex_;
+  std::condition_variable closing_changed_;
+  bool closing_ = false;
+  std::thread thread_;
+};
+
+}  // namespace lockstep

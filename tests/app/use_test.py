@@ -1,0 +1,151 @@
+"""Trained weights in use: evaluate, predict and submit."""
+
+import csv
+import gzip
+import json
+import struct
+import unittest
+
+from lockstep_run import CLASSES, SIDE, LockstepTest, csv_text
+
+# Names that a CSV file has to quote among them.
+NAMES = ["lowest", "low, but not lowest", "middle", 'the "high" one', "größte"]
+
+
+def class_names_field():
+    return "class_names: [" + ", ".join("'" + name + "'" for name in NAMES) + "]"
+
+
+class UseTest(LockstepTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        text = cls.experiment.read_text().replace("classes: 5", "classes: 5 " + class_names_field())
+        cls.experiment = cls.write("named.textproto", text)
+        cls.run_dir = cls.folder / "run"
+        done = cls.run_binary("train", cls.experiment, "--run-dir", cls.run_dir,
+                              "--set", "training.epochs=1")
+        assert done.returncode == 0, done.stderr
+        cls.labelled_csv = cls.write("labelled.csv", csv_text(cls.test_rows))
+
+    def written(self, command, *arguments, ranks=1):
+        """The bytes that predict or submit writes."""
+        out = self.folder / f"{command}.out"
+        out.unlink(missing_ok=True)
+        self.lockstep(command, self.run_dir, "--out", out, *arguments, ranks=ranks)
+        return out.read_bytes()
+
+    def predictions(self, *arguments, ranks=1):
+        """The table that predict writes, without its header."""
+        table = list(csv.reader(self.written("predict", *arguments, ranks=ranks)
+                                .decode().splitlines()))
+        self.assertEqual(table[0], ["row", "class"] + ["p_" + name for name in NAMES])
+        return table[1:]
+
+    def evaluation(self, *arguments, ranks=1):
+        return self.lockstep("evaluate", self.run_dir, "--json", *arguments, ranks=ranks).stdout
+
+    def refused(self, *arguments, rank_counts=(None, 2)):
+        for ranks in rank_counts:
+            done = self.run_binary(*arguments, ranks=ranks)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertRegex(done.stderr, r"\Alockstep: [^\n]*\n\Z")
+        return done.stderr
+
+    def test_evaluate_on_any_number_of_ranks(self):
+        alone = self.evaluation("--threads", 1)
+        for ranks, threads in ((1, 3), (2, 1), (3, 2), (4, 1)):
+            self.assertEqual(self.evaluation("--threads", threads, ranks=ranks), alone)
+        report = self.lockstep("evaluate", self.run_dir).stdout
+        self.assertEqual(self.lockstep("evaluate", self.run_dir, ranks=3).stdout, report)
+        self.assertIn(NAMES[4], report)
+
+    def test_evaluate_gives_the_evaluation_of_the_run(self):
+        # One epoch: the best weights are the final ones.
+        expected = (self.run_dir / "evaluation.json").read_text()
+        out = self.folder / "evaluation.json"
+        self.assertEqual(self.evaluation("--out", out), expected)
+        self.assertEqual(out.read_text(), expected)
+        self.assertEqual(json.loads(expected)["class_names"], NAMES)
+
+    def test_predict_and_submit_on_any_number_of_ranks(self):
+        # 301 rows are 3 chunks, so that of 4 ranks one has none.
+        for command in ("predict", "submit"):
+            alone = self.written(command, "--threads", 1)
+            for ranks, threads in ((1, 3), (2, 1), (3, 2), (4, 1)):
+                with self.subTest(command, ranks=ranks):
+                    self.assertEqual(self.written(command, "--threads", threads, ranks=ranks),
+                                     alone)
+
+    def test_probabilities(self):
+        table = self.predictions()
+        self.assertEqual([row[0] for row in table], [str(i + 1) for i in range(301)])
+        for row in table:
+            values = [float(value) for value in row[2:]]
+            self.assertEqual(len(values), CLASSES)
+            self.assertAlmostEqual(sum(values), 1, delta=CLASSES * 0.5e-6)
+            self.assertEqual(values[NAMES.index(row[1])], max(values))
+
+    def test_submission(self):
+        lines = self.written("submit").decode().split("\n")
+        self.assertEqual(lines[0], "ImageId,Label")
+        self.assertEqual(lines[-1], "")
+        classes = [NAMES.index(row[1]) for row in self.predictions()]
+        self.assertEqual(lines[1:-1], [f"{i + 1},{label}" for i, label in enumerate(classes)])
+
+    def test_evaluation_follows_from_the_predictions(self):
+        table = self.predictions("--data", self.labelled_csv)
+        confusion = [[0] * CLASSES for _ in range(CLASSES)]
+        for (label, _), row in zip(self.test_rows, table):
+            confusion[label][NAMES.index(row[1])] += 1
+        correct = sum(confusion[label][label] for label in range(CLASSES))
+        self.assertLess(correct, 301)  # errors to be counted
+        evaluation = json.loads(self.evaluation("--data", self.labelled_csv, ranks=3))
+        self.assertEqual(evaluation["confusion"], confusion)
+        self.assertEqual((evaluation["rows"], evaluation["correct"]), (301, correct))
+        self.assertEqual(evaluation["accuracy"], correct / 301)
+
+    def test_labels_do_not_change_predictions(self):
+        self.assertEqual(self.written("predict", "--data", self.labelled_csv),
+                         self.written("predict", "--data", self.test_csv, ranks=2))
+
+    def test_unlabelled_rows_cannot_be_evaluated(self):
+        message = self.refused("evaluate", self.run_dir, "--data", self.test_csv)
+        self.assertIn('"label"', message)
+        self.assertIn("test.csv:1:1:", message)
+
+    def test_idx_files(self):
+        pixels = b"".join(bytes(row) for _, row in self.test_rows)
+        images = self.write("images.idx", struct.pack(">IIII", 0x803, 301, SIDE, SIDE) + pixels)
+        labels = bytes(label for label, _ in self.test_rows)
+        plain = self.write("labels.idx", struct.pack(">II", 0x801, 301) + labels)
+        packed = self.write("labels.gz", gzip.compress(plain.read_bytes()))
+        expected = self.evaluation("--data", self.labelled_csv)
+        self.assertEqual(self.evaluation("--data", images, "--labels", plain), expected)
+        self.assertEqual(self.evaluation("--data", images, "--labels", packed, ranks=3), expected)
+        self.assertEqual(self.written("submit", "--data", images, ranks=2),
+                         self.written("submit"))
+        self.assertIn("labels", self.refused("evaluate", self.run_dir, "--data", images))
+        short = self.write("short.idx", struct.pack(">II", 0x801, 300) + labels[:300])
+        self.assertIn("300 labels", self.refused("evaluate", self.run_dir, "--data", images,
+                                                 "--labels", short))
+
+    def test_every_form_of_checkpoint(self):
+        best = self.run_dir / "checkpoints" / "best"
+        expected = self.evaluation()
+        for form in (best, best.resolve(), best / "weights.safetensors"):
+            with self.subTest(form):
+                self.assertEqual(self.lockstep("evaluate", form, "--json").stdout, expected)
+
+    def test_damaged_weights_are_refused(self):
+        content = (self.run_dir / "checkpoints" / "best" / "weights.safetensors").read_bytes()
+        for name, damaged in (("cut.safetensors", content[:-4]),
+                              ("long.safetensors", content + b"\0" * 4),
+                              ("headless.safetensors", content[8:])):
+            path = self.write(name, damaged)
+            with self.subTest(name):
+                self.assertIn(name, self.refused("evaluate", path, rank_counts=[None]))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""Measures Lockstep against its peers on this machine.
+
+    tests/bench/run.py [PAIR ...] [--repeats N] [--steps N] [--list]
+
+For every pair, Lockstep and the peer run by turns, each as often as `--repeats`
+says; a ratio is the peer's seconds over Lockstep's of the same turn, so above 1
+Lockstep is the faster one. A line shows the median of the ratios and their range,
+and the two lines below it the commands. Nothing else should run meanwhile.
+"""
+
+import argparse
+import difflib
+import json
+import os
+import re
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BENCH = Path("tests/bench")
+VENV = Path(".deps/bench-venv")
+PYTHON = VENV / "bin" / "python"
+CSV = Path(".deps/bench-data/train.csv")
+THREADS = 2
+
+# Open MPI refuses root, and looks for network hardware, unless told otherwise;
+# containers often forbid reading another process's memory.
+MPI = {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_btl": "self,vader",
+    "OMPI_MCA_btl_base_warn_component_unused": "0",
+    "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
+}
+
+
+@dataclass(frozen=True)
+class Side:
+    """A command, and how its seconds are found in what it prints."""
+
+    command: list[str]
+    seconds: Callable[[str], float]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same work by Lockstep and by a peer."""
+
+    ours: Side
+    peer: Side
+
+
+def json_seconds(key: str) -> Callable[[str], float]:
+    """Reads one number of the JSON object in the last line."""
+    return lambda text: float(json.loads(text.splitlines()[-1])[key])
+
+
+def sum_seconds(text: str) -> float:
+    """The part of a step that sums the gradients, of the rank where it is longest."""
+    return max(float(rank["sum"]) for rank in json.loads(text.splitlines()[-1])["by_rank"])
+
+
+def ingest_seconds(text: str) -> float:
+    """The median that bench_ingest prints."""
+    found = re.search(r"median of \d+: ([0-9.]+) s", text)
+    if not found:
+        raise SystemExit(f"bench_ingest printed {text!r}; expected a median")
+    return float(found[1])
+
+
+def lockstep_bench(precision: str, ranks: int, steps: int) -> list[str]:
+    """Training steps of the reference experiment."""
+    command = ["launcher/lockstep", "bench", "configs/digits.textproto"]
+    command += ["--set", f"training.precision={precision.upper()}"]
+    command += ["-np", str(ranks), "--threads", str(THREADS // ranks)]
+    return [*command, "--steps", str(steps), "--json"]
+
+
+def torch_peer(*arguments: str, ranks: int = 1, steps: int) -> list[str]:
+    """A command of torch_peer.py on the same number of threads in all."""
+    command = [str(PYTHON), str(BENCH / "torch_peer.py"), *arguments, "--ranks", str(ranks)]
+    return [*command, "--threads", str(THREADS // ranks), "--steps", str(steps)]
+
+
+def step_pair(precision: str, layout: str, mode: str, ranks: int, steps: int) -> Pair:
+    """A training step against PyTorch's."""
+    settings = ("--precision", precision, "--layout", layout, "--mode", mode)
+    return Pair(
+        Side(lockstep_bench(precision, ranks, steps), json_seconds("seconds_per_step")),
+        Side(
+            torch_peer("step", *settings, ranks=ranks, steps=steps),
+            json_seconds("seconds_per_step"),
+        ),
+    )
+
+
+def ingest_pair(library: str) -> Pair:
+    """CSV to bytes in memory; Lockstep's also checks and deals the rows."""
+    ours = ["mpirun", "-q", "-np", str(THREADS), "--bind-to", "none"]
+    ours += ["build/tests/bench/bench_ingest", str(CSV), "5"]
+    peer = [str(PYTHON), str(BENCH / "csv_peer.py"), library, str(CSV)]
+    peer += ["--threads", str(THREADS), "--repeats", "5"]
+    return Pair(Side(ours, ingest_seconds), Side(peer, json_seconds("seconds")))
+
+
+def make_pairs(steps: int) -> dict[str, Pair]:
+    """All pairs by name."""
+    pairs = {}
+    for mode in ("eager", "compile"):
+        for name, precision, layout in (
+            ("fp32", "fp32", "contiguous"),
+            ("fp32-channels-last", "fp32", "channels-last"),
+            ("bf16-channels-last", "bf16", "channels-last"),
+        ):
+            pairs[f"torch-{name}-{mode}"] = step_pair(precision, layout, mode, 1, steps)
+        for precision in ("fp32", "bf16"):
+            pairs[f"ddp-{precision}-{mode}"] = step_pair(precision, "channels-last", mode, 2, steps)
+    pairs["allreduce"] = Pair(
+        Side(lockstep_bench("fp32", 2, steps), sum_seconds),
+        Side(
+            torch_peer("allreduce", ranks=2, steps=10 * steps), json_seconds("seconds_per_step")
+        ),
+    )
+    keras = [str(PYTHON), str(BENCH / "keras_peer.py"), "--threads", str(THREADS)]
+    pairs["keras"] = Pair(
+        Side(lockstep_bench("fp32", 1, steps), json_seconds("seconds_per_step")),
+        Side([*keras, "--steps", str(steps)], json_seconds("seconds_per_step")),
+    )
+    for library in ("polars", "pyarrow", "pandas"):
+        pairs[f"ingest-{library}"] = ingest_pair(library)
+    return pairs
+
+
+def prepare_peers() -> None:
+    """Makes the virtual environment, or makes it anew when the list has changed."""
+    wanted = (ROOT / BENCH / "requirements.txt").read_text()
+    stamp = ROOT / VENV / "requirements.txt"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    print(f"Installing the peers into {VENV}", file=sys.stderr)
+    shutil.rmtree(ROOT / VENV, ignore_errors=True)
+    subprocess.run([sys.executable, "-m", "venv", VENV], cwd=ROOT, check=True)
+    install = [PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r"]
+    subprocess.run([*install, BENCH / "requirements.txt"], cwd=ROOT, check=True)
+    stamp.write_text(wanted)
+
+
+def prepare_ingest() -> None:
+    """Builds bench_ingest and unpacks the data set's CSV."""
+    for command in (
+        ["cmake", "-S", ".", "-B", "build", "-DLOCKSTEP_TESTS=ON"],
+        ["cmake", "--build", "build", "--target", "bench_ingest"],
+    ):
+        subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)
+    if not (ROOT / CSV).exists():
+        (ROOT / CSV).parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(ROOT / "data" / "digit-recognizer.zip") as archive:
+            archive.extract(CSV.name, (ROOT / CSV).parent)
+
+
+def seconds_of(side: Side) -> float:
+    """Runs a side once."""
+    result = subprocess.run(
+        side.command, cwd=ROOT, env=MPI | os.environ, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if result.returncode:
+        sys.stderr.write(result.stderr)
+        raise SystemExit(f"{shlex.join(side.command)} ended with {result.returncode}")
+    return side.seconds(result.stdout)
+
+
+def measure(name: str, pair: Pair, repeats: int) -> None:
+    """Runs a pair by turns and prints its line."""
+    ours, peer = [], []
+    for turn in range(repeats):
+        print(f"\r{name}: {turn + 1} of {repeats} ", end="", file=sys.stderr, flush=True)
+        # Who begins changes, so that neither always finds the warmer machine.
+        if turn % 2 == 0:
+            ours.append(seconds_of(pair.ours))
+        peer.append(seconds_of(pair.peer))
+        if turn % 2 == 1:
+            ours.append(seconds_of(pair.ours))
+    print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    ratios = [theirs / mine for theirs, mine in zip(peer, ours, strict=True)]
+    print(
+        f"{name:32} {statistics.median(ratios):6.2f}  ({min(ratios):.2f} to {max(ratios):.2f})"
+        f"  {statistics.median(ours) * 1e3:9.3f} ms  {statistics.median(peer) * 1e3:9.3f} ms"
+        f"  {repeats}\n"
+        f"    ours  {shlex.join(pair.ours.command)}\n"
+        f"    peer  {shlex.join(pair.peer.command)}",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """Runs the pairs that are named, or all."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("pairs", nargs="*", metavar="PAIR")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=100, help="measured in each run")
+    parser.add_argument("--list", action="store_true", help="print the names of the pairs")
+    options = parser.parse_args()
+    pairs = make_pairs(options.steps)
+    if options.list:
+        print("\n".join(pairs))
+        return
+    for name in options.pairs:
+        if name not in pairs:
+            near = difflib.get_close_matches(name, pairs, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "see --list"
+            raise SystemExit(f"no pair {name!r}; {hint}")
+    chosen = options.pairs or list(pairs)
+    prepare_peers()
+    subprocess.run(["launcher/lockstep", "build"], cwd=ROOT, check=True)
+    if any(name.startswith("ingest-") for name in chosen):
+        prepare_ingest()
+    print(f"{'pair':32} {'ratio':>6}  (range)  ours  peer  repeats")
+    for name in chosen:
+        measure(name, pairs[name], options.repeats)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+// Evaluations on every number of ranks, against a world of one and against counts and
+// losses recomputed row by row.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "lockstep/eval/evaluator.h"
+#include "support/rank_test.h"
+
+namespace lockstep {
+namespace {
+
+constexpr int kClasses = 7;
+constexpr ImageShape kShape{6, 5, 1};
+const std::vector<std::string> kNames = {"a", "b", "c", "d", "e", "f", "g"};
+const Normalization kNormalization{{1.0F / 255}, {-0.25F}};
+
+Network network() {
+  return Network(
+      {{ConvOptions{.filters = 5, .activation = ActivationKind::kRelu}, BatchNormOptions{},
+        DropoutOptions{}, FlattenOptions{}, DenseOptions{.units = kClasses}}},
+      kShape, kClasses);
+}
+
+// All parameters away from their start, running statistics included.
+Weights random_weights(const Network& network, Precision precision) {
+  std::vector<float> values = network.initial_weights(5);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] += 0.3F * (1 + std::sin(static_cast<float>(i)));
+  }
+  return {values, precision};
+}
+
+// The part of `total` rows by formula that rank `rank` of `world` holds.
+RowShare rows_of(std::int64_t total, int world, int rank) {
+  RowShare share;
+  share.shape = kShape;
+  share.total = total;
+  const Range chunks = share_of((total + kChunkRows - 1) / kChunkRows, world, rank);
+  share.first = chunks.first * kChunkRows;
+  for (std::int64_t row = share.first; row < std::min(chunks.last * kChunkRows, total); ++row) {
+    share.numbers.push_back(static_cast<std::uint64_t>(row));
+    share.labels.push_back(static_cast<std::int32_t>((row * row + row / 5) % kClasses));
+    for (int i = 0; i < kShape.pixels(); ++i) {
+      share.pixels.push_back(static_cast<std::uint8_t>((row * 131 + i * i * 29 + row * i) % 256));
+    }
+  }
+  return share;
+}
+
+Evaluation evaluate(Communicator& comm, Precision precision, std::int64_t rows, int worker_count) {
+  const Network net = network();
+  Workers workers(worker_count, prepare_worker_thread);
+  Evaluator evaluator(net, workers, precision, kNormalization);
+  return evaluator.evaluate(comm, random_weights(net, precision),
+                            rows_of(rows, comm.world_size(), comm.rank()), kNames);
+}
+
+TEST(Evaluator, IsEqualAtEveryWorldSizeAndWorkerCount) {
+  const auto self = connect_self();
+  for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
+    for (const std::int64_t rows : {997, 128, 1, 0}) {
+      const Evaluation alone = evaluate(*self, precision, rows, 1);
+      EXPECT_EQ(alone.rows(), rows);
+      for (int workers = 1; workers <= 3; ++workers) {
+        const Evaluation shared = evaluate(test_comm(), precision, rows, workers);
+        EXPECT_EQ(shared.confusion, alone.confusion);
+        EXPECT_EQ(shared.loss_sum, alone.loss_sum) << rows << " rows";
+        EXPECT_EQ(shared.classes, kClasses);
+        EXPECT_EQ(shared.class_names, kNames);
+      }
+    }
+  }
+}
+
+// Each row in a pass of its own, counted and summed without the evaluator.
+TEST(Evaluator, CountsAndLossesAreThoseOfTheRows) {
+  constexpr std::int64_t kRows = 997;
+  prepare_worker_thread();
+  const Network net = network();
+  const Weights weights = random_weights(net, Precision::kFp32);
+  LaneExecutor executor(net, Precision::kFp32);
+  const RowShare all = rows_of(kRows, 1, 0);
+  std::vector<std::int64_t> confusion(kClasses * kClasses, 0);
+  double loss_sum = 0;
+  Batch batch;
+  std::vector<float> logits(kClasses);
+  for (std::int64_t row = 0; row < kRows; ++row) {
+    fill_batch(all, {row, row + 1}, kNormalization, batch);
+    executor.infer(weights, batch, logits);
+    const std::int32_t label = all.labels[static_cast<std::size_t>(row)];
+    const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
+    ++confusion[static_cast<std::size_t>(label * kClasses + best)];
+    double total = 0;
+    for (const float logit : logits) total += std::exp(static_cast<double>(logit));
+    loss_sum += std::log(total) - logits[static_cast<std::size_t>(label)];
+  }
+  const Evaluation evaluation = evaluate(test_comm(), Precision::kFp32, kRows, 2);
+  EXPECT_EQ(evaluation.confusion, confusion);
+  EXPECT_NEAR(evaluation.loss_sum, loss_sum, 1e-5 * loss_sum);
+}
+
+TEST(Evaluator, LogitsAreOfTheRowsHeldHere) {
+  constexpr std::int64_t kRows = 997;
+  const Network net = network();
+  const Weights weights = random_weights(net, Precision::kFp32);
+  Workers workers(2, prepare_worker_thread);
+  Evaluator evaluator(net, workers, Precision::kFp32, kNormalization);
+  const RowShare mine = rows_of(kRows, test_comm().world_size(), test_comm().rank());
+  const std::vector<float> all = evaluator.logits(weights, rows_of(kRows, 1, 0));
+  const std::vector<float> here = evaluator.logits(weights, mine);
+  const auto begin = all.begin() + mine.first * kClasses;
+  EXPECT_EQ(here, std::vector<float>(begin, begin + mine.size() * kClasses));
+}
+
+TEST(Probabilities, AreTheSoftmaxEvenOfLargeLogits) {
+  const std::vector<float> logits = {1000, 1000, 998};
+  const std::vector<double> p = probabilities(logits);
+  const double rest = std::exp(-2.0);
+  EXPECT_NEAR(p[0], 1 / (2 + rest), 1e-15);
+  EXPECT_NEAR(p[1], 1 / (2 + rest), 1e-15);
+  EXPECT_NEAR(p[2], rest / (2 + rest), 1e-15);
+}
+
+}  // namespace
+}  // namespace lockstep

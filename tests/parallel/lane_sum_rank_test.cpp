@@ -1,0 +1,179 @@
+// The sum over lanes on every number of ranks and workers, against the documented
+// tree evaluated one element at a time.
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "lockstep/core/share.h"
+#include "lockstep/core/workers.h"
+#include "lockstep/parallel/lane_sum.h"
+#include "support/rank_test.h"
+
+namespace lockstep {
+namespace {
+
+constexpr std::int64_t kSize = 2 * kNormBlock + 997;
+constexpr std::int64_t kNormed = kNormBlock + 100;
+
+// Values of many sizes, so that sums in another order have other bits.
+float value_of(int lane, std::int64_t i, int turn) {
+  const double angle = 1.1 * lane + 0.37 * static_cast<double>(i) + 5.0 * turn;
+  return static_cast<float>(std::sin(angle) *
+                            std::pow(10.0, static_cast<double>((i + lane) % 7) - 3));
+}
+
+// The value of the node at `level`, `index`, as the header defines it.
+float node_value(int lanes, int level, int index, std::int64_t i, int turn) {
+  if (level == 0) return value_of(index, i, turn);
+  const float left = node_value(lanes, level - 1, 2 * index, i, turn);
+  if (((2 * index + 1) << (level - 1)) >= lanes) return left;
+  return left + node_value(lanes, level - 1, 2 * index + 1, i, turn);
+}
+
+std::vector<float> tree_sum(int lanes, std::int64_t size, int turn) {
+  int level = 0;
+  while ((1 << level) < lanes) ++level;
+  std::vector<float> sums;
+  for (std::int64_t i = 0; i < size; ++i) sums.push_back(node_value(lanes, level, 0, i, turn));
+  return sums;
+}
+
+void fill_lanes(LaneSum& sum, int lanes, int turn) {
+  const Range owned = share_of(lanes, test_comm().world_size(), test_comm().rank());
+  for (std::int64_t lane = owned.first; lane < owned.last; ++lane) {
+    const auto buffer = sum.lane(static_cast<int>(lane));
+    for (std::size_t i = 0; i < buffer.size(); ++i) {
+      buffer[i] = value_of(static_cast<int>(lane), static_cast<std::int64_t>(i), turn);
+    }
+  }
+}
+
+bool same_bits(std::span<const float> a, std::span<const float> b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
+
+double square_norm_of(std::span<const float> values, std::int64_t normed) {
+  double sum = 0;
+  for (std::int64_t i = 0; i < normed; ++i) {
+    const double value = values[static_cast<std::size_t>(i)];
+    sum += value * value;
+  }
+  return sum;
+}
+
+void expect_tree_sum(int lanes, std::int64_t size, int worker_count, Route route) {
+  Communicator& comm = test_comm();
+  SCOPED_TRACE(fmt::format("{} lanes, {} floats, {} workers, {}", lanes, size, worker_count,
+                           route == Route::kAuto ? "auto" : "messages"));
+  Workers workers(worker_count, [] {});
+  const std::int64_t normed = std::min(kNormed, size);
+  const auto sum = make_lane_sum(
+      comm, {.lanes = lanes, .size = size, .normed_size = normed, .workers = worker_count},
+      Reduction::kOrdered, route);
+  for (int turn = 0; turn < 2; ++turn) {
+    fill_lanes(*sum, lanes, turn);
+    workers.run([&](int worker) { sum->run(worker); });
+    const std::vector<float> expected = tree_sum(lanes, size, turn);
+    EXPECT_TRUE(same_bits(sum->values(), expected)) << "turn " << turn;
+    const double norm = square_norm_of(expected, normed);
+    EXPECT_NEAR(sum->square_norm(), norm, 1e-12 * norm);
+    const std::vector<double> norms = gather_values(comm, sum->square_norm());
+    EXPECT_EQ(norms, std::vector<double>(norms.size(), norms[0]));
+  }
+  comm.barrier();
+}
+
+TEST(LaneSum, OrderedHasTheBitsOfTheTree) {
+  for (int lanes = 1; lanes <= 9; ++lanes) {
+    for (int workers = 1; workers <= 3; ++workers) {
+      for (const Route route : {Route::kAuto, Route::kMessages}) {
+        expect_tree_sum(lanes, kSize, workers, route);
+      }
+    }
+  }
+}
+
+// Fewer floats than ranks and workers: most of them have nothing to add.
+TEST(LaneSum, SmallBuffersAndWorkersThatDifferByRank) {
+  const int workers = 1 + test_comm().rank() % 3;
+  for (const Route route : {Route::kAuto, Route::kMessages}) {
+    for (const std::int64_t size :
+         {std::int64_t{1}, std::int64_t{17}, kNormBlock, kNormBlock + 1}) {
+      expect_tree_sum(5, size, workers, route);
+    }
+  }
+}
+
+TEST(LaneSum, BuffersAreZeroAndAlignedAtFirst) {
+  for (const Route route : {Route::kAuto, Route::kMessages}) {
+    const auto sum =
+        make_lane_sum(test_comm(), {.lanes = 7, .size = 997, .normed_size = 0, .workers = 1},
+                      Reduction::kOrdered, route);
+    const Range owned = share_of(7, test_comm().world_size(), test_comm().rank());
+    for (std::int64_t lane = owned.first; lane < owned.last; ++lane) {
+      const auto buffer = sum->lane(static_cast<int>(lane));
+      ASSERT_EQ(buffer.size(), 997U);
+      EXPECT_EQ(reinterpret_cast<std::uintptr_t>(buffer.data()) % 64, 0U);
+      for (const float value : buffer) ASSERT_EQ(value, 0.0F);
+    }
+    test_comm().barrier();
+  }
+}
+
+TEST(LaneSum, NativeIsTheSumWithinRounding) {
+  for (int lanes = 1; lanes <= 9; ++lanes) {
+    SCOPED_TRACE(lanes);
+    Workers workers(2, [] {});
+    const auto sum = make_lane_sum(
+        test_comm(), {.lanes = lanes, .size = kSize, .normed_size = kNormed, .workers = 2},
+        Reduction::kNative);
+    for (int turn = 0; turn < 2; ++turn) {
+      fill_lanes(*sum, lanes, turn);
+      workers.run([&](int worker) { sum->run(worker); });
+      for (std::int64_t i = 0; i < kSize; ++i) {
+        double exact = 0;
+        double size = 0;
+        for (int lane = 0; lane < lanes; ++lane) {
+          exact += value_of(lane, i, turn);
+          size += std::abs(static_cast<double>(value_of(lane, i, turn)));
+        }
+        ASSERT_NEAR(sum->values()[static_cast<std::size_t>(i)], exact, 1e-6 * size) << i;
+      }
+      const double norm = square_norm_of(sum->values(), kNormed);
+      EXPECT_NEAR(sum->square_norm(), norm, 1e-12 * norm);
+    }
+    test_comm().barrier();
+  }
+}
+
+// One lane's NaN or infinity shows on every rank, but not where it is no gradient.
+TEST(LaneSum, NormShowsWhatIsNotFinite) {
+  constexpr int kLanes = 5;
+  for (const Route route : {Route::kAuto, Route::kMessages}) {
+    const auto sum = make_lane_sum(
+        test_comm(), {.lanes = kLanes, .size = kSize, .normed_size = kNormed, .workers = 1},
+        Reduction::kOrdered, route);
+    const Range owned = share_of(kLanes, test_comm().world_size(), test_comm().rank());
+    const auto finite_with = [&](std::int64_t place, float value) {
+      fill_lanes(*sum, kLanes, 0);
+      if (owned.contains(3)) sum->lane(3)[static_cast<std::size_t>(place)] = value;
+      sum->run(0);
+      const bool finite = std::isfinite(sum->square_norm());
+      test_comm().barrier();
+      return finite;
+    };
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    EXPECT_FALSE(finite_with(kNormed - 1, std::numeric_limits<float>::quiet_NaN()));
+    EXPECT_FALSE(finite_with(0, -kInfinity));
+    EXPECT_TRUE(finite_with(kNormed, kInfinity));
+    EXPECT_TRUE(finite_with(0, 1e30F));
+  }
+}
+
+}  // namespace
+}  // namespace lockstep

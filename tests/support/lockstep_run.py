@@ -1,0 +1,129 @@
+"""Runs the real binary, with and without mpirun, on small data sets and experiments."""
+
+import json
+import os
+import random
+import re
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+BINARY = os.environ["LOCKSTEP"]
+# Without the last setting mpirun sleeps for a second after a run that failed.
+MPIRUN = ("mpirun -q --oversubscribe --bind-to none --mca pml ob1"
+          " --mca odls_base_sigkill_timeout 0").split()
+TIME_LIMIT_SECONDS = 120  # of a run that hangs
+
+SIDE = 12
+PIXELS = SIDE * SIDE
+CLASSES = 5
+ROWS = 997
+
+EXPERIMENT = """
+name: "tiny"
+seed: 7
+data {
+  train { path: "%(train)s" }
+  test { path: "%(test)s" }
+  shape { height: 12 width: 12 channels: 1 }
+  classes: 5
+  validation { fraction: 0.2 stratified: true }
+  augmentation { rotation_degrees: 5 translation_pixels: 1 scale: 0.05 }
+}
+model {
+  layer { conv { filters: 6 activation: RELU } }
+  layer { batch_norm {} }
+  layer { max_pool { size: 2 } }
+  layer { dropout { rate: 0.2 } }
+  layer { flatten {} }
+  layer { dense { units: 16 activation: RELU } }
+  layer { dropout { rate: 0.1 } }
+  layer { dense { units: 5 } }
+}
+training { global_batch: 48 lanes: 5 epochs: 2 log_every_steps: 4 }
+optimizer { adam { learning_rate: 0.01 } }
+"""
+
+
+def images(rows=ROWS, seed=1):
+    """(label, pixels) of each row: a bright bar whose place is the class, and noise."""
+    numbers = random.Random(seed)
+    made = []
+    for _ in range(rows):
+        label = int(numbers.random() * CLASSES)
+        pixels = [int(numbers.random() * 160) for _ in range(PIXELS)]
+        first = 1 + 2 * label  # the bar's upper row
+        for y in range(first, first + 2):
+            for x in range(2, SIDE - 2):
+                pixels[y * SIDE + x] = 60 + int(numbers.random() * 160)
+        made.append((label, pixels))
+    return made
+
+
+def csv_text(rows, labelled=True):
+    """The rows as CSV in the layout of the digit recognizer's files."""
+    columns = [f"pixel{i}" for i in range(PIXELS)]
+    lines = [",".join((["label"] if labelled else []) + columns)]
+    for label, pixels in rows:
+        lines.append(",".join(map(str, ([label] if labelled else []) + pixels)))
+    return "\n".join(lines) + "\n"
+
+
+class LockstepTest(unittest.TestCase):
+    """A test with a folder of its own and the data sets in it."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = Path(folder.name)
+        cls.train_rows = images()
+        cls.test_rows = images(rows=301, seed=2)
+        cls.train_csv = cls.write("train.csv", csv_text(cls.train_rows))
+        cls.test_csv = cls.write("test.csv", csv_text(cls.test_rows, labelled=False))
+        cls.experiment = cls.write_experiment("tiny.textproto")
+
+    @classmethod
+    def write(cls, name, content):
+        path = cls.folder / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    @classmethod
+    def write_experiment(cls, name, train=None, text=EXPERIMENT):
+        paths = {"train": train or cls.train_csv, "test": cls.test_csv}
+        return cls.write(name, text % paths)
+
+    @classmethod
+    def run_binary(cls, *arguments, ranks=1):
+        """Runs the binary in the test's folder; ranks=None starts it without mpirun."""
+        command = [] if ranks is None else MPIRUN + ["-np", str(ranks)]
+        environment = dict(os.environ, LOCKSTEP_ROOT=str(cls.folder))
+        environment.setdefault("OMPI_ALLOW_RUN_AS_ROOT", "1")
+        environment.setdefault("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")
+        return subprocess.run(
+            command + [BINARY, *map(str, arguments)],
+            cwd=cls.folder, env=environment, capture_output=True, text=True,
+            timeout=TIME_LIMIT_SECONDS)
+
+    def lockstep(self, *arguments, ranks=1):
+        """The same for a run that must succeed."""
+        done = self.run_binary(*arguments, ranks=ranks)
+        self.assertEqual(done.returncode, 0, f"{arguments} on {ranks} ranks\n{done.stderr}")
+        return done
+
+    def train(self, run, *arguments, ranks=1, threads=1, experiment=None):
+        """Trains into the run folder `run` and gives the digest of the last line."""
+        done = self.lockstep("train", experiment or self.experiment, "--run-dir",
+                             self.folder / run, "--threads", threads, *arguments, ranks=ranks)
+        return self.digest_of(done)
+
+    def digest_of(self, done):
+        last = done.stdout.splitlines()[-1]
+        self.assertRegex(last, r"^weights xxh3:[0-9a-f]{32}$")
+        return re.fullmatch(r"weights xxh3:(.*)", last)[1]
+
+    def metrics(self, run):
+        lines = (self.folder / run / "metrics.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
