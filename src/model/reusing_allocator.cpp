@@ -29,7 +29,6 @@ class FreeBlocks {
     for (auto& [bytes, blocks] : by_bytes_) {
       for (void* block : blocks) std::free(block);
     }
-    gone_ = true;
   }
 
   void* take(std::size_t bytes) {
@@ -42,7 +41,7 @@ class FreeBlocks {
   }
 
   void keep(void* block, std::size_t bytes) {
-    if (gone_ || kept_bytes_ + bytes > kKeptBytes) return std::free(block);
+    if (kept_bytes_ + bytes > kKeptBytes) return std::free(block);
     by_bytes_[bytes].push_back(block);
     kept_bytes_ += bytes;
   }
@@ -50,18 +49,26 @@ class FreeBlocks {
  private:
   std::unordered_map<std::size_t, std::vector<void*>> by_bytes_;
   std::size_t kept_bytes_ = 0;
-  bool gone_ = false;  // tensors may outlive the thread's own objects
 };
 
-FreeBlocks& free_blocks() {
-  thread_local FreeBlocks blocks;
-  return blocks;
+// The thread's free blocks; null once the thread is ending, since tensors may
+// outlive its objects.
+FreeBlocks* free_blocks() {
+  thread_local bool ended = false;  // trivial, so it outlives the holder
+  struct Holder {
+    FreeBlocks blocks;
+    ~Holder() { ended = true; }
+  };
+  thread_local Holder holder;
+  return ended ? nullptr : &holder.blocks;
 }
 
 void release(void* data) {
   if (data == nullptr) return;
   void* block = static_cast<std::byte*>(data) - kAlignment;
-  free_blocks().keep(block, static_cast<Header*>(block)->bytes);
+  FreeBlocks* blocks = free_blocks();
+  if (blocks == nullptr) return std::free(block);
+  blocks->keep(block, static_cast<Header*>(block)->bytes);
 }
 
 class ReusingAllocator final : public c10::Allocator {
@@ -70,7 +77,8 @@ class ReusingAllocator final : public c10::Allocator {
     const c10::Device cpu(c10::DeviceType::CPU);
     if (count == 0) return {nullptr, nullptr, &release, cpu};
     const std::size_t bytes = (count + kAlignment + kGranularity - 1) / kGranularity * kGranularity;
-    void* block = free_blocks().take(bytes);
+    FreeBlocks* blocks = free_blocks();
+    void* block = blocks == nullptr ? nullptr : blocks->take(bytes);
     if (block == nullptr) block = std::aligned_alloc(kAlignment, bytes);
     if (block == nullptr) throw std::bad_alloc();
     new (block) Header{bytes};
@@ -89,7 +97,11 @@ class ReusingAllocator final : public c10::Allocator {
 
 void use_reusing_allocator() {
   static ReusingAllocator allocator;
-  c10::SetCPUAllocator(&allocator, /*priority=*/1);
+  static const bool set = [] {
+    c10::SetCPUAllocator(&allocator, /*priority=*/1);
+    return true;
+  }();
+  static_cast<void>(set);
 }
 
 }  // namespace lockstep

@@ -4,23 +4,13 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/batch_norm.h>
-#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
-#include <ATen/ops/gelu.h>
-#include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/max_pool2d.h>
-#include <ATen/ops/relu.h>
-#include <ATen/ops/sigmoid.h>
-#include <ATen/ops/silu.h>
-#include <ATen/ops/tanh.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
 #include <map>
 #include <optional>
 #include <string>
@@ -28,10 +18,10 @@
 #include <variant>
 #include <vector>
 
-#include "lockstep/core/philox.h"
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/model/network.h"
 #include "lockstep/model/options.h"
+#include "model/torch_layers.h"
 
 namespace lockstep::samples {
 
@@ -90,38 +80,9 @@ class TorchReference {
     return has ? std::optional(mine(kind, "bias")) : std::nullopt;
   }
 
-  static at::Tensor activate(ActivationKind kind, const at::Tensor& x) {
-    switch (kind) {
-      case ActivationKind::kRelu:
-        return at::relu(x);
-      case ActivationKind::kLeakyRelu:
-        return at::leaky_relu(x, 0.01);
-      case ActivationKind::kGelu:
-        return at::gelu(x);
-      case ActivationKind::kSilu:
-        return at::silu(x);
-      case ActivationKind::kTanh:
-        return at::tanh(x);
-      case ActivationKind::kSigmoid:
-        return at::sigmoid(x);
-      case ActivationKind::kNone:
-        break;
-    }
-    return x;
-  }
-
-  at::Tensor run(const ConvOptions& conv, at::Tensor x) const {
-    if (conv.padding == Padding::kSame) {
-      const auto padding = [&](std::int64_t size) {
-        const std::int64_t out = (size + conv.stride - 1) / conv.stride;
-        return std::max<std::int64_t>((out - 1) * conv.stride + conv.kernel - size, 0);
-      };
-      const std::int64_t rows = padding(x.size(2));
-      const std::int64_t columns = padding(x.size(3));
-      x = at::constant_pad_nd(x, {columns / 2, columns - columns / 2, rows / 2, rows - rows / 2});
-    }
+  at::Tensor run(const ConvOptions& conv, const at::Tensor& x) const {
     return activate(conv.activation,
-                    at::conv2d(x, mine("conv", "weight").permute({0, 3, 1, 2}),
+                    at::conv2d(pad_same(conv, x), mine("conv", "weight").permute({0, 3, 1, 2}),
                                bias("conv", conv.bias), {conv.stride, conv.stride}));
   }
 
@@ -139,29 +100,9 @@ class TorchReference {
                           /*momentum=*/1.0, static_cast<double>(norm.epsilon), false);
   }
 
-  // Element e (in the order of height, width, channels) of a sample is kept when its
-  // byte is not below the rate in 256ths.
   at::Tensor run(const DropoutOptions& dropout, const at::Tensor& x) const {
     if (phase_ == Phase::kInfer) return x;
-    const auto limit = static_cast<std::uint32_t>(std::lround(dropout.rate * 256));
-    const auto layer = static_cast<std::uint32_t>(index_);
-    const auto stream = philox(philox_key(context_.seed, Purpose::kDropout),
-                               {layer, static_cast<std::uint32_t>(context_.epoch), 0, 0});
-    at::Tensor mask = at::empty({x.size(0), x.size(2), x.size(3), x.size(1)}, at::kDouble);
-    const std::int64_t elements = x[0].numel();
-    double* to = mask.data_ptr<double>();
-    for (const std::uint64_t row : batch_->rows) {
-      for (std::int64_t e = 0; e < elements; ++e) {
-        const auto block =
-            philox({stream[0], stream[1]},
-                   {static_cast<std::uint32_t>(16 * (e / 256) + e % 64 / 4),
-                    static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(row >> 32), 0});
-        const std::uint32_t word = block[static_cast<std::size_t>(e / 64 % 4)];
-        const std::uint32_t byte = (word >> (8 * (e % 4))) & 0xFF;
-        *to++ = byte < limit ? 0.0 : 256.0 / (256 - limit);
-      }
-    }
-    return x.mul(mask.permute({0, 3, 1, 2}));
+    return drop(dropout, static_cast<std::uint32_t>(index_), *batch_, context_, x);
   }
 
   at::Tensor run(const MaxPoolOptions& pool, const at::Tensor& x) const {
