@@ -1,22 +1,16 @@
-"""Chooses ranks and threads, and runs the program, alone or under mpirun."""
+"""Chooses ranks and threads, and makes the command line of a job."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
-import signal
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-
-from console import LauncherError
 
 # Commands whose work is shared between ranks.
 PARALLEL_COMMANDS = ("train", "evaluate", "predict", "submit", "bench", "verify")
 DEFAULT_LANES = 4  # of an experiment that does not say
 EXPERIMENT_SUFFIXES = (".textproto", ".txtpb", ".pbtxt", ".prototxt")
-EXIT_PEER = 4
 
 
 @dataclass(frozen=True)
@@ -84,20 +78,34 @@ def choose_shape(
 
 def lanes_of(arguments: list[str]) -> int:
     """The lanes of the experiment that `arguments` name: the most ranks that have work."""
-    lanes = DEFAULT_LANES
+    lanes = _field(arguments, r"\blanes\s*:\s*(\d+)", r"training\.lanes=(\d+)")
+    return int(lanes) if lanes else DEFAULT_LANES
+
+
+def name_of(arguments: list[str]) -> str:
+    """The name of the experiment that `arguments` name, or `run`."""
+    # The name of a run folder: nothing that could lead elsewhere.
+    word = r"[A-Za-z0-9][\w.-]*"
+    name = _field(arguments, rf"""(?<![\w.])name\s*:\s*["']({word})["']""", rf"name=({word})")
+    return name or "run"
+
+
+def _field(arguments: list[str], in_file: str, in_override: str) -> str | None:
+    """The value that the first experiment file or the last override gives to a field."""
+    value = None
     for argument in arguments:
         path = Path(argument)
         if path.is_dir():
             path = path / "experiment.textproto"
         if path.suffix in EXPERIMENT_SUFFIXES and path.is_file():
             text = re.sub(r"#.*", "", path.read_text(errors="replace"))
-            if found := re.search(r"\blanes\s*:\s*(\d+)", text):
-                lanes = int(found[1])
+            if found := re.search(in_file, text):
+                value = found[1]
             break
     for argument in arguments:
-        if found := re.fullmatch(r"(?:--set=)?training\.lanes=(\d+)", argument):
-            lanes = int(found[1])
-    return lanes
+        if found := re.fullmatch(rf"(?:--set=)?{in_override}", argument):
+            value = found[1]
+    return value
 
 
 def command_line(
@@ -131,52 +139,3 @@ def environment(root: Path, machine: Machine) -> dict[str, str]:
     if machine.is_root:
         env |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     return env
-
-
-# --- Running ---
-
-
-def run(words: list[str], env: dict[str, str]) -> int:
-    """Runs the words in place of this process, or below it if they start mpirun."""
-    if words[0] != "mpirun":
-        os.execve(words[0], words, env)
-    return _run_mpirun(words, env)
-
-
-def _run_mpirun(words: list[str], env: dict[str, str]) -> int:
-    # The ranks must not outlive a launcher that was killed.
-    if setpriv := shutil.which("setpriv"):
-        words = [setpriv, "--pdeathsig", "TERM", "--", *words]
-    process: subprocess.Popen[bytes] | None = None
-    received: list[int] = []
-
-    def forward(number: int, _: object) -> None:
-        # mpirun answers TERM by killing the ranks within seconds, but passes USR1 on:
-        # the ranks save and end. Whoever asks twice does not want to wait.
-        received.append(number)
-        if process:
-            process.send_signal(signal.SIGUSR1 if len(received) == 1 else signal.SIGTERM)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
-        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
-            signal.signal(number, forward)
-    # A session of its own keeps the terminal's Ctrl-C from mpirun, which would kill
-    # the ranks before they can save.
-    process = subprocess.Popen(words, env=env, stdin=subprocess.DEVNULL, start_new_session=True)
-    if received:  # while mpirun was being started
-        process.send_signal(signal.SIGUSR1)
-    return _exit_status(process.wait(), received)
-
-
-def _exit_status(status: int, received: list[int]) -> int:
-    """mpirun's status as the launcher's own; explains a rank that was killed."""
-    killed_by = -status if status < 0 else status - 128
-    if killed_by <= 0:
-        return status
-    if received:
-        return 128 + received[0]
-    try:
-        name = signal.Signals(killed_by).name
-    except ValueError:
-        name = f"signal {killed_by}"
-    raise LauncherError(f"a rank was killed by {name}; its peers were stopped", EXIT_PEER)

@@ -10,6 +10,7 @@
 #include "lockstep/checkpoint/checkpoint_store.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
+#include "lockstep/train/run_state.h"
 
 namespace lockstep {
 
@@ -77,7 +78,11 @@ StartPoint find_on_root(const Experiment& experiment, const std::string& run_dir
         "folder, auto or never",
         resume);
   }
-  if (!start.files.empty()) check_experiment(experiment, start.run_dir);
+  if (start.files.empty()) return start;
+  check_experiment(experiment, start.run_dir);
+  // The run may have been killed between a best checkpoint and its link.
+  const LoopState loop = read_run_state(start.files).loop;
+  if (loop.best_epoch >= 0) CheckpointStore(start.run_dir).set_best(loop.best_step);
   return start;
 }
 

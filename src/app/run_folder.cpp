@@ -76,7 +76,7 @@ std::filesystem::path make_run_folder(Communicator& comm, const Experiment& expe
     write_file_atomically(folder / "environment.json", environment_json(comm, hosts, workers));
     name = folder.string();
   });
-  const fs::path folder = broadcast_text(comm, name, 0);
+  fs::path folder = broadcast_text(comm, name, 0);
   log_to_file(folder / "logs" / fmt::format("rank-{}.log", comm.rank()));
   spdlog::info("rank {} of {} on {}, {} workers", comm.rank(), comm.world_size(), host_name(),
                workers);

@@ -60,6 +60,7 @@ int run_train(Communicator& comm, const CommandLine& line) {
     if (root) fmt::print("{}", to_text(experiment));
     return 0;
   }
+  watch_signals();  // before the long work: a signal that comes early is not lost
   const TrainingData data = load_training_data(comm, experiment);
   if (root) fmt::print("{}\n", model_table(*network));
   if (line.dry_run) {
@@ -79,7 +80,6 @@ int run_train(Communicator& comm, const CommandLine& line) {
   TrainSettings settings = train_settings(experiment, data.summary().normalization, run_dir);
   settings.resume_from = std::move(start.files);
   settings.stop_requested = signal_came;
-  watch_signals();
   const TrainResult result = train(comm, *network, data, workers, settings, callbacks);
   if (result.interrupted) {
     if (root) {

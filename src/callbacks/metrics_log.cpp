@@ -1,5 +1,9 @@
 #include "lockstep/callbacks/metrics_log.h"
 
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -36,13 +40,16 @@ void cut_off(const fs::path& path, const RunEvent& event) {
 
 }  // namespace
 
+MetricsLog::~MetricsLog() {
+  if (file_ >= 0) ::close(file_);
+}
+
 void MetricsLog::on_run_begin(const RunEvent& event) {
   if (event.run_dir.empty()) return;
   path_ = fs::path(event.run_dir) / "metrics.jsonl";
   cut_off(path_, event);
-  errno = 0;
-  file_.open(path_, std::ios::app);
-  if (!file_)
+  file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (file_ < 0)
     fail_internal("{}: open for appending failed: {}", path_.string(), std::strerror(errno));
 }
 
@@ -77,9 +84,20 @@ Directive MetricsLog::on_epoch_end(const EpochEvent& event) {
 
 void MetricsLog::append(const std::string& line) {
   if (path_.empty()) return;
-  errno = 0;
-  file_ << line << '\n' << std::flush;
-  if (!file_) fail_internal("{}: write failed: {}", path_.string(), std::strerror(errno));
+  const bool was_behind = !unwritten_.empty();
+  unwritten_ += line + '\n';
+  while (!unwritten_.empty()) {
+    const ::ssize_t written = ::write(file_, unwritten_.data(), unwritten_.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) {
+      if (was_behind) return;
+      const int error = errno;
+      spdlog::warn("{}: write failed: {}; its lines are kept and written later", path_.string(),
+                   std::strerror(error));
+      return;
+    }
+    unwritten_.erase(0, static_cast<std::size_t>(written));
+  }
 }
 
 }  // namespace lockstep

@@ -2,11 +2,14 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <array>
 #include <ctime>
 #include <nlohmann/json.hpp>
+
+#include "lockstep/core/error.h"
 
 namespace lockstep {
 
@@ -66,7 +69,7 @@ void StatusFile::on_run_end(const EndEvent& event) {
   write("done");
 }
 
-void StatusFile::write(const std::string& state) const {
+void StatusFile::write(const std::string& state) {
   if (path_.empty()) return;
   const Json status = {{"state", state},
                        {"reason", reason_.empty() ? Json(nullptr) : Json(reason_)},
@@ -81,7 +84,13 @@ void StatusFile::write(const std::string& state) const {
                        {"updated", utc_now()},
                        {"pid", ::getpid()},
                        {"host", host_name()}};
-  write_file_atomically(path_, status.dump(2) + '\n');
+  try {
+    write_file_atomically(path_, status.dump(2) + '\n');
+    behind_ = false;
+  } catch (const Error& error) {
+    if (!behind_) spdlog::warn("{}; the file is out of date", error.what());
+    behind_ = true;
+  }
 }
 
 }  // namespace lockstep

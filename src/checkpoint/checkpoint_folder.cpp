@@ -1,6 +1,8 @@
 #include "lockstep/checkpoint/checkpoint_folder.h"
 
-#include <algorithm>
+#include <fcntl.h>
+
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "lockstep/core/digest.h"
@@ -34,7 +36,9 @@ std::map<std::string, Entry> read_manifest(const fs::path& folder) {
   const fs::path path = folder / kManifest;
   if (file_bytes(path) > kMaxManifestBytes) fail_usage("{}: too large", path.string());
   try {
-    auto json = nlohmann::ordered_json::parse(read_file(path));
+    const std::string text = read_file(path);
+    auto json = nlohmann::ordered_json::parse(text);
+    if (text != json.dump(2) + "\n") fail_usage("{}: is not as lockstep writes it", path.string());
     const auto digest = json.at("xxh3").get<std::string>();
     json.erase("xxh3");
     if (digest != digest_of(json.dump(2)).hex()) {
@@ -58,6 +62,16 @@ std::map<std::string, Entry> read_manifest(const fs::path& folder) {
   }
 }
 
+// The folder that is replaced may be the run's only checkpoint, so the two change
+// places in one operation where the file system can do that.
+void put_in_place(const fs::path& temporary, const fs::path& folder) {
+  const int swapped =
+      ::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, folder.c_str(), RENAME_EXCHANGE);
+  if (swapped == 0) return;
+  fs::remove_all(folder);
+  fs::rename(temporary, folder);
+}
+
 }  // namespace
 
 fs::path checkpoint_folder(const fs::path& run_dir, std::int64_t step) {
@@ -75,9 +89,9 @@ void write_checkpoint(const fs::path& folder, const CheckpointFiles& files) {
     for (const auto& [name, content] : files) write_file_durably(temporary / name, content);
     write_file_durably(temporary / kManifest, manifest_of(files));
     sync_folder(temporary);
-    fs::remove_all(folder);
-    fs::rename(temporary, folder);
+    put_in_place(temporary, folder);
     sync_folder(folder.parent_path());
+    fs::remove_all(temporary, error);  // what was replaced
   } catch (const fs::filesystem_error& failure) {
     fs::remove_all(temporary, error);
     fail_internal("{}: {}", folder.string(), failure.code().message());

@@ -90,15 +90,19 @@ void CheckpointStore::save(std::int64_t step, const CheckpointFiles& files, int 
   const std::optional<std::int64_t> best = best_step();
   const std::vector<std::int64_t> all = steps();
   const auto keep = static_cast<std::size_t>(std::max(keep_last, 1));
-  for (std::size_t i = 0; i + keep < all.size(); ++i) {
-    if (all[i] == step || all[i] == best) continue;
+  const auto saved =
+      static_cast<std::size_t>(std::find(all.begin(), all.end(), step) - all.begin());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const bool is_old = i + keep <= saved && all[i] != best;
+    if (!is_old && i <= saved) continue;
     std::error_code error;
     fs::remove_all(checkpoint_folder(run_dir_, all[i]), error);
-    if (error) spdlog::warn("old checkpoint of step {}: {}", all[i], error.message());
+    if (error) spdlog::warn("checkpoint of step {}: {}", all[i], error.message());
   }
 }
 
 void CheckpointStore::set_best(std::int64_t step) const {
+  if (!fs::exists(checkpoint_folder(run_dir_, step))) return;
   const fs::path link = best_link(run_dir_);
   fs::path fresh = link;
   fresh += ".tmp";

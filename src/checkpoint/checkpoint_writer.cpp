@@ -30,7 +30,8 @@ struct CheckpointWriter::State {
   std::condition_variable changed;
   std::optional<Job> job;  // waiting or being written
   bool closing = false;
-  bool failed = false;  // the last write
+  bool failed = false;              // the last write
+  std::optional<Job> unsaved_best;  // of the thread: its write failed
   std::thread thread;
 
   void serve() {
@@ -39,7 +40,7 @@ struct CheckpointWriter::State {
       changed.wait(lock, [&] { return job.has_value() || closing; });
       if (!job) return;
       lock.unlock();
-      const bool written = write(*job);
+      const bool written = write_with_best(std::move(*job));
       lock.lock();
       failed = !written;
       job.reset();
@@ -47,7 +48,17 @@ struct CheckpointWriter::State {
     }
   }
 
-  bool write(const Job& each) {
+  // No later checkpoint can stand in for the best one, so it is tried again.
+  bool write_with_best(Job each) {
+    if (each.best == AsBest::kYes) unsaved_best.reset();
+    if (unsaved_best && !write(*unsaved_best)) return false;
+    unsaved_best.reset();
+    const bool written = write(each);
+    if (!written && each.best == AsBest::kYes) unsaved_best = std::move(each);
+    return written;
+  }
+
+  bool write(const Job& each) const {
     try {
       store.save(each.step, each.files, keep_last);
       if (each.best == AsBest::kYes) store.set_best(each.step);
@@ -62,7 +73,7 @@ struct CheckpointWriter::State {
 };
 
 CheckpointWriter::CheckpointWriter(const std::filesystem::path& run_dir, int keep_last)
-    : state_(new State{CheckpointStore(run_dir), keep_last, {}, {}, {}, false, false, {}}) {
+    : state_(new State{CheckpointStore(run_dir), keep_last, {}, {}, {}, false, false, {}, {}}) {
   state_->thread = std::thread([state = state_.get()] { state->serve(); });
 }
 

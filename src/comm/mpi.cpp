@@ -57,6 +57,11 @@ class MpiCommunicator final : public Communicator {
   }
 
   ~MpiCommunicator() override {
+    {
+      // MPI_Finalize waits for all too, but nobody would watch it.
+      const Wait wait(*liveness_, "the end");
+      MPI_Barrier(MPI_COMM_WORLD);
+    }
     liveness_->say_goodbye();
     MPI_Comm_free(&node_);
     MPI_Finalize();

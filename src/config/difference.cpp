@@ -25,8 +25,10 @@ class Paths final : public MessageDifferencer::Reporter {
   void ReportDeleted(const Message& /*a*/, const Message& /*b*/, const Fields& fields) override {
     add(fields);
   }
+  // Told of a field that differs and then of each message around it.
   void ReportModified(const Message& /*a*/, const Message& /*b*/, const Fields& fields) override {
-    add(fields);
+    const auto* field = fields.back().field;
+    if (field == nullptr || field->message_type() == nullptr) add(fields);
   }
 
   const std::vector<std::string>& paths() const { return paths_; }

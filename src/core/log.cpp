@@ -19,6 +19,8 @@ void start_log(int rank) {
   auto logger = std::make_shared<spdlog::logger>("lockstep", terminal);
   logger->set_level(spdlog::level::info);
   logger->flush_on(spdlog::level::warn);
+  // A log file on a full disk is not worth lines of its own: the terminal has the warnings.
+  logger->set_error_handler([](const std::string&) {});
   spdlog::set_default_logger(logger);
 }
 

@@ -54,6 +54,11 @@ void Loop::load(const CheckpointFiles& files) {
   }
   at_ = state.loop;
   stepper_.weights() = Weights(read_weights(files, network_), settings_.parallel.precision);
+  const std::string weights_digest = stepper_.weights().digest(network_).hex();
+  if (weights_digest != state.weights_digest) {
+    fail_usage("its weights have the digest {}, its state says {}", weights_digest,
+               state.weights_digest);
+  }
   read_optimizer(files, network_, stepper_.optimizer());
   stepper_.set_updates(at_.updates);
   const auto best = files.find(kBestWeights);

@@ -215,8 +215,8 @@ Directive Loop::ask_callbacks(const EpochEvent& event) {
 
 TrainResult Loop::finish() {
   TrainResult result;
-  if (writer_ != nullptr && !writer_->finish() && interrupted_) {
-    throw Error(ExitCode::kInternal, "the run was asked to end, but its state could not be saved");
+  if (writer_ != nullptr && !writer_->finish()) {
+    fail_internal("the training ended, but its last checkpoint could not be written");
   }
   if (!interrupted_) restore_best();
   const Weights& weights = stepper_.weights();

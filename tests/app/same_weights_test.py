@@ -4,28 +4,15 @@ import unittest
 
 from lockstep_run import LockstepTest
 
-TIMES = ("images_per_second", "seconds")
-
 
 class SameWeightsTest(LockstepTest):
-    def outcome(self, run, *arguments, ranks=1, threads=1):
-        """Everything a run leaves that must not depend on ranks and threads."""
-        digest = self.train(run, *arguments, ranks=ranks, threads=threads)
-        metrics = [{key: value for key, value in line.items() if key not in TIMES}
-                   for line in self.metrics(run)]
-        folder = self.folder / run
-        best = folder / "checkpoints" / "best"
-        files = {name: (folder / name).read_bytes() for name in
-                 ("experiment.textproto", "evaluation.json", "classification_report.txt")}
-        return {"digest": digest, "metrics": metrics, "best epoch": best.readlink().name,
-                "best weights": (best / "weights.safetensors").read_bytes(), **files}
-
     def assert_same(self, lanes, precision, shapes):
         arguments = ("--set", f"training.lanes={lanes}", "--set", f"training.precision={precision}")
-        one = self.outcome(f"{precision}-{lanes}", *arguments)
+        run = f"{precision}-{lanes}"
+        one = self.outcome(run, self.train(run, *arguments))
         for ranks, threads in shapes:
             run = f"{precision}-{lanes}-np{ranks}-t{threads}"
-            other = self.outcome(run, *arguments, ranks=ranks, threads=threads)
+            other = self.outcome(run, self.train(run, *arguments, ranks=ranks, threads=threads))
             for key, value in one.items():
                 with self.subTest(key, precision=precision, lanes=lanes, ranks=ranks,
                                   threads=threads):

@@ -210,5 +210,18 @@ TEST(ConfigsTest, DigitsFastIsTheSameNetworkWithLessDropout) {
   EXPECT_TRUE(std::holds_alternative<OneCycleSchedule>(fast.train.schedule));
 }
 
+TEST(DifferingFields, AreNamedWithoutTheMessagesAroundThem) {
+  const Experiment a = parse(kSmallest);
+  EXPECT_EQ(differing_fields(a, a), std::vector<std::string>{});
+  const Experiment b = parse(kSmallest, {"training.epochs=3", "data.train.path=other.csv"});
+  EXPECT_EQ(differing_fields(a, b),
+            (std::vector<std::string>{"data.train.path", "training.epochs"}));
+  std::string wide = kSmallest;
+  wide.replace(wide.find("units: 10"), 9, "units: 11");
+  wide.replace(wide.find("flatten"), 7, "batch_norm");
+  EXPECT_EQ(differing_fields(a, parse_experiment(wide, "", {"data.classes=11"})).back(),
+            "model.layer[1].dense.units");
+}
+
 }  // namespace
 }  // namespace lockstep

@@ -3,9 +3,7 @@
 import contextlib
 import io
 import os
-import shutil
 import signal
-import stat
 import subprocess
 import sys
 import tempfile
@@ -13,7 +11,8 @@ import unittest
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from fake_project import ROOT, FakeProjectTest
+
 sys.path.insert(0, str(ROOT / "launcher"))
 
 import dependencies  # noqa: E402
@@ -60,6 +59,13 @@ class ShapeTest(unittest.TestCase):
     def test_lanes_of_a_run_folder(self):
         self.experiment("training { lanes: 5 }", "experiment.textproto")
         self.assertEqual(self.shape("train", ["--resume", str(self.folder)], 16)[0], 5)
+
+    def test_the_experiments_name(self):
+        file = self.experiment("# name: 'no'\ndata { class_names: 'cat' }\nname: \"a-1.b\" seed: 1")
+        self.assertEqual(job.name_of([file]), "a-1.b")
+        self.assertEqual(job.name_of([file, "--set", "name=other"]), "other")
+        self.assertEqual(job.name_of([file, "--set=name=other"]), "other")
+        self.assertEqual(job.name_of(["absent.textproto", "--set", "name=../up"]), "run")
 
     def test_checkpoints_have_no_lanes(self):
         self.assertEqual(self.shape("evaluate", ["model.safetensors"], 13), (13, 1))
@@ -168,61 +174,8 @@ class DependenciesTest(unittest.TestCase):
         self.assertEqual(CommandError("a\nb\n\n").reason(), "b")
 
 
-class RunTest(unittest.TestCase):
-    """The launcher as a user starts it, in a copy of the project with fake tools."""
-
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name).resolve()
-        self.project = self.folder / "project"
-        self.tools = self.folder / "tools"
-        for path in (self.tools, self.project / "src", self.project / "include"):
-            path.mkdir(parents=True)
-        shutil.copytree(ROOT / "launcher", self.project / "launcher")
-        (self.project / "CMakeLists.txt").write_text("")
-        torch = self.folder / "torch"
-        (torch / "lib").mkdir(parents=True)
-        (torch / "lib" / "libtorch_cpu.so").write_text("")
-        (self.project / ".deps").mkdir()
-        (self.project / ".deps" / "torch").symlink_to(torch)
-        # Says that every package asked for is installed.
-        self.tool("dpkg-query", 'shift 3; for p in "$@"; do echo "installed $p"; done')
-        self.tool("cmake", f"""
-            mkdir -p {self.project}/build; touch {self.project}/build/build.ninja
-            echo CMAKE_HOME_DIRECTORY:INTERNAL={self.project} >{self.project}/build/CMakeCache.txt
-            for a in "$@"; do case $a in -D*)
-              a=${{a#-D}}; echo ${{a%%=*}}:PATH=${{a#*=}} >>{self.project}/build/CMakeCache.txt;;
-            esac; done""")
-        self.program = """#!/bin/sh
-            echo "program $* in $PWD, root $LOCKSTEP_ROOT"
-            exit ${FAKE_STATUS:-0}\n"""
-        (self.folder / "program").write_text(self.program)
-        self.tool("ninja", f"""
-            echo ninja >>{self.folder}/ninja.log
-            [ -z "$FAKE_NINJA" ] || {{ echo 'x.cpp:1: error: no such type'; exit 1; }}
-            cp {self.folder}/program {self.project}/build/lockstep
-            chmod 755 {self.project}/build/lockstep""")
-        self.tool("mpirun", """
-            while [ "${1##*/}" != lockstep ]; do shift; done
-            "$@" """)
-
-    def tool(self, name, script):
-        path = self.tools / name
-        path.write_text(f"#!/bin/sh\n{script}\n")
-        path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
-
-    def environment(self, **more):
-        dropped = ("LOCKSTEP_TORCH", "LOCKSTEP_WHEELS", "LOCKSTEP_ROOT")
-        env = {key: value for key, value in os.environ.items() if key not in dropped}
-        return env | {"PATH": f"{self.tools}:{env['PATH']}"} | more
-
-    def launch(self, *words, cwd=None, **more):
-        return subprocess.run(
-            [sys.executable, self.project / "launcher" / "lockstep", *words],
-            cwd=cwd or self.folder, env=self.environment(**more), stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, check=False,
-        )
+class RunTest(FakeProjectTest):
+    """The launcher as a user starts it."""
 
     def ninja_calls(self):
         log = self.folder / "ninja.log"
@@ -240,9 +193,9 @@ class RunTest(unittest.TestCase):
     def test_one_rank_and_commands_without_ranks_start_no_mpirun(self):
         self.tool("mpirun", "exit 9")
         self.assertEqual(self.launch("train", "x", "-np", "1").returncode, 0)
-        result = self.launch("report", "--threads", "2", "x")
+        result = self.launch("inspect", "--threads", "2", "x")
         self.assertEqual(result.returncode, 0)
-        self.assertIn("program report --threads 2 x in", result.stdout)
+        self.assertIn("program inspect --threads 2 x in", result.stdout)
         self.assertEqual(self.launch("train", "x", "-np", "2").returncode, 9)
 
     def test_exit_codes_pass_through(self):
@@ -253,10 +206,12 @@ class RunTest(unittest.TestCase):
                     self.assertEqual(result.returncode, status)
 
     def test_a_killed_rank_is_a_failed_peer(self):
-        result = self.launch("train", "-np", "2", FAKE_STATUS="137")
-        self.assertEqual(result.returncode, 4)
-        self.assertTrue(result.stderr.splitlines()[-1].startswith("lockstep: "))
-        self.assertIn("SIGKILL", result.stderr.splitlines()[-1])
+        for ranks in ("1", "2"):
+            with self.subTest(ranks=ranks):
+                result = self.launch("train", "-np", ranks, FAKE_STATUS="137")
+                self.assertEqual(result.returncode, 4)
+                self.assertTrue(result.stderr.splitlines()[-1].startswith("lockstep: "))
+                self.assertIn("SIGKILL", result.stderr.splitlines()[-1])
 
     def test_builds_once_and_again_after_a_change(self):
         self.assertIn("built", self.launch("build").stderr)
@@ -317,8 +272,10 @@ class RunTest(unittest.TestCase):
         self.assertEqual([path.name for path in (self.project / ".deps").iterdir()], ["lock"])
 
     def test_usage_errors_are_one_line(self):
-        for words in (["tarin"], ["train", "-np", "x"], ["train", "-np"], ["train", "-np=0"],
-                      ["build", "all"], ["install", "nonsense"]):
+        for words in (["tarin"], ["report"], ["export"], ["sweep"], ["train", "-np", "x"],
+                      ["train", "-np"], ["train", "-np=0"], ["train", "--max-restarts"],
+                      ["train", "--max-restarts", "-1"], ["build", "all"],
+                      ["install", "nonsense"]):
             with self.subTest(words):
                 result = self.launch(*words)
                 self.assertEqual(result.returncode, 2)

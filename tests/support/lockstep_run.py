@@ -4,21 +4,29 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
 BINARY = os.environ["LOCKSTEP"]
 # Without the last setting mpirun sleeps for a second after a run that failed.
-MPIRUN = ("mpirun -q --oversubscribe --bind-to none --mca pml ob1"
-          " --mca odls_base_sigkill_timeout 0").split()
+MPIRUN_OF_USERS = "mpirun -q --oversubscribe --bind-to none --mca pml ob1".split()
+MPIRUN = [*MPIRUN_OF_USERS, "--mca", "odls_base_sigkill_timeout", "0"]
 TIME_LIMIT_SECONDS = 120  # of a run that hangs
 
 SIDE = 12
 PIXELS = SIDE * SIDE
 CLASSES = 5
 ROWS = 997
+
+# In memory where that can be had: runs that save all the time would wait for the disk.
+TEMPORARY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+# What differs between two runs that are otherwise the same.
+TIMES = ("images_per_second", "seconds")
 
 EXPERIMENT = """
 name: "tiny"
@@ -75,7 +83,7 @@ class LockstepTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
+        folder = tempfile.TemporaryDirectory(dir=TEMPORARY)
         cls.addClassCleanup(folder.cleanup)
         cls.folder = Path(folder.name)
         cls.train_rows = images()
@@ -96,16 +104,25 @@ class LockstepTest(unittest.TestCase):
         return cls.write(name, text % paths)
 
     @classmethod
-    def run_binary(cls, *arguments, ranks=1):
-        """Runs the binary in the test's folder; ranks=None starts it without mpirun."""
-        command = [] if ranks is None else MPIRUN + ["-np", str(ranks)]
+    def environment(cls):
         environment = dict(os.environ, LOCKSTEP_ROOT=str(cls.folder))
         environment.setdefault("OMPI_ALLOW_RUN_AS_ROOT", "1")
         environment.setdefault("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")
+        return environment
+
+    @classmethod
+    def run_binary(cls, *arguments, ranks=1, before=()):
+        """Runs the binary in the test's folder; ranks=None starts it without mpirun.
+        `before` are words before the binary."""
+        command = [] if ranks is None else MPIRUN + ["-np", str(ranks)]
         return subprocess.run(
-            command + [BINARY, *map(str, arguments)],
-            cwd=cls.folder, env=environment, capture_output=True, text=True,
+            [*command, *before, BINARY, *map(str, arguments)],
+            cwd=cls.folder, env=cls.environment(), capture_output=True, text=True,
             timeout=TIME_LIMIT_SECONDS)
+
+    def start(self, *arguments, ranks=1, **environment):
+        """Starts the binary as run_binary() does, and gives it back while it runs."""
+        return RunningJob(arguments, ranks, self.folder, self.environment() | environment)
 
     def lockstep(self, *arguments, ranks=1):
         """The same for a run that must succeed."""
@@ -127,3 +144,81 @@ class LockstepTest(unittest.TestCase):
     def metrics(self, run):
         lines = (self.folder / run / "metrics.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
+
+    def outcome(self, run, digest):
+        """Everything a run leaves that must not depend on how often it was ended and
+        started again, on ranks or on threads."""
+        metrics = [{key: value for key, value in line.items() if key not in TIMES}
+                   for line in self.metrics(run)]
+        folder = self.folder / run
+        best = folder / "checkpoints" / "best"
+        files = {name: (folder / name).read_bytes() for name in
+                 ("experiment.textproto", "evaluation.json", "classification_report.txt")}
+        return {"digest": digest, "metrics": metrics, "best epoch": best.readlink().name,
+                "best weights": (best / "weights.safetensors").read_bytes(), **files}
+
+    def assert_same_outcome(self, outcome, expected):
+        for key, value in expected.items():
+            self.assertTrue(outcome[key] == value, f"{key} differs")
+
+
+class RunningJob:
+    """A run that goes on while the test does something to it."""
+
+    def __init__(self, arguments, ranks, folder, environment):
+        command = [] if ranks is None else [*MPIRUN_OF_USERS, "-np", str(ranks)]
+        self.ranks = ranks or 1
+        self._process = subprocess.Popen(
+            [*command, BINARY, *map(str, arguments)], cwd=folder, env=environment, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self._direct = ranks is None
+
+    def running(self):
+        return self._process.poll() is None
+
+    def rank_process(self, rank):
+        """The process of a rank; None before it is there."""
+        if self._direct:
+            return self._process.pid
+        mark = f"OMPI_COMM_WORLD_RANK={rank}\0".encode()
+        try:
+            for task in Path(f"/proc/{self._process.pid}/task").iterdir():
+                for child in (task / "children").read_text().split():
+                    if mark in Path(f"/proc/{child}/environ").read_bytes():
+                        return int(child)
+        except OSError:
+            pass  # ended meanwhile
+        return None
+
+    def wait_until(self, condition):
+        """Whether the condition came true before the run ended."""
+        end = time.monotonic() + TIME_LIMIT_SECONDS
+        while self.running() and time.monotonic() < end:
+            if condition():
+                return True
+            time.sleep(0.001)
+        return bool(condition())
+
+    def send(self, number, rank=None):
+        """Signals a rank, or what was started (mpirun). False when it is not there."""
+        process = self._process.pid if rank is None else self.rank_process(rank)
+        if process is None or not self.running():
+            return False
+        try:
+            os.kill(process, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def end(self):
+        """Waits for the end; what subprocess.run would give."""
+        try:
+            output, errors = self._process.communicate(timeout=TIME_LIMIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            for rank in range(self.ranks):
+                self.send(signal.SIGKILL, rank)
+            self._process.kill()
+            self._process.communicate()
+            raise
+        return subprocess.CompletedProcess(self._process.args, self._process.returncode, output,
+                                           errors)

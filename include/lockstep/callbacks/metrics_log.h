@@ -1,7 +1,9 @@
 // Writes metrics.jsonl in the run folder: a JSON object a line, of kind "step" or
 // "epoch". Epoch numbers in it count from 1; numbers that are not finite are null.
 // A line is in the file when the hook that wrote it returns, so it outlives the
-// process. Failed writes are Errors (1). A run without a folder writes nothing.
+// process. Where a write fails (a full disk), a line goes to the log, and what was
+// not written is tried again with the next line. A file that cannot be opened is an
+// Error (1). A run without a folder writes nothing.
 //
 // When a run begins, lines that it will write again are cut off first: those of
 // steps or epochs that the run state does not hold, and a line that was cut short.
@@ -9,7 +11,6 @@
 // Owned by the training loop, called on rank 0. Local.
 #pragma once
 
-#include <fstream>
 #include <string>
 
 #include "lockstep/core/files.h"
@@ -21,6 +22,9 @@ class MetricsLog : public Callback {
  public:
   // Steps are logged whose number is a multiple of `every_steps`; 0: none.
   explicit MetricsLog(int every_steps) : every_steps_(every_steps) {}
+  ~MetricsLog() override;
+  MetricsLog(const MetricsLog&) = delete;
+  MetricsLog& operator=(const MetricsLog&) = delete;
 
   void on_run_begin(const RunEvent& event) override;
   void on_step(const StepEvent& event) override;
@@ -33,7 +37,8 @@ class MetricsLog : public Callback {
 
   int every_steps_;
   fs::path path_;
-  std::ofstream file_;
+  int file_ = -1;  // its descriptor
+  std::string unwritten_;
 };
 
 }  // namespace lockstep

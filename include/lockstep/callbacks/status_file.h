@@ -3,8 +3,8 @@
 // steps_total, train_loss, val_accuracy (of the last evaluation), best (value of
 // the monitored metric), images_per_second, eta_seconds, updated (UTC, ISO 8601),
 // pid, host. What is not known is null. Replaced as a whole when the run begins and
-// ends, and with steps at most once a second. Failed writes are Errors (1). A run
-// without a folder writes nothing.
+// ends, and with steps at most once a second. A failed write leaves the file as it was
+// and a line in the log. A run without a folder writes nothing.
 //
 // Owned by the training loop, called on rank 0. Local.
 #pragma once
@@ -36,7 +36,7 @@ class StatusFile : public Callback {
   void load_state(const std::string& state) override { metric_.load(state, name()); }
 
  private:
-  void write(const std::string& state) const;
+  void write(const std::string& state);
 
   MonitoredMetric metric_;
   TimeLeft time_left_;
@@ -48,6 +48,7 @@ class StatusFile : public Callback {
   std::optional<double> val_accuracy_;
   std::optional<double> images_per_second_;
   std::optional<double> eta_seconds_;
+  bool behind_ = false;  // the last write failed
   double written_at_seconds_ = -std::numeric_limits<double>::infinity();
 };
 

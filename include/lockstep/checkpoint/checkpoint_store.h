@@ -25,11 +25,12 @@ class CheckpointStore {
   // interrupted writes are removed.
   std::optional<FoundCheckpoint> find_latest() const;
 
-  // Writes a checkpoint, reads it back, and only then removes those that are
-  // neither among the last `keep_last` nor the best.
+  // Writes a checkpoint, reads it back, and only then removes older ones that are
+  // neither among the last `keep_last` nor the best, and newer ones: the run was
+  // resumed before them and makes them again.
   void save(std::int64_t step, const CheckpointFiles& files, int keep_last) const;
 
-  // Makes a checkpoint that is there the best one.
+  // Makes the checkpoint of a step the best one; without it nothing happens.
   void set_best(std::int64_t step) const;
 
  private:

@@ -1,0 +1,188 @@
+"""Runs the program, alone or under mpirun, and starts it again after a failure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from console import LauncherError, say
+from job import name_of
+
+EXIT_PEER = 4
+EXIT_RESTART = 75
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+
+
+def run(words: list[str], env: dict[str, str]) -> int:
+    """Runs the words to their end; returns the exit status for the launcher."""
+    attempt = Supervisor(env).run(words)
+    if attempt.killed:
+        raise LauncherError(attempt.cause, EXIT_PEER)
+    return attempt.status
+
+
+# --- Restarts ---
+
+
+@dataclass(frozen=True)
+class RestartPlan:
+    """A run folder, and the program's arguments to begin a training there and to go on."""
+
+    most: int
+    run_dir: Path
+    first: list[str]
+    again: list[str]
+
+
+def plan_restarts(arguments: list[str], most: int, root: Path) -> RestartPlan:
+    """Fixes the run folder of a training: the user's own, or one that is named here."""
+    arguments, wanted = _take_option(arguments, "--run-dir")
+    arguments, resume = _take_option(arguments, "--resume")
+    if resume not in ("", "auto", "never"):  # the program takes the run folder from this path
+        run_dir = Path(resume).resolve()
+        if (run_dir / "manifest.json").exists():  # <run folder>/checkpoints/<checkpoint>
+            run_dir = run_dir.parent.parent
+    elif wanted:
+        run_dir = Path(wanted)
+    else:
+        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        run_dir = root / "models" / name_of(arguments) / f"{now}-{os.getpid()}"
+    again = [*arguments, "--run-dir", str(run_dir), "--resume"]
+    return RestartPlan(most, run_dir, [*again, resume or "auto"], [*again, "auto"])
+
+
+def _take_option(arguments: list[str], name: str) -> tuple[list[str], str]:
+    """The arguments without an option, and its last value."""
+    rest, value = [], ""
+    words = iter(arguments)
+    for word in words:
+        if word == name:
+            value = next(words, "")
+        elif word.startswith(f"{name}="):
+            value = word[len(name) + 1 :]
+        else:
+            rest.append(word)
+    return rest, value
+
+
+def run_with_restarts(
+    first: list[str], again: list[str], env: dict[str, str], plan: RestartPlan
+) -> int:
+    """Runs the words `first`, and after a failure that may pass the words `again`."""
+    supervisor = Supervisor(env, listen=True)
+    attempt = supervisor.run(first)
+    first_cause, restarts = attempt.cause, 0
+    while attempt.may_pass and restarts < plan.most and not supervisor.received:
+        restarts += 1
+        say(f"lockstep: {attempt.cause}; restart {restarts} of {plan.most} in {plan.run_dir}")
+        attempt = supervisor.run(again)
+    if attempt.status == 0 or supervisor.received:
+        return attempt.status
+    if attempt.may_pass:
+        plural = "" if restarts == 1 else "s"
+        say(f"lockstep: given up after {restarts} restart{plural}; first failure: {first_cause}")
+    elif restarts:
+        say(f"lockstep: {attempt.cause}: no restart would help; first failure: {first_cause}")
+    return EXIT_PEER if attempt.killed else attempt.status
+
+
+# --- One process below this one ---
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How a process ended: the launcher's own exit status for it, and why in words."""
+
+    status: int
+    cause: str
+    killed: bool  # by a signal that nobody sent through the launcher
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether a failure may be over when the same is tried again."""
+        return self.killed or self.status in (EXIT_PEER, EXIT_RESTART)
+
+
+class Supervisor:
+    """Runs one process after another, and passes on to it the signals that come here."""
+
+    def __init__(self, env: dict[str, str], listen: bool = False) -> None:
+        self.received: list[int] = []
+        self._env = env
+        self._listen = listen
+        self._process: subprocess.Popen[bytes] | None = None
+        self._hardest = signal.SIGTERM
+        self._last_error = ""
+        for number in SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+                signal.signal(number, self._forward)
+
+    def run(self, words: list[str]) -> Attempt:
+        """Runs the words to their end."""
+        # mpirun stops the ranks at TERM, the program alone would save once more.
+        self._hardest = signal.SIGTERM if words[0] == "mpirun" else signal.SIGKILL
+        # The ranks must not outlive a launcher that was killed.
+        if setpriv := shutil.which("setpriv"):
+            words = [setpriv, "--pdeathsig", "TERM", "--", *words]
+        self._last_error = ""
+        # A session of its own keeps the terminal's Ctrl-C away: mpirun would kill the
+        # ranks before they can save.
+        process = subprocess.Popen(
+            words, env=self._env, stdin=subprocess.DEVNULL, start_new_session=True,
+            stderr=subprocess.PIPE if self._listen else None,
+        )
+        self._process = process
+        if self.received:  # while the process was being started
+            process.send_signal(signal.SIGUSR1)
+        if process.stderr:
+            listener = threading.Thread(target=self._relay, args=(process.stderr,), daemon=True)
+            listener.start()
+            status = process.wait()
+            listener.join(timeout=5)  # not for ever: a stray child may keep the pipe open
+        else:
+            status = process.wait()
+        return self._judge(status)
+
+    def _forward(self, number: int, _: object) -> None:
+        # mpirun answers TERM by killing the ranks within seconds, but passes USR1 on:
+        # the ranks save and end. Whoever asks twice does not want to wait.
+        self.received.append(number)
+        if self._process:
+            first = len(self.received) == 1
+            self._process.send_signal(signal.SIGUSR1 if first else self._hardest)
+
+    def _relay(self, errors: IO[bytes]) -> None:
+        """Passes stderr on and remembers the program's last message."""
+        for line in errors:
+            sys.stderr.buffer.write(line)
+            sys.stderr.buffer.flush()
+            text = line.decode(errors="replace").strip()
+            if text.startswith("lockstep: "):
+                self._last_error = text.removeprefix("lockstep: ")
+
+    def _judge(self, status: int) -> Attempt:
+        killed_by = -status if status < 0 else status - 128
+        if killed_by > 0 and self.received:
+            return Attempt(128 + self.received[0], "interrupted", killed=False)
+        if killed_by > 0:
+            cause = f"a rank was killed by {_signal_name(killed_by)}"
+        else:
+            cause = f"exit code {status}"
+        if self._last_error:
+            cause += f" ({self._last_error})"
+        return Attempt(status, cause, killed_by > 0)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

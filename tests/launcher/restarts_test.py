@@ -1,0 +1,187 @@
+"""The launcher's restarts, with a program that fails as it is told to."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+from fake_project import ROOT, FakeProjectTest
+
+sys.path.insert(0, str(ROOT / "launcher"))
+
+import running  # noqa: E402
+
+# Writes its arguments to $CALLS and ends as the n-th word of $STATUSES says, above
+# 128 by a signal.
+PROGRAM = """#!/bin/sh
+    echo "$*" >>$CALLS
+    n=$(wc -l <$CALLS)
+    echo "output $n"
+    echo "lockstep: failure $n" >&2
+    shift $#; set -- $STATUSES; shift $((n - 1))
+    [ $1 -le 128 ] || kill -$(($1 - 128)) $$
+    exit $1
+"""
+
+
+class PlanTest(unittest.TestCase):
+    """The run folder, and the arguments to begin there and to go on."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name).resolve()
+
+    def check(self, arguments, run_dir, first_resume):
+        plan = running.plan_restarts(["x", *arguments, "--set", "seed=2"], 1, Path("/p"))
+        words = ["x", "--set", "seed=2", "--run-dir", str(run_dir), "--resume"]
+        self.assertEqual(plan.first, [*words, first_resume])
+        self.assertEqual(plan.again, [*words, "auto"])
+
+    def test_the_users_run_folder(self):
+        self.check(["--run-dir", "a/b"], "a/b", "auto")
+        self.check(["--run-dir=a/b"], "a/b", "auto")
+        self.check(["--run-dir", "a/b", "--resume", "auto"], "a/b", "auto")
+
+    def test_beginning_anew_is_for_the_first_start_alone(self):
+        self.check(["--run-dir", "a/b", "--resume", "never"], "a/b", "never")
+        self.check(["--run-dir", "a/b", "--resume=never"], "a/b", "never")
+
+    def test_the_run_folder_of_a_path_to_resume(self):
+        self.check(["--resume", str(self.folder)], self.folder, str(self.folder))
+        checkpoint = self.folder / "checkpoints" / "step-00000007"
+        checkpoint.mkdir(parents=True)
+        (checkpoint / "manifest.json").write_text("{}")
+        best = self.folder / "checkpoints" / "best"
+        best.symlink_to(checkpoint.name)
+        for path in (checkpoint, best):
+            self.check(["--run-dir", "other", "--resume", str(path)], self.folder, str(path))
+
+
+class RestartTest(FakeProjectTest):
+    """The launcher as a user starts it."""
+
+    def setUp(self):
+        super().setUp()
+        self.log = self.folder / "calls.log"
+        (self.folder / "program").write_text(PROGRAM)
+        (self.folder / "x.textproto").write_text('name: "tiny"\n')
+
+    def train(self, most, statuses, *words, ranks=2):
+        """Trains with so many restarts at most; gives the result and the program's calls."""
+        self.log.unlink(missing_ok=True)
+        result = self.launch(
+            "train", "x.textproto", "-np", str(ranks), "--max-restarts", str(most), *words,
+            CALLS=str(self.log), STATUSES=statuses,
+        )
+        return result, self.log.read_text().splitlines()
+
+    def test_goes_on_in_one_run_folder_until_it_is_done(self):
+        for ranks in (1, 2):
+            with self.subTest(ranks=ranks):
+                result, calls = self.train(4, "137 4 75 139 0", ranks=ranks)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                self.assertEqual(len(calls), 5)
+                self.assertEqual(len(set(calls)), 1)
+                found = re.search(r" x\.textproto --run-dir (\S+) --resume auto$", calls[0])
+                self.assertRegex(
+                    found[1], rf"^{self.project}/models/tiny/\d{{8}}T\d{{6}}Z-\d+$"
+                )
+                self.assertEqual(result.stdout.split(), "output 1 output 2 output 3 output 4"
+                                                        " output 5".split())
+                said = [line for line in result.stderr.splitlines() if "restart" in line]
+                self.assertEqual(len(said), 4)
+                for number, (line, cause) in enumerate(
+                    zip(said, ("SIGKILL", "exit code 4", "exit code 75", "SIGSEGV")), start=1
+                ):
+                    self.assertIn(f"restart {number} of 4 in {found[1]}", line)
+                    self.assertIn(cause, line)
+                    self.assertIn(f"failure {number}", line)
+
+    def test_the_programs_messages_come_through(self):
+        result, _ = self.train(1, "4 0")
+        lines = [line for line in result.stderr.splitlines() if line.startswith("lockstep: fail")]
+        self.assertEqual(lines, ["lockstep: failure 1", "lockstep: failure 2"])
+
+    def test_no_restart_where_it_would_not_help(self):
+        for status in (0, 1, 2, 3):
+            with self.subTest(status=status):
+                result, calls = self.train(3, str(status))
+                self.assertEqual(result.returncode, status)
+                self.assertEqual(len(calls), 1)
+                self.assertNotIn("restart", result.stderr)
+
+    def test_gives_up_with_the_first_cause(self):
+        for statuses, status in (("4 137 75", 75), ("75 4 137", 4), ("137 75 4", 4)):
+            with self.subTest(statuses):
+                result, calls = self.train(2, statuses)
+                self.assertEqual(result.returncode, status)
+                self.assertEqual(len(calls), 3)
+                last = result.stderr.splitlines()[-1]
+                self.assertTrue(last.startswith("lockstep: given up after 2 restarts; "), last)
+                self.assertIn("failure 1", last)
+
+    def test_a_restart_that_fails_for_good(self):
+        result, calls = self.train(5, "4 3")
+        self.assertEqual(result.returncode, 3)
+        self.assertEqual(len(calls), 2)
+        last = result.stderr.splitlines()[-1]
+        self.assertIn("exit code 3", last)
+        self.assertIn("failure 1", last)
+
+    def test_zero_restarts_leave_the_command_as_it_is(self):
+        result, calls = self.train(0, "4")
+        self.assertEqual(result.returncode, 4)
+        self.assertEqual(len(calls), 1)
+        self.assertNotIn("--run-dir", calls[0])
+
+    def test_other_commands_have_no_restarts(self):
+        result = self.launch("evaluate", "--max-restarts", "2", CALLS=str(self.log), STATUSES="0")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("--max-restarts 2", self.log.read_text())
+
+    def start(self, ranks, on_usr1):
+        """Starts a training whose program waits for USR1."""
+        (self.folder / "program").write_text(f"""#!/bin/sh
+            trap '{on_usr1}' USR1; echo "$*" >>$CALLS; echo ready
+            i=0; while [ $i -lt 200 ]; do sleep 0.05; i=$((i + 1)); done; exit 4""")
+        self.tool("mpirun", """
+            while [ "${1##*/}" != lockstep ]; do shift; done
+            exec "$@" """)
+        process = subprocess.Popen(
+            [sys.executable, self.project / "launcher" / "lockstep", "train", "x.textproto",
+             "-np", str(ranks), "--max-restarts", "3"],
+            env=self.environment(CALLS=str(self.log)), cwd=self.folder, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
+        )
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.kill)
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        return process
+
+    def test_no_restart_for_whoever_asked_for_the_end(self):
+        for ranks in (1, 2):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                with self.subTest(number.name, ranks=ranks):
+                    self.log.unlink(missing_ok=True)
+                    process = self.start(ranks, "exit 75")
+                    os.killpg(process.pid, number)
+                    self.assertEqual(process.wait(timeout=20), 75)
+                    self.assertEqual(len(self.log.read_text().splitlines()), 1)
+
+    def test_the_second_signal_ends_the_program(self):
+        for ranks in (1, 2):
+            with self.subTest(ranks=ranks):
+                process = self.start(ranks, "echo USR1")
+                process.send_signal(signal.SIGINT)
+                self.assertEqual(process.stdout.readline(), "USR1\n")
+                process.send_signal(signal.SIGINT)
+                self.assertEqual(process.wait(timeout=20), 128 + signal.SIGINT)
+
+
+if __name__ == "__main__":
+    unittest.main()
