@@ -68,7 +68,7 @@ void put_in_place(const fs::path& temporary, const fs::path& folder) {
   const int swapped =
       ::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, folder.c_str(), RENAME_EXCHANGE);
   if (swapped == 0) return;
-  fs::remove_all(folder);
+  if (fs::exists(folder)) remove_checkpoint(folder);
   fs::rename(temporary, folder);
 }
 
@@ -99,6 +99,13 @@ void write_checkpoint(const fs::path& folder, const CheckpointFiles& files) {
     fs::remove_all(temporary, error);
     throw;
   }
+}
+
+void remove_checkpoint(const fs::path& folder) {
+  const fs::path old = folder.parent_path() / (".tmp-old-" + folder.filename().string());
+  fs::remove_all(old);
+  fs::rename(folder, old);
+  fs::remove_all(old);
 }
 
 CheckpointFiles read_checkpoint(const fs::path& folder) {

@@ -95,14 +95,16 @@ void CheckpointStore::save(std::int64_t step, const CheckpointFiles& files, int 
   for (std::size_t i = 0; i < all.size(); ++i) {
     const bool is_old = i + keep <= saved && all[i] != best;
     if (!is_old && i <= saved) continue;
-    std::error_code error;
-    fs::remove_all(checkpoint_folder(run_dir_, all[i]), error);
-    if (error) spdlog::warn("checkpoint of step {}: {}", all[i], error.message());
+    try {
+      remove_checkpoint(checkpoint_folder(run_dir_, all[i]));
+    } catch (const fs::filesystem_error& error) {
+      spdlog::warn("the checkpoint of step {} was not removed: {}", all[i], error.code().message());
+    }
   }
 }
 
 void CheckpointStore::set_best(std::int64_t step) const {
-  if (!fs::exists(checkpoint_folder(run_dir_, step))) return;
+  if (best_step() == step || !fs::exists(checkpoint_folder(run_dir_, step))) return;
   const fs::path link = best_link(run_dir_);
   fs::path fresh = link;
   fresh += ".tmp";

@@ -20,7 +20,8 @@ struct Liveness::Note {
   std::atomic<std::int64_t> count;  // waits begun
   std::atomic<bool> waiting;
   std::atomic<bool> long_work;
-  std::atomic<bool> gone;  // in order
+  std::atomic<bool> gone;          // in order
+  std::atomic<std::int64_t> beat;  // looks of the watching thread
   std::atomic<::pid_t> process;
   int rank;
   std::array<char, 64> host;
@@ -30,6 +31,8 @@ struct Liveness::Note {
 namespace {
 
 constexpr auto kPeriod = std::chrono::milliseconds(100);
+constexpr auto kFrozenAfter = 10 * kPeriod;
+constexpr auto kTimeToEnd = std::chrono::seconds(3);  // mpirun kills 1 to 2 s after a rank's end
 
 double limit_from(const char* variable, double otherwise) {
   const char* text = std::getenv(variable);
@@ -63,9 +66,11 @@ Liveness::Liveness(std::unique_ptr<SharedWindow> window, int places, int place, 
       place_(place),
       soft_seconds_(limit_from("LOCKSTEP_SOFT_LIMIT_SECONDS", 20)),
       hard_seconds_(limit_from("LOCKSTEP_HARD_LIMIT_SECONDS", 60)),
-      seen_at_(Clock::now()) {
+      seen_at_(Clock::now()),
+      looked_at_(seen_at_) {
   for (int i = 0; i < places; ++i) {
     notes_.push_back(reinterpret_cast<Note*>(window_->part(i).data()));
+    beats_.push_back({0, Clock::now()});
   }
   mine_ = notes_[static_cast<std::size_t>(place)];
   mine_->rank = rank;
@@ -109,15 +114,31 @@ void Liveness::watch() {
 
 void Liveness::look() {
   if (mine_->gone) return;
+  ++mine_->beat;
+  follow_beats();
   find_dead();
+  const auto now = Clock::now();
+  const bool was_stopped = now - looked_at_ > kFrozenAfter;  // so it knows nothing of the others
+  looked_at_ = now;
   const std::int64_t count = mine_->count;
-  if (count != seen_count_ || !mine_->waiting || long_work_announced()) {
+  if (was_stopped || count != seen_count_ || !mine_->waiting || long_work_announced()) {
     seen_count_ = count;
-    seen_at_ = Clock::now();
+    seen_at_ = now;
     warned_ = false;
     return;
   }
-  find_late(std::chrono::duration<double>(Clock::now() - seen_at_).count());
+  find_late(std::chrono::duration<double>(now - seen_at_).count());
+}
+
+void Liveness::follow_beats() {
+  for (std::size_t i = 0; i < notes_.size(); ++i) {
+    const std::int64_t beat = notes_[i]->beat;
+    if (beat != beats_[i].seen) beats_[i] = {beat, Clock::now()};
+  }
+}
+
+bool Liveness::is_late(std::size_t place) const {
+  return notes_[place]->count < mine_->count || Clock::now() - beats_[place].at > kFrozenAfter;
 }
 
 void Liveness::find_dead() {
@@ -142,8 +163,9 @@ void Liveness::find_late(double waited_seconds) {
 
 std::string Liveness::late_ranks() const {
   std::string text;
-  for (const Note* note : notes_) {
-    if (note->count >= mine_->count) continue;
+  for (std::size_t i = 0; i < notes_.size(); ++i) {
+    if (!is_late(i)) continue;
+    const Note* note = notes_[i];
     text +=
         fmt::format("{}rank {} on {} (process {}, last seen in: {})", text.empty() ? "" : ", ",
                     note->rank, note->host.data(), note->process.load(), note->operation.data());
@@ -161,10 +183,9 @@ bool Liveness::long_work_announced() const {
 // The first rank that finds the fault says it, and its end ends the others; one that
 // is still here after a while says it itself.
 void Liveness::end_job(const std::string& message) {
-  for (int i = 0; i < place_; ++i) {
-    const Note* note = notes_[static_cast<std::size_t>(i)];
-    if (note->count >= mine_->count && !has_ended(note->process)) {
-      std::this_thread::sleep_for(std::chrono::seconds(2));
+  for (std::size_t i = 0; i < static_cast<std::size_t>(place_); ++i) {
+    if (!is_late(i) && !has_ended(notes_[i]->process)) {
+      std::this_thread::sleep_for(kTimeToEnd);
       break;
     }
   }

@@ -5,7 +5,8 @@
 // limit for one that is late.
 //
 // Ranks call the same collectives in the same order, so the late ones are those
-// that have begun the fewest.
+// that have begun fewer than this rank, and those whose watching thread stands
+// still: their process is stopped.
 //
 // LOCKSTEP_SOFT_LIMIT_SECONDS (20) and LOCKSTEP_HARD_LIMIT_SECONDS (60) set the
 // limits; past the soft one a line goes to the log.
@@ -48,6 +49,8 @@ class Liveness {
 
   void watch();
   void look();
+  void follow_beats();
+  bool is_late(std::size_t place) const;
   void find_dead();
   void find_late(double waited_seconds);
   std::string late_ranks() const;
@@ -57,12 +60,18 @@ class Liveness {
   std::unique_ptr<SharedWindow> window_;
   std::vector<Note*> notes_;  // by place on the node
   Note* mine_;
+  struct Beat {
+    std::int64_t seen;
+    Clock::time_point at;  // when it was new
+  };
+  std::vector<Beat> beats_;  // by place
   int place_;
   double soft_seconds_;
   double hard_seconds_;
   bool warned_ = false;
   std::int64_t seen_count_ = -1;
   Clock::time_point seen_at_;
+  Clock::time_point looked_at_;
   std::mutex mutex_;
   std::condition_variable closing_changed_;
   bool closing_ = false;

@@ -7,7 +7,7 @@ import shutil
 import signal
 import unittest
 
-from lockstep_run import EXPERIMENT, LockstepTest, csv_text, images
+from lockstep_run import EXPERIMENT, LockstepTest, csv_text, images, xxh3
 
 EXIT_RESTART = 75
 RANKS = (4, 2, 1, 3)
@@ -246,6 +246,65 @@ class WhatMayBeResumedTest(LockstepTest):
         moved = self.write("moved.csv", self.train_csv.read_bytes())
         done = self.train_in(run, "--set", f"data.train.path={moved}")
         self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_verify(self):
+        run = self.folder / "run"
+        for ranks, more, steps in ((None, (), (5, 34)), (2, (), (5, 34)),
+                                   (3, ("--from", 10, "--to", 25), (10, 25))):
+            done = self.lockstep("verify", run, "--threads", 1, *more, ranks=ranks)
+            self.assertRegex(done.stdout, r"steps %d to %d replayed on %d rank.*: equal" %
+                             (*steps, ranks or 1))
+            if steps[1] == 34:
+                self.assertIn(self.digest, done.stdout)
+        self.refused(self.run_binary("verify", run, "--to", 26), "no checkpoint at step 26")
+        self.refused(self.run_binary("verify", run, "--from", 20, "--to", 10), "--from 20")
+
+    def test_tampered_states_are_found(self):
+        # With a manifest that fits them, so that nothing but a replay can tell.
+        for name, change in (("weights", self.change_weights), ("digest", self.change_digest)):
+            run = self.copy(f"tampered-{name}")
+            folder = run / "checkpoints" / "step-00000030"
+            change(folder)
+            self.seal(folder)
+            self.assertEqual(self.run_binary("inspect", folder).returncode, 0)
+            self.assertEqual(self.run_binary("verify", run, "--to", 25).returncode, 0)
+            for ranks in (None, 3):
+                done = self.run_binary("verify", run, "--to", 30, ranks=ranks)
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertIn("steps 5 to 30 do not replay", done.stderr)
+            # Nor may it be resumed: its parts contradict each other.
+            self.refused(self.train_in(run, "--resume", folder), "digest")
+        run = self.copy("tampered-optimizer")
+        folder = run / "checkpoints" / "step-00000010"
+        self.change_last_byte(folder / "optimizer.safetensors")
+        self.seal(folder)
+        done = self.run_binary("verify", run, "--from", 10)
+        self.assertEqual(done.returncode, 1, done.stderr)
+
+    @staticmethod
+    def change_last_byte(path):
+        content = bytearray(path.read_bytes())
+        content[-2] ^= 0x40  # of the exponent of the last float
+        path.write_bytes(content)
+
+    def change_weights(self, folder):
+        self.change_last_byte(folder / "weights.safetensors")
+
+    @staticmethod
+    def change_digest(folder):
+        state = json.loads((folder / "state.json").read_text())
+        state["weights_digest"] = "0" * 32
+        (folder / "state.json").write_text(json.dumps(state, indent=2) + "\n")
+
+    def seal(self, folder):
+        """Makes the manifest anew for the files as they are."""
+        manifest = json.loads((folder / "manifest.json").read_text())
+        for name, entry in manifest["files"].items():
+            content = (folder / name).read_bytes()
+            entry.update(bytes=len(content), xxh3=xxh3(content))
+        del manifest["xxh3"]
+        manifest["xxh3"] = xxh3(json.dumps(manifest, indent=2).encode())
+        (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
 
     def test_link_to_the_best_is_mended(self):
         # As after a kill between a best checkpoint and its link.

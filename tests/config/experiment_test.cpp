@@ -219,7 +219,7 @@ TEST(DifferingFields, AreNamedWithoutTheMessagesAroundThem) {
   std::string wide = kSmallest;
   wide.replace(wide.find("units: 10"), 9, "units: 11");
   wide.replace(wide.find("flatten"), 7, "batch_norm");
-  EXPECT_EQ(differing_fields(a, parse_experiment(wide, "", {"data.classes=11"})).back(),
+  EXPECT_EQ(differing_fields(a, parse(wide, {"data.classes=11"})).back(),
             "model.layer[1].dense.units");
 }
 

@@ -1,5 +1,7 @@
 """Runs the real binary, with and without mpirun, on small data sets and experiments."""
 
+import ctypes
+import ctypes.util
 import json
 import os
 import random
@@ -76,6 +78,19 @@ def csv_text(rows, labelled=True):
     for label, pixels in rows:
         lines.append(",".join(map(str, ([label] if labelled else []) + pixels)))
     return "\n".join(lines) + "\n"
+
+
+class _Hash128(ctypes.Structure):
+    _fields_ = [("low", ctypes.c_uint64), ("high", ctypes.c_uint64)]
+
+
+def xxh3(content):
+    """The XXH3-128 digest of bytes, in hex, by the library itself."""
+    function = ctypes.CDLL(ctypes.util.find_library("xxhash")).XXH3_128bits
+    function.restype = _Hash128
+    function.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+    digest = function(bytes(content), len(content))
+    return f"{digest.high:016x}{digest.low:016x}"
 
 
 class LockstepTest(unittest.TestCase):

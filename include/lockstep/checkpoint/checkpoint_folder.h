@@ -30,6 +30,10 @@ std::filesystem::path best_link(const std::filesystem::path& run_dir);
 // name: temporary folder, files synced, manifest synced, rename, parent synced.
 void write_checkpoint(const std::filesystem::path& folder, const CheckpointFiles& files);
 
+// Removes a checkpoint; what a kill leaves of it has a temporary name. Throws
+// std::filesystem::filesystem_error.
+void remove_checkpoint(const std::filesystem::path& folder);
+
 // All files of a checkpoint. Sizes are checked before anything is read, digests
 // before anything is returned.
 CheckpointFiles read_checkpoint(const std::filesystem::path& folder);

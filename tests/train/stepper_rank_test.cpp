@@ -1,0 +1,96 @@
+// Steps with a fault in them, on every number of ranks.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "data/samples.h"
+#include "lockstep/core/error.h"
+#include "lockstep/model/lane_executor.h"
+#include "lockstep/train/stepper.h"
+#include "support/rank_test.h"
+
+namespace lockstep {
+namespace {
+
+constexpr int kLanes = 5;
+constexpr std::uint64_t kSeed = 23;
+constexpr float kRate = 0.01F;
+
+class StepperTest : public testing::Test {
+ protected:
+  DataOptions options() const {
+    DataOptions options = samples::options();
+    options.train.path = path_;
+    return options;
+  }
+
+  Stepper stepper() { return {test_comm(), network_, data_, workers_, parallel_, train_, kSeed}; }
+
+  Digest digest(const Stepper& stepper) const { return stepper.weights().digest(network_); }
+
+  samples::SharedFolder folder_{test_comm()};
+  std::string path_ = folder_.write("train.csv", samples::csv(samples::kRows));
+  TrainingData data_{test_comm(), options(), kLanes, kSeed};
+  Network network_{{{FlattenOptions{}, DenseOptions{.units = 9}, BatchNormOptions{},
+                     DenseOptions{.units = samples::kClasses}}},
+                   samples::options().shape,
+                   samples::kClasses};
+  Workers workers_{2, prepare_worker_thread};
+  ParallelOptions parallel_{.global_batch = 96, .lanes = kLanes};
+  TrainOptions train_;
+};
+
+// Its weight is spoilt for the step alone, so that its lanes give NaN and the others'
+// do not.
+TEST_F(StepperTest, NanOfOneRankIsSkippedByAll) {
+  Communicator& comm = test_comm();
+  Stepper undisturbed = stepper();
+  undisturbed.step(0, 0, kRate);
+  undisturbed.step(0, 2, kRate);
+  for (int victim = 0; victim < comm.world_size(); ++victim) {
+    Stepper each = stepper();
+    each.step(0, 0, kRate);
+    const Digest before = digest(each);
+    float& weight = each.weights().values()[0];
+    const float right = weight;
+    if (comm.rank() == victim) weight = std::numeric_limits<float>::quiet_NaN();
+    const StepSum sum = each.step(0, 1, kRate);
+    weight = right;
+    EXPECT_FALSE(std::isfinite(sum.square_norm));
+    EXPECT_EQ(each.updates(), 1);
+    EXPECT_EQ(digest(each), before);
+    EXPECT_NO_THROW(check_replicas(comm, network_, each.weights()));
+    // Nothing of it is left: neither in the weights, nor in the optimizer.
+    each.step(0, 2, kRate);
+    EXPECT_EQ(each.updates(), 2);
+    EXPECT_EQ(digest(each), digest(undisturbed));
+  }
+}
+
+TEST_F(StepperTest, FlippedBitIsFoundAfterTheNextSteps) {
+  Communicator& comm = test_comm();
+  if (comm.world_size() == 1) GTEST_SKIP() << "one rank has nobody to differ from";
+  const int victim = comm.world_size() - 1;
+  Stepper each = stepper();
+  each.step(0, 0, kRate);
+  if (comm.rank() == victim) {
+    float& weight = each.weights().values()[5];
+    weight = std::nextafter(weight, 2.0F);
+  }
+  each.step(0, 1, kRate);
+  each.step(0, 2, kRate);
+  try {
+    check_replicas(comm, network_, each.weights());
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kPeer);
+    EXPECT_NE(std::string(error.what()).find(fmt::format("rank {} in \"", victim)),
+              std::string::npos)
+        << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace lockstep
