@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from lockstep_run import LockstepTest  # noqa: E402
 
-EPOCHS = 100
+EPOCHS = 300
 GROWTH_LIMIT_KIB = 8 << 10
 # Done; a peer failed; saved; killed by KILL, or by USR1 before a handler was set.
 EXIT_CODES = (0, 4, 75, 137, 138)

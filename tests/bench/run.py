@@ -76,6 +76,23 @@ def ingest_seconds(text: str) -> float:
     return float(found[1])
 
 
+def epoch_seconds(text: str) -> float:
+    """The last epoch of the run whose folder is printed."""
+    found = re.search(r"^run folder +(.+)$", text, re.MULTILINE)
+    if not found:
+        raise SystemExit(f"lockstep train printed {text!r}; expected a run folder")
+    lines = (Path(found[1]) / "metrics.jsonl").read_text().splitlines()
+    return float(json.loads(lines[-1])["seconds"])
+
+
+def saving_train(every_steps: int) -> list[str]:
+    """An epoch with a checkpoint every so many steps; 0: one at its end."""
+    command = ["launcher/lockstep", "train", "configs/digits_fast.textproto", "-np", "1"]
+    command += ["--threads", str(THREADS), "--set", "training.epochs=1"]
+    command += ["--set", f"checkpoint.every_steps={every_steps}", "--resume", "never"]
+    return [*command, "--run-dir", str(ROOT / ".deps" / "bench-data" / f"save-{every_steps}")]
+
+
 def lockstep_bench(precision: str, ranks: int, steps: int) -> list[str]:
     """Training steps of the reference experiment."""
     command = ["launcher/lockstep", "bench", "configs/digits.textproto"]
@@ -133,6 +150,10 @@ def make_pairs(steps: int) -> dict[str, Pair]:
     pairs["keras"] = Pair(
         Side(lockstep_bench("fp32", 1, steps), json_seconds("seconds_per_step")),
         Side([*keras, "--steps", str(steps)], json_seconds("seconds_per_step")),
+    )
+    # Not against a peer: what checkpoints cost.
+    pairs["save"] = Pair(
+        Side(saving_train(50), epoch_seconds), Side(saving_train(0), epoch_seconds)
     )
     for library in ("polars", "pyarrow", "pandas"):
         pairs[f"ingest-{library}"] = ingest_pair(library)

@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 fs::path configs_folder() {
-  return fs::path(__FILE__).parent_path().parent_path().parent_path() / "configs";
+  return fs::path(LOCKSTEP_SOURCE_DIR) / "configs";
 }
 
 Experiment shipped(const std::string& name) {
