@@ -19,9 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path configs_folder() {
-  return fs::path(LOCKSTEP_SOURCE_DIR) / "configs";
-}
+fs::path configs_folder() { return fs::path(LOCKSTEP_SOURCE_DIR) / "configs"; }
 
 Experiment shipped(const std::string& name) {
   return load_experiment((configs_folder() / (name + ".textproto")).string(), {});
