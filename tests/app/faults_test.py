@@ -163,14 +163,15 @@ class FailingSaveTest(FaultsTest):
         base = cls.run_binary("train", cls.experiment, "--run-dir", cls.folder / "base", "--threads",
                               1, *BASE, "--set", "training.epochs=1", ranks=None)
         assert base.returncode == 0, base.stderr
+        cls.expected_base = base.stdout.splitlines()[-1]
         cls.expected = cls.run_binary("train", cls.experiment, "--run-dir", cls.folder / "whole",
                                       "--threads", 1, *BASE, ranks=None).stdout.splitlines()[-1]
 
-    def traced(self, run, call, action, *more):
+    def traced(self, run, call, action, *more, step=34):
         """Runs a copy of base on, with something injected at `call` of a save."""
         folder = self.folder / run / "checkpoints"
-        temporary = folder / ".tmp-step-00000034"
-        paths = [folder, temporary, folder / "step-00000034", folder / "best.tmp",
+        temporary = folder / f".tmp-step-{step:08}"
+        paths = [folder, temporary, folder / f"step-{step:08}", folder / "best.tmp",
                  folder / ".tmp-old-step-00000017"]
         paths += [temporary / f"{name}.safetensors" for name in ("weights", "optimizer", "best")]
         paths += [temporary / f"{name}.json" for name in ("state", "manifest")]
@@ -211,6 +212,18 @@ class FailingSaveTest(FaultsTest):
         with ThreadPoolExecutor(2) as pool:
             for call, kills in zip(least, pool.map(self.kill_each, least)):
                 self.assertGreaterEqual(kills, least[call], call)
+
+    def test_only_checkpoint_is_never_gone(self):
+        # A run of one epoch saves twice after its last step and keeps one checkpoint.
+        more = ("--set", "training.epochs=1")
+        for call, number in (("renameat2", 2), ("fsync", 12), ("unlinkat", 1)):
+            run = f"only-{call}"
+            done = self.traced(run, call, f"signal=KILL:when={number}", *more, step=17)
+            self.assertIn(done.returncode, (137, -9), f"{call}: {done.stderr}")
+            self.assertEqual([whole(each) for each in self.checkpoints(run)], [True], call)
+            done = self.lockstep(*self.arguments(run, *BASE, *more), ranks=None)
+            self.assertIn("going on in", done.stdout)
+            self.assertEqual(done.stdout.splitlines()[-1], self.expected_base)
 
     def test_error_at_each_call(self):
         # The first save of step 34 fails, the second one does not.
@@ -338,7 +351,7 @@ class DamagedCheckpointTest(FaultsTest):
                     [each for each in os.listdir(folder) if each.startswith(".")], [])
 
     def test_damage_is_seen_by_inspect(self):
-        """Files cut at every 64th byte and single flipped bits, some 30 of them each."""
+        """Some of the files cut at every 64th byte, and single flipped bits."""
         numbers = random.Random(64)
         folder = self.copy("run", "inspected") / "checkpoints" / "step-00000034"
         done = self.run_binary("inspect", folder, ranks=None)
@@ -347,8 +360,8 @@ class DamagedCheckpointTest(FaultsTest):
         files = sorted(folder.iterdir())
         cuts = [(path, size) for path in files for size in range(0, path.stat().st_size, 64)]
         flips = [(path, numbers.randrange(8 * path.stat().st_size))
-                 for path in numbers.choices(files, k=30)]
-        for path, size in numbers.sample(cuts, 30):
+                 for path in numbers.choices(files, k=18)]
+        for path, size in numbers.sample(cuts, 18):
             self.refused(folder, path, path.read_bytes()[:size])
         for path, bit in flips:
             content = bytearray(path.read_bytes())
