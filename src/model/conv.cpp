@@ -1,11 +1,15 @@
-// Convolutions by LibTorch (oneDNN), in channels-last layout.
+// Convolutions in channels-last layout: by LibTorch (oneDNN), or by our own
+// kernels in bf16 where the processor and the layer allow.
 
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/convolution_backward.h>
 
 #include <optional>
+#include <utility>
 
+#include "model/conv_bf16.h"
+#include "model/kernels.h"
 #include "model/op_runner.h"
 
 namespace lockstep {
@@ -16,9 +20,9 @@ namespace {
 at::Tensor channels_first(const at::Tensor& x) { return x.permute({0, 3, 1, 2}); }
 at::Tensor channels_last(const at::Tensor& x) { return x.permute({0, 2, 3, 1}); }
 
-class Conv final : public OpRunner {
+class TorchConv final : public OpRunner {
  public:
-  Conv(const Op& op, at::ScalarType type, InputGradient input)
+  TorchConv(const Op& op, at::ScalarType type, InputGradient input)
       : conv_(std::get<ConvOp>(op.work)), op_(op), type_(type), input_(input) {}
 
   at::Tensor forward(const Pass& pass, at::Tensor x) override {
@@ -78,10 +82,51 @@ class Conv final : public OpRunner {
   at::Tensor x_;  // of the pass under way
 };
 
+class OwnConv final : public OpRunner {
+ public:
+  OwnConv(const Op& op, InputGradient input)
+      : parameters_(std::get<ConvOp>(op.work)), op_(op), input_(input), conv_(op) {}
+
+  at::Tensor forward(const Pass& pass, at::Tensor x) override {
+    at::Tensor y = make_activations(x.size(0), op_.out, at::kBFloat16);
+    const bool has_bias = parameters_.bias.size() > 0;
+    conv_.forward(x.size(0), const_bits(x), pass.rounded(parameters_.weight),
+                  has_bias ? pass.rounded(parameters_.bias) : nullptr, bits(y));
+    if (pass.mode == Mode::kTrain) x_ = std::move(x);
+    return y;
+  }
+
+  at::Tensor backward(const Pass& pass, at::Tensor dy) override {
+    const std::int64_t samples = dy.size(0);
+    conv_.backward_weight(samples, const_bits(x_), const_bits(dy),
+                          pass.gradient(parameters_.weight));
+    x_.reset();
+    if (parameters_.bias.size() > 0) {
+      kernels().bf16.sum_rows(reinterpret_cast<const Bf16*>(const_bits(dy)),
+                              samples * op_.out.height * op_.out.width, op_.out.channels,
+                              pass.gradient(parameters_.bias));
+    }
+    if (input_ == InputGradient::kUnused) return {};
+    at::Tensor dx = make_activations(samples, op_.in, at::kBFloat16);
+    conv_.backward_input(samples, const_bits(dy), pass.rounded(parameters_.weight), bits(dx));
+    return dx;
+  }
+
+ private:
+  ConvOp parameters_;
+  Op op_;
+  InputGradient input_;
+  ConvBf16 conv_;
+  at::Tensor x_;  // of the pass under way
+};
+
 }  // namespace
 
 std::unique_ptr<OpRunner> make_conv(const Op& op, at::ScalarType type, InputGradient input) {
-  return std::make_unique<Conv>(op, type, input);
+  if (type == at::kBFloat16 && ConvBf16::can_train(op, input == InputGradient::kNeeded)) {
+    return std::make_unique<OwnConv>(op, input);
+  }
+  return std::make_unique<TorchConv>(op, type, input);
 }
 
 }  // namespace lockstep

@@ -1,11 +1,13 @@
-// Dense layers by LibTorch's matrix products. The gradient of the weights is
-// computed in fp32 straight into the lane's gradient buffer.
+// Dense layers by LibTorch's matrix products, or by our own kernels in bf16 where
+// the processor and the layer allow. The gradient of the weights is computed in
+// fp32 straight into the lane's gradient buffer.
 
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/mm.h>
 
 #include <utility>
 
+#include "model/dense_bf16.h"
 #include "model/kernels.h"
 #include "model/op_runner.h"
 
@@ -13,11 +15,11 @@ namespace lockstep {
 
 namespace {
 
-class Dense final : public OpRunner {
+class TorchDense final : public OpRunner {
  public:
   // `compute` is the type of the layer's own arithmetic and output, `type` that of
   // the activations before it.
-  Dense(const Op& op, at::ScalarType type, at::ScalarType compute, InputGradient input)
+  TorchDense(const Op& op, at::ScalarType type, at::ScalarType compute, InputGradient input)
       : dense_(std::get<DenseOp>(op.work)),
         inputs_(op.in.channels),
         units_(op.out.channels),
@@ -61,14 +63,57 @@ class Dense final : public OpRunner {
   at::Tensor x_;  // [samples, inputs] of the pass under way
 };
 
+class OwnDense final : public OpRunner {
+ public:
+  OwnDense(const Op& op, InputGradient input)
+      : parameters_(std::get<DenseOp>(op.work)),
+        op_(op),
+        input_(input),
+        dense_(op.in.channels, op.out.channels) {}
+
+  at::Tensor forward(const Pass& pass, at::Tensor x) override {
+    at::Tensor y = make_activations(x.size(0), op_.out, at::kBFloat16);
+    const bool has_bias = parameters_.bias.size() > 0;
+    dense_.forward(x.size(0), const_bits(x), pass.rounded(parameters_.weight),
+                   has_bias ? pass.rounded(parameters_.bias) : nullptr, bits(y));
+    if (pass.mode == Mode::kTrain) x_ = std::move(x);
+    return y;
+  }
+
+  at::Tensor backward(const Pass& pass, at::Tensor dy) override {
+    const std::int64_t samples = dy.size(0);
+    dense_.backward_weight(samples, const_bits(x_), const_bits(dy),
+                           pass.gradient(parameters_.weight));
+    x_.reset();
+    if (parameters_.bias.size() > 0) {
+      kernels().bf16.sum_rows(reinterpret_cast<const Bf16*>(const_bits(dy)), samples,
+                              op_.out.channels, pass.gradient(parameters_.bias));
+    }
+    if (input_ == InputGradient::kUnused) return {};
+    at::Tensor dx = make_activations(samples, op_.in, at::kBFloat16);
+    dense_.backward_input(samples, const_bits(dy), pass.rounded(parameters_.weight), bits(dx));
+    return dx;
+  }
+
+ private:
+  DenseOp parameters_;
+  Op op_;
+  InputGradient input_;
+  DenseBf16 dense_;
+  at::Tensor x_;  // [samples, 1, 1, inputs] of the pass under way
+};
+
 }  // namespace
 
 std::unique_ptr<OpRunner> make_dense(const Op& op, at::ScalarType type, InputGradient input) {
-  return std::make_unique<Dense>(op, type, type, input);
+  if (type == at::kBFloat16 && DenseBf16::can_train(op.in.channels, op.out.channels)) {
+    return std::make_unique<OwnDense>(op, input);
+  }
+  return std::make_unique<TorchDense>(op, type, type, input);
 }
 
 std::unique_ptr<OpRunner> make_logits(const Op& op, at::ScalarType type, InputGradient input) {
-  return std::make_unique<Dense>(op, type, at::kFloat, input);
+  return std::make_unique<TorchDense>(op, type, at::kFloat, input);
 }
 
 }  // namespace lockstep

@@ -25,11 +25,18 @@ at::Tensor view_floats(const float* data, at::IntArrayRef shape) {
   return at::from_blob(const_cast<float*>(data), shape, at::kFloat);
 }
 
+const std::uint16_t* const_bits(const at::Tensor& x) {
+  return reinterpret_cast<const std::uint16_t*>(x.const_data_ptr<at::BFloat16>());
+}
+
+std::uint16_t* bits(at::Tensor& x) {
+  return reinterpret_cast<std::uint16_t*>(x.data_ptr<at::BFloat16>());
+}
+
 at::Tensor view_weights(const Pass& pass, const Range& range, at::IntArrayRef shape,
                         at::ScalarType type) {
   if (type == at::kFloat) return view_floats(pass.values(range), shape);
-  auto* bits = const_cast<std::uint16_t*>(pass.weights.rounded().data() + range.first);
-  return at::from_blob(bits, shape, type);
+  return at::from_blob(const_cast<std::uint16_t*>(pass.rounded(range)), shape, type);
 }
 
 namespace {

@@ -30,6 +30,9 @@ struct Pass {
   std::span<float> statistics;  // empty when inferring
 
   const float* values(const Range& range) const { return weights.values().data() + range.first; }
+  const std::uint16_t* rounded(const Range& range) const {
+    return weights.rounded().data() + range.first;
+  }
   float* gradient(const Range& range) const { return gradients.data() + range.first; }
   float* statistic(const Range& range) const {
     return statistics.data() + (range.first - network.trainable_size());
@@ -74,5 +77,9 @@ at::Tensor make_activations(std::int64_t samples, const ImageShape& shape, at::S
 at::Tensor view_weights(const Pass& pass, const Range& range, at::IntArrayRef shape,
                         at::ScalarType type);
 at::Tensor view_floats(const float* data, at::IntArrayRef shape);
+
+// The bits of a bf16 tensor.
+const std::uint16_t* const_bits(const at::Tensor& x);
+std::uint16_t* bits(at::Tensor& x);
 
 }  // namespace lockstep

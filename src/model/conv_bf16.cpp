@@ -1,0 +1,175 @@
+#include "model/conv_bf16.h"
+
+#include <algorithm>
+
+namespace lockstep {
+
+namespace {
+
+constexpr std::int64_t kVector = 16;
+// Values of x and dy whose pairs are made at once: enough to keep sums in registers
+// for a while, few enough to stay in a core's cache.
+constexpr std::int64_t kGroupValues = 48 * 1024;
+
+Correlation forward_form(const Op& op) {
+  const auto& conv = std::get<ConvOp>(op.work);
+  return {.samples = 0,
+          .height = op.in.height,
+          .width = op.in.width + conv.padding_before + conv.padding_after,
+          .channels = op.in.channels,
+          .out_height = op.out.height,
+          .out_width = op.out.width,
+          .filters = op.out.channels,
+          .kernel = conv.kernel,
+          .top = conv.padding_before};
+}
+
+// The gradient of the input is a correlation of the output's with the weights
+// turned by half a circle.
+Correlation backward_form(const Op& op) {
+  const auto& conv = std::get<ConvOp>(op.work);
+  return {.samples = 0,
+          .height = op.out.height,
+          .width = op.in.width + conv.kernel - 1,
+          .channels = op.out.channels,
+          .out_height = op.in.height,
+          .out_width = op.in.width,
+          .filters = op.in.channels,
+          .kernel = conv.kernel,
+          .top = conv.kernel - 1 - conv.padding_before};
+}
+
+}  // namespace
+
+bool ConvBf16::can_train(const Op& op, bool input_gradient) {
+  const auto& conv = std::get<ConvOp>(op.work);
+  return conv_bf16_kernels() != nullptr && conv.stride == 1 && op.out.channels % kVector == 0 &&
+         (!input_gradient || op.in.channels % kVector == 0) &&
+         std::max(conv.padding_before, conv.padding_after) < conv.kernel;
+}
+
+ConvBf16::ConvBf16(const Op& op)
+    : kernels_(*conv_bf16_kernels()),
+      forward_(forward_form(op)),
+      backward_(backward_form(op)),
+      left_(std::get<ConvOp>(op.work).padding_before),
+      right_(std::get<ConvOp>(op.work).padding_after) {}
+
+void ConvBf16::forward(std::int64_t samples, const std::uint16_t* x, const std::uint16_t* weight,
+                       const std::uint16_t* bias, std::uint16_t* y) {
+  forward_.samples = samples;
+  arrange_weight(weight);
+  x = with_columns(x, samples * forward_.height, forward_.width - left_ - right_, forward_.channels,
+                   left_, right_);
+  kernels_.correlate(forward_, x, weights_.data(), bias, y);
+}
+
+void ConvBf16::backward_input(std::int64_t samples, const std::uint16_t* dy,
+                              const std::uint16_t* weight, std::uint16_t* dx) {
+  backward_.samples = samples;
+  arrange_weight_for_input(weight);
+  const std::int64_t reach = backward_.kernel - 1;
+  dy = with_columns(dy, samples * backward_.height, forward_.out_width, backward_.channels,
+                    reach - left_, reach - right_);
+  kernels_.correlate(backward_, dy, weights_.data(), nullptr, dx);
+}
+
+void ConvBf16::backward_weight(std::int64_t samples, const std::uint16_t* x,
+                               const std::uint16_t* dy, float* dweight) {
+  const Correlation& form = forward_;
+  const std::int64_t taps = form.kernel * form.taps();
+  sums_.assign(static_cast<std::size_t>(taps * form.filters), 0.0F);
+  x = with_columns(x, samples * form.height, form.width - left_ - right_, form.channels, left_,
+                   right_);
+  const std::int64_t x_size = form.height * form.width * form.channels;
+  const std::int64_t dy_size = form.out_height * form.out_width * form.filters;
+  const std::int64_t group = std::max<std::int64_t>(1, kGroupValues / (x_size + dy_size));
+  for (std::int64_t n = 0; n < samples; n += group) {
+    forward_.samples = std::min(group, samples - n);
+    pair_pixels(x + n * x_size);
+    pair_outputs(dy + n * dy_size);
+    kernels_.correlate_weights(form, x_pairs_.data(), dy_pairs_.data(), sums_.data());
+  }
+  kernels_.transpose(sums_.data(), taps, form.filters, dweight);
+}
+
+// Rows of `width` pixels with zeros left and right of each. x itself where there
+// are none and the kernels read no value past its end.
+const std::uint16_t* ConvBf16::with_columns(const std::uint16_t* x, std::int64_t rows,
+                                            std::int64_t width, std::int64_t channels,
+                                            std::int64_t left, std::int64_t right) {
+  const bool reads_past_end = forward_.taps() % 2 != 0;
+  if (left == 0 && right == 0 && !reads_past_end) return x;
+  const std::int64_t inner = width * channels;
+  widened_.resize(static_cast<std::size_t>(rows * (left + width + right) * channels + 1));
+  std::uint16_t* to = widened_.data();
+  for (std::int64_t row = 0; row < rows; ++row) {
+    to = std::fill_n(to, left * channels, std::uint16_t{0});
+    to = std::copy_n(x + row * inner, inner, to);
+    to = std::fill_n(to, right * channels, std::uint16_t{0});
+  }
+  *to = 0;
+  return widened_.data();
+}
+
+// [filters, kernel, kernel, channels] to [kernel, tap_pairs, filters, 2].
+void ConvBf16::arrange_weight(const std::uint16_t* weight) {
+  const Correlation& form = forward_;
+  const std::int64_t taps = form.taps();
+  const std::int64_t pairs = form.tap_pairs();
+  weights_.assign(static_cast<std::size_t>(form.kernel * pairs * form.filters * 2), 0);
+  if (taps % 2 == 0) {
+    kernels_.transpose(weight, form.filters, form.kernel * pairs, weights_.data());
+    return;
+  }
+  for (std::int64_t f = 0; f < form.filters; ++f) {
+    for (std::int64_t u = 0; u < form.kernel; ++u) {
+      for (std::int64_t t = 0; t < taps; ++t) {
+        const std::int64_t pair = u * pairs + t / 2;
+        weights_[(pair * form.filters + f) * 2 + t % 2] = weight[(f * form.kernel + u) * taps + t];
+      }
+    }
+  }
+}
+
+// [filters, kernel, kernel, channels] to [kernel, kernel * filters / 2, channels, 2],
+// turned by half a circle.
+void ConvBf16::arrange_weight_for_input(const std::uint16_t* weight) {
+  const std::int64_t kernel = forward_.kernel;
+  const std::int64_t channels = forward_.channels;
+  const std::int64_t filters = forward_.filters;
+  weights_.resize(static_cast<std::size_t>(kernel * kernel * filters * channels));
+  std::uint16_t* to = weights_.data();
+  for (std::int64_t tap = kernel * kernel - 1; tap >= 0; --tap) {
+    for (std::int64_t f = 0; f < filters; f += 2) {
+      const std::uint16_t* from = weight + (f * kernel * kernel + tap) * channels;
+      kernels_.interleave(from, from + kernel * kernel * channels, channels, to);
+      to += 2 * channels;
+    }
+  }
+}
+
+// Each pixel of forward_.samples with its right neighbour.
+void ConvBf16::pair_pixels(const std::uint16_t* x) {
+  const std::int64_t row_size = forward_.width * forward_.channels;
+  const std::int64_t rows = forward_.samples * forward_.height;
+  x_pairs_.resize(static_cast<std::size_t>(rows * row_size * 2));
+  for (std::int64_t row = 0; row < rows; ++row) {
+    kernels_.pair_rows(x + row * row_size, forward_.width, forward_.channels, 1,
+                       x_pairs_.data() + row * row_size * 2);
+  }
+}
+
+// Neighbouring outputs of forward_.samples, two and two.
+void ConvBf16::pair_outputs(const std::uint16_t* dy) {
+  const std::int64_t row_size = forward_.out_width * forward_.filters;
+  const std::int64_t pairs_size = forward_.pixel_pairs() * forward_.filters * 2;
+  const std::int64_t rows = forward_.samples * forward_.out_height;
+  dy_pairs_.resize(static_cast<std::size_t>(rows * pairs_size));
+  for (std::int64_t row = 0; row < rows; ++row) {
+    kernels_.pair_rows(dy + row * row_size, forward_.out_width, forward_.filters, 2,
+                       dy_pairs_.data() + row * pairs_size);
+  }
+}
+
+}  // namespace lockstep
