@@ -19,6 +19,13 @@ double seconds_between(Clock::time_point begin, Clock::time_point end) {
   return std::chrono::duration<double>(end - begin).count();
 }
 
+// Of a sum that ends now.
+SumTimes times_of(Clock::time_point begin, Clock::time_point complete, Clock::time_point added) {
+  const auto end = Clock::now();
+  return {seconds_between(begin, complete), seconds_between(complete, end),
+          seconds_between(added, end)};
+}
+
 constexpr std::int64_t kLineFloats = 16;  // of a cache line
 
 std::int64_t blocks_of(std::int64_t size) { return (size + kNormBlock - 1) / kNormBlock; }
@@ -89,13 +96,16 @@ class NodeSum final : public LaneSumBase {
     barrier_->barrier.arrive_and_wait(workers);
     const auto complete = Clock::now();
     const Range mine = block_share(shape_.size, node_workers_, first_worker_ + worker);
-    if (mine.size() > 0) {
-      add_along_tree(tree_, tree_.root(), leaves_, mine, values_ + mine.first);
-      write_squares(values_ + mine.first, mine, shape_.normed_size, squares_);
+    // Block by block, so that the squares find the sums in the core's cache.
+    for (std::int64_t first = mine.first; first < mine.last; first += kNormBlock) {
+      const Range block{first, std::min(first + kNormBlock, mine.last)};
+      add_along_tree(tree_, tree_.root(), leaves_, block, values_ + first);
+      write_squares(values_ + first, block, shape_.normed_size, squares_);
     }
+    const auto added = Clock::now();
     barrier_->barrier.arrive_and_wait(workers);
     if (worker == 0) comm_.end_wait();
-    return {seconds_between(begin, complete), seconds_between(complete, Clock::now())};
+    return times_of(begin, complete, added);
   }
 
   std::span<const float> values() const override {
@@ -169,6 +179,7 @@ class RankSum : public LaneSumBase {
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       add_along_tree(tree_, nodes_[i], leaves_, mine, partial(i) + mine.first);
     }
+    const auto added = Clock::now();
     barrier_.arrive_and_wait(workers);
     // The others must not wait for a worker whose peers have failed.
     std::exception_ptr failure;
@@ -179,7 +190,7 @@ class RankSum : public LaneSumBase {
     }
     barrier_.arrive_and_wait(workers);
     if (failure) std::rethrow_exception(failure);
-    return {seconds_between(begin, complete), seconds_between(complete, Clock::now())};
+    return times_of(begin, complete, added);
   }
 
   std::span<const float> values() const override {

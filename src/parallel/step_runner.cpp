@@ -6,6 +6,7 @@
 #include <cmath>
 #include <exception>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "lockstep/model/lane_executor.h"
@@ -23,6 +24,23 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_between(Clock::time_point begin, Clock::time_point end) {
   return std::chrono::duration<double>(end - begin).count();
+}
+
+// The index of the first parameter whose gradient, at its place in `buffer`, is not
+// finite.
+std::optional<std::int64_t> first_non_finite(const Network& network,
+                                             std::span<const float> buffer) {
+  std::int64_t index = 0;
+  for (const Parameter& parameter : network.parameters()) {
+    if (parameter.range.last > network.trainable_size()) break;
+    const auto gradient = buffer.subspan(static_cast<std::size_t>(parameter.range.first),
+                                         static_cast<std::size_t>(parameter.range.size()));
+    for (const float value : gradient) {
+      if (!std::isfinite(value)) return index;
+    }
+    ++index;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -136,9 +154,21 @@ StepSum StepRunner::run(const Weights& weights, int epoch, const Fill& fill, con
     update(state.summed(), worker);
     times.wait += of_sum.wait;
     times.sum += of_sum.sum;
+    times.exposed += of_sum.exposed;
     times.update += seconds_between(summed, Clock::now());
   });
   return state.summed();
+}
+
+NonFinite StepRunner::find_non_finite() const {
+  const State& state = *state_;
+  for (std::int64_t lane = state.owned.first; lane < state.owned.last; ++lane) {
+    const int number = static_cast<int>(lane);
+    const auto parameter = first_non_finite(state.network, state.sum->lane(number));
+    if (parameter) return {number, *parameter};
+  }
+  const auto parameter = first_non_finite(state.network, state.sum->values());
+  return {kSumOfLanes, parameter.value_or(0)};
 }
 
 void StepRunner::raise(Flag flag) { state_->wishes[static_cast<std::size_t>(flag)] = true; }
@@ -153,6 +183,7 @@ StepTimes StepRunner::take_times() {
     sum.backward += each.backward / workers;
     sum.wait += each.wait / workers;
     sum.sum += each.sum / workers;
+    sum.exposed += each.exposed / workers;
     sum.update += each.update / workers;
     each = {};
   }

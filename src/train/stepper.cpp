@@ -1,8 +1,15 @@
 #include "lockstep/train/stepper.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace lockstep {
+
+namespace {
+
+constexpr std::int64_t kUpdateBlock = 16384;  // floats
+
+}  // namespace
 
 Stepper::Stepper(Communicator& comm, const Network& network, const TrainingData& data,
                  Workers& workers, const ParallelOptions& parallel, const TrainOptions& train,
@@ -38,8 +45,12 @@ void Stepper::update(const StepSum& sum, int worker, float learning_rate) {
   constexpr std::int64_t kLine = 16;  // floats; shares never cut a cache line
   const Range lines = share_of(network_.trainable_size() / kLine, workers_.count(), worker);
   const Range mine{lines.first * kLine, lines.last * kLine};
-  optimizer_.update(mine, weights_.values(), sum.gradients, rule);
-  weights_.round(mine);
+  // In blocks, so that rounding finds the new values in the core's cache.
+  for (std::int64_t first = mine.first; first < mine.last; first += kUpdateBlock) {
+    const Range block{first, std::min(first + kUpdateBlock, mine.last)};
+    optimizer_.update(block, weights_.values(), sum.gradients, rule);
+    weights_.round(block);
+  }
   if (worker == 0) {
     network_.update_statistics(weights_.values(), sum.statistics, samples, rule.step);
   }

@@ -19,6 +19,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ VENV = Path(".deps/bench-venv")
 PYTHON = VENV / "bin" / "python"
 CSV = Path(".deps/bench-data/train.csv")
 THREADS = 2
+ACCURACY = 0.9920  # of the validation rows, in the pairs that train until it is reached
 
 # Open MPI refuses root, and looks for network hardware, unless told otherwise;
 # containers often forbid reading another process's memory.
@@ -47,40 +49,65 @@ class Side:
     """A command, and how its seconds are found in what it prints."""
 
     command: list[str]
-    seconds: Callable[[str], float]
+    seconds: Callable[["Run"], float]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a command printed, and the seconds from its start to its end."""
+
+    text: str
+    wall: float
+
+    def json(self) -> dict:
+        """The object in the last line."""
+        return json.loads(self.text.splitlines()[-1])
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The same work by Lockstep and by a peer."""
+    """The same work by Lockstep and by a peer, or by Lockstep alone."""
 
     ours: Side
-    peer: Side
+    peer: Side | None
 
 
-def json_seconds(key: str) -> Callable[[str], float]:
+def json_seconds(key: str) -> Callable[[Run], float]:
     """Reads one number of the JSON object in the last line."""
-    return lambda text: float(json.loads(text.splitlines()[-1])[key])
+    return lambda run: float(run.json()[key])
 
 
-def sum_seconds(text: str) -> float:
-    """The part of a step that sums the gradients, of the rank where it is longest."""
-    return max(float(rank["sum"]) for rank in json.loads(text.splitlines()[-1])["by_rank"])
+def part_seconds(part: str) -> Callable[[Run], float]:
+    """Reads a part of a step, of the rank where it is longest."""
+    return lambda run: max(float(rank[part]) for rank in run.json()["by_rank"])
 
 
-def ingest_seconds(text: str) -> float:
+def wall_seconds(run: Run) -> float:
+    """From the start of the process to its end."""
+    return run.wall
+
+
+def seconds_to_accuracy(run: Run) -> float:
+    """The whole command, if it reached the accuracy."""
+    found = re.search(r"^best val_accuracy: ([0-9.]+)", run.text, re.MULTILINE)
+    if not found or float(found[1]) < ACCURACY:
+        raise SystemExit(f"lockstep train ended below {ACCURACY}: {run.text!r}")
+    return run.wall
+
+
+def ingest_seconds(run: Run) -> float:
     """The median that bench_ingest prints."""
-    found = re.search(r"median of \d+: ([0-9.]+) s", text)
+    found = re.search(r"median of \d+: ([0-9.]+) s", run.text)
     if not found:
-        raise SystemExit(f"bench_ingest printed {text!r}; expected a median")
+        raise SystemExit(f"bench_ingest printed {run.text!r}; expected a median")
     return float(found[1])
 
 
-def epoch_seconds(text: str) -> float:
+def epoch_seconds(run: Run) -> float:
     """The last epoch of the run whose folder is printed."""
-    found = re.search(r"^run folder +(.+)$", text, re.MULTILINE)
+    found = re.search(r"^run folder +(.+)$", run.text, re.MULTILINE)
     if not found:
-        raise SystemExit(f"lockstep train printed {text!r}; expected a run folder")
+        raise SystemExit(f"lockstep train printed {run.text!r}; expected a run folder")
     lines = (Path(found[1]) / "metrics.jsonl").read_text().splitlines()
     return float(json.loads(lines[-1])["seconds"])
 
@@ -93,12 +120,20 @@ def saving_train(every_steps: int) -> list[str]:
     return [*command, "--run-dir", str(ROOT / ".deps" / "bench-data" / f"save-{every_steps}")]
 
 
-def lockstep_bench(precision: str, ranks: int, steps: int) -> list[str]:
-    """Training steps of the reference experiment."""
+def lockstep_bench(precision: str, ranks: int, steps: int, threads: int = 0) -> list[str]:
+    """Training steps of the reference experiment; threads of a rank, 0: all cores."""
     command = ["launcher/lockstep", "bench", "configs/digits.textproto"]
     command += ["--set", f"training.precision={precision.upper()}"]
-    command += ["-np", str(ranks), "--threads", str(THREADS // ranks)]
+    command += ["-np", str(ranks), "--threads", str(threads or THREADS // ranks)]
     return [*command, "--steps", str(steps), "--json"]
+
+
+def train_to_accuracy() -> Side:
+    """All of digits_fast."""
+    command = ["launcher/lockstep", "train", "configs/digits_fast.textproto", "-np", "1"]
+    command += ["--threads", str(THREADS), "--resume", "never"]
+    command += ["--run-dir", str(ROOT / ".deps" / "bench-data" / "to-accuracy")]
+    return Side(command, seconds_to_accuracy)
 
 
 def torch_peer(*arguments: str, ranks: int = 1, steps: int) -> list[str]:
@@ -141,7 +176,7 @@ def make_pairs(steps: int) -> dict[str, Pair]:
         for precision in ("fp32", "bf16"):
             pairs[f"ddp-{precision}-{mode}"] = step_pair(precision, "channels-last", mode, 2, steps)
     pairs["allreduce"] = Pair(
-        Side(lockstep_bench("fp32", 2, steps), sum_seconds),
+        Side(lockstep_bench("fp32", 2, steps), part_seconds("sum")),
         Side(
             torch_peer("allreduce", ranks=2, steps=10 * steps), json_seconds("seconds_per_step")
         ),
@@ -151,7 +186,21 @@ def make_pairs(steps: int) -> dict[str, Pair]:
         Side(lockstep_bench("fp32", 1, steps), json_seconds("seconds_per_step")),
         Side([*keras, "--steps", str(steps)], json_seconds("seconds_per_step")),
     )
-    # Not against a peer: what checkpoints cost.
+    pairs["keras-to-accuracy"] = Pair(
+        train_to_accuracy(),
+        Side([*keras, "--accuracy", str(ACCURACY)], json_seconds("seconds_to_accuracy")),
+    )
+    # Against itself: what a second rank gives, what of a step is communication, what
+    # checkpoints cost; and the time until a step has been done.
+    two_ranks = lockstep_bench("bf16", 2, steps)
+    pairs["two-ranks"] = Pair(
+        Side(two_ranks, json_seconds("seconds_per_step")),
+        Side(lockstep_bench("bf16", 1, steps, threads=1), json_seconds("seconds_per_step")),
+    )
+    pairs["exposed"] = Pair(
+        Side(two_ranks, part_seconds("exposed")), Side(two_ranks, json_seconds("seconds_per_step"))
+    )
+    pairs["start"] = Pair(Side(lockstep_bench("bf16", 1, 1), wall_seconds), None)
     pairs["save"] = Pair(
         Side(saving_train(50), epoch_seconds), Side(saving_train(0), epoch_seconds)
     )
@@ -189,6 +238,7 @@ def prepare_ingest() -> None:
 
 def seconds_of(side: Side) -> float:
     """Runs a side once."""
+    begin = time.perf_counter()
     result = subprocess.run(
         side.command, cwd=ROOT, env=MPI | os.environ, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, check=False,
@@ -196,7 +246,7 @@ def seconds_of(side: Side) -> float:
     if result.returncode:
         sys.stderr.write(result.stderr)
         raise SystemExit(f"{shlex.join(side.command)} ended with {result.returncode}")
-    return side.seconds(result.stdout)
+    return side.seconds(Run(result.stdout, time.perf_counter() - begin))
 
 
 def measure(name: str, pair: Pair, repeats: int) -> None:
@@ -207,18 +257,27 @@ def measure(name: str, pair: Pair, repeats: int) -> None:
         # Who begins changes, so that neither always finds the warmer machine.
         if turn % 2 == 0:
             ours.append(seconds_of(pair.ours))
-        peer.append(seconds_of(pair.peer))
+        if pair.peer:
+            peer.append(seconds_of(pair.peer))
         if turn % 2 == 1:
             ours.append(seconds_of(pair.ours))
     print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    print(line_of(name, ours, peer))
+    print(f"    ours  {shlex.join(pair.ours.command)}", flush=True)
+    if pair.peer:
+        print(f"    peer  {shlex.join(pair.peer.command)}", flush=True)
+
+
+def line_of(name: str, ours: list[float], peer: list[float]) -> str:
+    """Median of the ratios, their range, and the medians in ms."""
+    seconds = f"{statistics.median(ours) * 1e3:9.3f} ms"
+    if not peer:
+        span = f"({min(ours) * 1e3:.0f} to {max(ours) * 1e3:.0f} ms)"
+        return f"{name:32} {'-':>6}  {span}  {seconds}  -  {len(ours)}"
     ratios = [theirs / mine for theirs, mine in zip(peer, ours, strict=True)]
-    print(
+    return (
         f"{name:32} {statistics.median(ratios):6.2f}  ({min(ratios):.2f} to {max(ratios):.2f})"
-        f"  {statistics.median(ours) * 1e3:9.3f} ms  {statistics.median(peer) * 1e3:9.3f} ms"
-        f"  {repeats}\n"
-        f"    ours  {shlex.join(pair.ours.command)}\n"
-        f"    peer  {shlex.join(pair.peer.command)}",
-        flush=True,
+        f"  {seconds}  {statistics.median(peer) * 1e3:9.3f} ms  {len(ours)}"
     )
 
 

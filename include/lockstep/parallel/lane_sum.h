@@ -34,8 +34,9 @@ enum class Route {
 
 // Where a worker's time in run() went, in seconds.
 struct SumTimes {
-  double wait = 0;  // until the last worker of all ranks (or of this one) was there
-  double sum = 0;   // adding and moving
+  double wait = 0;     // until the last worker of all ranks (or of this one) was there
+  double sum = 0;      // adding and moving
+  double exposed = 0;  // of which moving, and waiting for others to add or move
 };
 
 class LaneSum {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 
@@ -35,6 +36,13 @@ struct StepSum {
   bool is_raised(Flag flag) const { return raised[static_cast<int>(flag)]; }
 };
 
+// A gradient that is not finite.
+inline constexpr int kSumOfLanes = std::numeric_limits<int>::max();
+struct NonFinite {
+  int lane;                // or kSumOfLanes, where those of all lanes are finite
+  std::int64_t parameter;  // index in network.parameters()
+};
+
 // Where a step's time went on this rank, in seconds, the mean over its workers.
 struct StepTimes {
   double data = 0;  // forming batches
@@ -42,7 +50,8 @@ struct StepTimes {
   double backward = 0;
   double wait = 0;    // for the last lane of all ranks (of this one when sums go by messages)
   double sum = 0;     // of the lanes, all communication included
-  double update = 0;  // the optimizer
+  double exposed = 0;  // part of sum: communication that no computation hides
+  double update = 0;   // the optimizer
 };
 
 class StepRunner {
@@ -63,6 +72,10 @@ class StepRunner {
   // rethrown on its rank when the step is over; the others find a square_norm that is
   // not finite.
   StepSum run(const Weights& weights, int epoch, const Fill& fill, const Update& update);
+
+  // Local, after a step whose square_norm is not finite: the first parameter of the
+  // first owned lane whose gradient is not; of the sum where the owned lanes' all are.
+  NonFinite find_non_finite() const;
 
   // Local: asks for something from the next step on, until lowered.
   void raise(Flag flag);
