@@ -1,111 +1,19 @@
 #include "data/csv.h"
 
-#include <emmintrin.h>
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <bit>
 #include <charconv>
-#include <cstring>
 #include <string>
 
-#include "data/clones.h"
 #include "data/csv_header.h"
+#include "data/pixel_fields.h"
 #include "lockstep/core/error.h"
 
 namespace lockstep {
 
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "the parser reads fields as words");
-
-// The most that a good row takes, and what the loads read beyond it.
-constexpr std::size_t kMostPixelBytes = 4;  // three digits and a separator
+// The most that a label and its comma take in a good row.
 constexpr std::size_t kMostLabelBytes = 11;
-constexpr std::size_t kLookAheadBytes = 64;
-
-constexpr int kBlockBytes = 64;
-constexpr int kMostBlockFields = kBlockBytes / 2;
-
-template <typename Word>
-Word load(const char* text) {
-  Word word;
-  std::memcpy(&word, text, sizeof(word));
-  return word;
-}
-
-struct Number {
-  std::uint32_t value;   // right where there is no fault
-  std::uint32_t faults;  // not 0 unless the field is 1 to 3 digits of at most 255
-};
-
-// The field of `bytes` bytes at `text`. Without branches: the number of digits is
-// as good as random.
-inline Number parse_number(const char* text, int bytes) {
-  // One digit a byte, the last one in the upper byte.
-  const auto word = std::uint64_t{load<std::uint32_t>(text) ^ 0x30303030U};
-  const auto digits = static_cast<std::uint32_t>(word << ((32 - 8 * bytes) & 63));
-  const std::uint32_t others = ((digits + 0x76767676U) | digits) & 0x80808080U;
-  const std::uint32_t value =
-      (digits >> 8 & 0xFF) * 100 + (digits >> 16 & 0xFF) * 10 + (digits >> 24);
-  const std::uint32_t wrong_size = static_cast<std::uint32_t>(bytes - 1) > 2 ? 1 : 0;
-  return {value, others | wrong_size | value >> 8};
-}
-
-// The number of digits at `text`, at most 4.
-inline int leading_digits(const char* text) {
-  const std::uint32_t word = load<std::uint32_t>(text) ^ 0x30303030U;
-  // The upper bit of each byte that is not a digit; right up to the first one.
-  return std::countr_zero(((word + 0x76767676U) | word) & 0x80808080U) / 8;
-}
-
-// Where the bytes of a block are equal to `byte`, as bits.
-inline std::uint64_t positions_of(const char* block, char byte) {
-  const __m128i wanted = _mm_set1_epi8(byte);
-  std::uint64_t bits = 0;
-  for (int i = 0; i < kBlockBytes; i += 16) {
-    const __m128i part = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + i));
-    const int equal = _mm_movemask_epi8(_mm_cmpeq_epi8(part, wanted));
-    bits |= std::uint64_t{static_cast<std::uint32_t>(equal)} << i;
-  }
-  return bits;
-}
-
-// Parses `count` pixels, each followed by a comma, into `out`, which is zero.
-// The text after them, or null where one is not as it should be.
-//
-// Most pixels are 0. So a block of text is turned into bits, and of its fields
-// only those other than "0" are looked at one by one.
-LOCKSTEP_CLONES const char* parse_pixels(const char* text, std::uint8_t* out, int count) {
-  std::uint8_t* const last = out + count;
-  std::uint32_t faults = 0;
-  while (last - out >= kMostBlockFields) {
-    const std::uint64_t commas = positions_of(text, ',');
-    if (commas == 0) return nullptr;
-    const int last_comma = 63 - std::countl_zero(commas);
-    const std::uint64_t starts = (commas << 1 | 1) & ((std::uint64_t{2} << last_comma) - 1);
-    std::uint64_t others = starts & ~(positions_of(text, '0') & commas >> 1);
-    for (; others != 0; others &= others - 1) {
-      const int start = std::countr_zero(others);
-      const int digits = std::countr_zero(commas >> start);
-      const Number number = parse_number(text + start, digits);
-      faults |= number.faults;
-      out[std::popcount(commas & ((std::uint64_t{1} << start) - 1))] =
-          static_cast<std::uint8_t>(number.value);
-    }
-    text += last_comma + 1;
-    out += std::popcount(commas);
-  }
-  for (; out < last; ++out) {
-    const int digits = leading_digits(text);
-    const Number number = parse_number(text, digits);
-    if (text[digits] != ',') return nullptr;
-    faults |= number.faults;
-    *out = static_cast<std::uint8_t>(number.value);
-    text += digits + 1;
-  }
-  return faults == 0 ? text : nullptr;
-}
 
 class RowParser {
  public:
@@ -113,14 +21,17 @@ class RowParser {
       : pixels_(options.shape.pixels()),
         before_(header.label_column < 0 ? pixels_ - 1 : header.label_column),
         labelled_(header.label_column >= 0),
-        classes_(static_cast<std::uint32_t>(options.classes)) {}
+        classes_(static_cast<std::uint32_t>(options.classes)),
+        parse_pixels_(pixel_parsers().front()) {}
 
-  // Parses the row at `text`, which must go on for row_bytes(); the start of the
-  // next row, or null for a row that is not as it should be.
+  // Parses the row at `text`, which must go on for row_bytes() and have
+  // kPixelLookBackBytes before it; the start of the next row, or null for a row that
+  // is not as it should be.
   const char* parse(const char* text, std::uint8_t* pixels, std::int32_t* label) const;
 
   std::size_t row_bytes() const {
-    return static_cast<std::size_t>(pixels_) * kMostPixelBytes + kMostLabelBytes + kLookAheadBytes;
+    return static_cast<std::size_t>(pixels_) * kMostPixelBytes + kMostLabelBytes +
+           kPixelLookAheadBytes;
   }
 
  private:
@@ -134,10 +45,11 @@ class RowParser {
   int before_;  // pixels before the label, or all but the last
   bool labelled_;
   std::uint32_t classes_;
+  PixelParser parse_pixels_;
 };
 
 const char* RowParser::parse(const char* text, std::uint8_t* pixels, std::int32_t* label) const {
-  text = parse_pixels(text, pixels, before_);
+  text = parse_pixels_(text, pixels, before_);
   if (text == nullptr) return nullptr;
   if (labelled_) {
     std::uint32_t value = 0;
@@ -146,14 +58,11 @@ const char* RowParser::parse(const char* text, std::uint8_t* pixels, std::int32_
     *label = static_cast<std::int32_t>(value);
     if (before_ == pixels_) return skip_line_end(end);
     if (*end != ',') return nullptr;
-    text = parse_pixels(end + 1, pixels + before_, pixels_ - before_ - 1);
+    text = parse_pixels_(end + 1, pixels + before_, pixels_ - before_ - 1);
     if (text == nullptr) return nullptr;
   }
-  const int digits = leading_digits(text);
-  const Number last = parse_number(text, digits);
-  if (last.faults != 0) return nullptr;
-  pixels[pixels_ - 1] = static_cast<std::uint8_t>(last.value);
-  return skip_line_end(text + digits);
+  text = parse_pixel(text, pixels + pixels_ - 1);
+  return text == nullptr ? nullptr : skip_line_end(text);
 }
 
 // The first row start at or past `cut` in [first, last].
@@ -161,14 +70,6 @@ std::size_t row_start(std::string_view text, std::size_t first, std::size_t last
   if (cut <= first) return first;
   const std::size_t line_end = text.find('\n', cut - 1);
   return std::min(line_end == std::string_view::npos ? last : line_end + 1, last);
-}
-
-// One call instead of a page fault for each 64 KiB; only a hint.
-void map_ahead(std::string_view text) {
-  constexpr std::uintptr_t kPageBytes = 4096;
-  const auto first = reinterpret_cast<std::uintptr_t>(text.data()) & ~(kPageBytes - 1);
-  const auto last = reinterpret_cast<std::uintptr_t>(text.data() + text.size());
-  ::madvise(reinterpret_cast<void*>(first), last - first, MADV_POPULATE_READ);
 }
 
 // Empty rows for a part of `bytes` bytes; the most that fit. A field takes two
@@ -180,6 +81,7 @@ FileRows room_for(std::size_t bytes, const CsvHeader& header, const DataOptions&
   const std::size_t most = (bytes + 1) / (2 * header.names.size()) + 1;
   rows.pixels = ZeroedPages(most * static_cast<std::size_t>(rows.pixels_per_row));
   rows.labels.resize(most);
+  rows.digests.reserve(most);
   return rows;
 }
 
@@ -191,6 +93,7 @@ const char* append_rows(const RowParser& parser, const char* at, const char* end
     const char* next = parser.parse(at, rows.pixels.data() + rows.count * rows.pixels_per_row,
                                     &rows.labels[static_cast<std::size_t>(rows.count)]);
     if (next == nullptr) break;
+    rows.add_digest_of(rows.count);
     ++rows.count;
     at = next;
   }
@@ -212,24 +115,27 @@ FileRows parse_csv(const SourceText& source, const DataOptions& options, Labels 
   const std::size_t last =
       part.index + 1 == part.count ? header.body_last : start_of(part.index + 1);
   FileRows rows = room_for(last - first, header, options);
-  map_ahead(text.substr(first, last - first));
 
   const RowParser parser(header, options);
+  const std::size_t readable = text.size() - std::min(text.size(), parser.row_bytes());
   const std::size_t direct_last =
-      std::max(first, std::min(last, text.size() - std::min(text.size(), parser.row_bytes())));
+      first < kPixelLookBackBytes ? first : std::max(first, std::min(last, readable));
   const char* const begin = text.data();
   const char* at = append_rows(parser, begin + first, begin + direct_last, rows);
-  auto done = static_cast<std::size_t>(at - begin);
+  const auto done = static_cast<std::size_t>(at - begin);
   if (done < direct_last) fail_csv_row(header, source.name(), options, done);
 
-  // The last rows, where the parser would read beyond the file, from a copy.
-  std::string tail(done < last ? text.substr(done, last - done) : "");
+  // The rows around which the parser would read beyond the file, from a copy.
+  std::string tail(kPixelLookBackBytes, '\n');
+  tail += text.substr(std::min(done, last), last - std::min(done, last));
   const std::size_t tail_bytes = tail.size();
   tail += '\n';
   tail.append(parser.row_bytes(), '\0');
-  at = append_rows(parser, tail.data(), tail.data() + tail_bytes, rows);
-  if (at < tail.data() + tail_bytes) {
-    fail_csv_row(header, source.name(), options, done + static_cast<std::size_t>(at - tail.data()));
+  const char* const tail_begin = tail.data() + kPixelLookBackBytes;
+  const char* const tail_end = tail.data() + tail_bytes;
+  at = append_rows(parser, tail_begin, tail_end, rows);
+  if (at < tail_end) {
+    fail_csv_row(header, source.name(), options, done + static_cast<std::size_t>(at - tail_begin));
   }
   rows.labels.resize(rows.labelled ? static_cast<std::size_t>(rows.count) : 0);
   return rows;

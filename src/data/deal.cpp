@@ -44,4 +44,16 @@ Deal::Deal(std::span<const std::int64_t> class_counts, const ValidationOptions& 
   }
 }
 
+std::vector<std::int64_t> Deal::positions(std::size_t group, Range rows) const {
+  std::vector<std::uint64_t> places(static_cast<std::size_t>(rows.size()));
+  permutations_[group].images(static_cast<std::uint64_t>(rows.first), places);
+  std::vector<std::int64_t> positions;
+  positions.reserve(places.size());
+  for (const std::uint64_t each : places) {
+    const auto place = static_cast<std::int64_t>(each);
+    positions.push_back(place < validation_counts_[group] ? -1 : place + offsets_[group]);
+  }
+  return positions;
+}
+
 }  // namespace lockstep

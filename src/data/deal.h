@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/permutation.h"
+#include "lockstep/core/share.h"
 #include "lockstep/data/options.h"
 
 namespace lockstep {
@@ -31,13 +32,9 @@ class Deal {
   std::int64_t training_rows() const { return training_rows_; }
   std::int64_t validation_rows() const { return validation_rows_; }
 
-  // The training position of row `index` of its group in file order, or below 0
-  // for a row of the validation split.
-  std::int64_t position(std::size_t group, std::int64_t index) const {
-    const auto place =
-        static_cast<std::int64_t>(permutations_[group](static_cast<std::uint64_t>(index)));
-    return place < validation_counts_[group] ? -1 : place + offsets_[group];
-  }
+  // The training positions of rows `rows` of their group in file order; below 0 for
+  // those of the validation split.
+  std::vector<std::int64_t> positions(std::size_t group, Range rows) const;
 
  private:
   std::vector<Permutation> permutations_;        // [groups]

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "data/zeroed_pages.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/core/batch.h"
+#include "lockstep/core/digest.h"
 #include "lockstep/data/options.h"
 #include "lockstep/data/row_share.h"
 
@@ -21,12 +23,18 @@ struct FileRows {
   ZeroedPages pixels;                // [count, pixels_per_row]
   bool labelled = false;             // the source has labels; the same on every rank
   std::vector<std::int32_t> labels;  // [count], or empty for unlabelled rows
+  std::vector<Digest> digests;       // [count], of each row's pixels
 
   const std::uint8_t* row(std::int64_t index) const {
     return pixels.data() + index * pixels_per_row;
   }
   std::int32_t label(std::int64_t index) const {
     return labelled ? labels[static_cast<std::size_t>(index)] : 0;
+  }
+  // For the reader, right behind a row, while its pixels are in the cache.
+  void add_digest_of(std::int64_t index) {
+    const std::span pixels_of_row(row(index), static_cast<std::size_t>(pixels_per_row));
+    digests.push_back(digest_of(std::as_bytes(pixels_of_row)));
   }
 };
 

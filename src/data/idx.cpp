@@ -107,12 +107,14 @@ FileRows parse_idx(const SourceText& images, const SourceText* label_source,
   if (label_source != nullptr) {
     read_labels(*label_source, sizes[0], options.classes, range, rows);
   }
-  const auto bytes = static_cast<std::size_t>(rows.count * rows.pixels_per_row);
-  rows.pixels = ZeroedPages(bytes);
+  const auto row_bytes = static_cast<std::size_t>(rows.pixels_per_row);
+  rows.pixels = ZeroedPages(static_cast<std::size_t>(rows.count) * row_bytes);
   const std::size_t header_bytes = 4 * (1 + sizes.size());
-  const auto skipped = static_cast<std::size_t>(range.first * rows.pixels_per_row);
-  if (bytes > 0) {
-    std::memcpy(rows.pixels.data(), images.text().data() + header_bytes + skipped, bytes);
+  const char* from =
+      images.text().data() + header_bytes + static_cast<std::size_t>(range.first) * row_bytes;
+  for (std::int64_t i = 0; i < rows.count; ++i, from += row_bytes) {
+    std::memcpy(rows.pixels.data() + i * rows.pixels_per_row, from, row_bytes);
+    rows.add_digest_of(i);
   }
   return rows;
 }

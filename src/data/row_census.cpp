@@ -1,7 +1,6 @@
 #include "data/row_census.h"
 
 #include <algorithm>
-#include <cstring>
 #include <span>
 
 namespace lockstep {
@@ -10,7 +9,6 @@ namespace {
 
 constexpr std::size_t kValues = 256;
 constexpr std::size_t kDigestWords = 4;
-constexpr std::size_t kRecordHeadBytes = sizeof(std::uint64_t) + sizeof(std::int64_t);
 
 }  // namespace
 
@@ -18,8 +16,7 @@ RowCensus::RowCensus(const DataOptions& options)
     : shape_(options.shape),
       classes_(static_cast<std::size_t>(options.classes)),
       normalization_(options.normalization),
-      sums_(2 * classes_ + kValues * static_cast<std::size_t>(shape_.channels) + kDigestWords),
-      record_(kRecordHeadBytes + static_cast<std::size_t>(shape_.pixels())) {}
+      sums_(2 * classes_ + kValues * static_cast<std::size_t>(shape_.channels) + kDigestWords) {}
 
 void RowCensus::add(const FileRows& rows, std::int64_t index, Split split) {
   const std::size_t first = split == Split::kTraining ? 0 : classes_;
@@ -31,13 +28,11 @@ void RowCensus::add(const FileRows& rows, std::int64_t index, Split split) {
 }
 
 void RowCensus::add_digest(const FileRows& rows, std::int64_t index) {
-  const auto number = static_cast<std::uint64_t>(rows.first + index);
-  const std::int64_t label = rows.label(index);
-  std::memcpy(record_.data(), &number, sizeof(number));
-  std::memcpy(record_.data() + sizeof(number), &label, sizeof(label));
-  std::memcpy(record_.data() + kRecordHeadBytes, rows.row(index),
-              record_.size() - kRecordHeadBytes);
-  const Digest row = digest_of(record_);
+  const Digest& pixels = rows.digests[static_cast<std::size_t>(index)];
+  const std::array record = {static_cast<std::uint64_t>(rows.first + index),
+                             static_cast<std::uint64_t>(rows.label(index)), pixels.high,
+                             pixels.low};
+  const Digest row = digest_of(std::as_bytes(std::span(record)));
   row_digests_.high += row.high;
   row_digests_.low += row.low;
 }

@@ -42,8 +42,7 @@ class RowCensus {
   NormalizationKind normalization_;
   // [2 * classes] class counts, [channels * 256] pixel counts, [4] digest words.
   std::vector<std::int64_t> sums_;
-  std::vector<std::byte> record_;  // scratch: one row as the digest sees it
-  Digest row_digests_;             // the sum of the rows' digests, each word mod 2^64
+  Digest row_digests_;  // the sum of the rows' digests, each word mod 2^64
 };
 
 }  // namespace lockstep

@@ -1,6 +1,7 @@
 #include "lockstep/data/training_data.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "data/augmentation.h"
 #include "data/chunk_share.h"
@@ -35,13 +36,18 @@ std::vector<std::int64_t> deal_rows(Communicator& comm, const FileRows& rows, co
                                     RowCensus& census) {
   std::vector<std::int64_t> in_group(deal.groups(), 0);
   for (const std::int32_t label : rows.labels) ++in_group[deal.group_of(label)];
-  in_group = exclusive_scan(comm, in_group);
+  const std::vector<std::int64_t> before = exclusive_scan(comm, in_group);
+  std::vector<std::vector<std::int64_t>> positions;  // of the rows read here, by group
+  for (std::size_t group = 0; group < in_group.size(); ++group) {
+    positions.push_back(deal.positions(group, {before[group], before[group] + in_group[group]}));
+    in_group[group] = 0;
+  }
   std::vector<std::int64_t> places(static_cast<std::size_t>(rows.count));
   std::int64_t validation_rows = 0;
   for (std::int64_t i = 0; i < rows.count; ++i) {
     const std::size_t group = deal.group_of(rows.label(i));
     std::int64_t& place = places[static_cast<std::size_t>(i)];
-    place = deal.position(group, in_group[group]++);
+    place = positions[group][static_cast<std::size_t>(in_group[group]++)];
     census.add(rows, i, place < 0 ? Split::kValidation : Split::kTraining);
     if (place < 0) ++validation_rows;
   }
@@ -79,12 +85,24 @@ std::vector<Destination> destinations_of(std::span<const std::int64_t> places, c
 }  // namespace
 
 struct TrainingData::LaneRows {
-  ZeroedPages pixels;                  // [slots, shape.pixels()]
-  std::vector<std::int32_t> labels;    // [slots]
-  std::vector<std::uint64_t> numbers;  // [slots]
+  std::shared_ptr<ZeroedPages> pixels;      // of these rows and perhaps of others
+  std::vector<const std::uint8_t*> images;  // [slots], each [shape.pixels()]
+  std::vector<std::int32_t> labels;         // [slots]
+  std::vector<std::uint64_t> numbers;       // [slots]
 
-  LaneRows(std::size_t slots, std::size_t row_bytes)
-      : pixels(slots * row_bytes), labels(slots), numbers(slots) {}
+  explicit LaneRows(std::size_t slots) : images(slots), labels(slots), numbers(slots) {}
+
+  // Copies the row's pixels to this lane's; refers to them where it has none.
+  void keep(std::size_t slot, const RowView& row) {
+    images[slot] = row.pixels.data();
+    if (pixels) {
+      std::uint8_t* const copy = pixels->data() + slot * row.pixels.size();
+      std::copy(row.pixels.begin(), row.pixels.end(), copy);
+      images[slot] = copy;
+    }
+    labels[slot] = row.label;
+    numbers[slot] = row.number;
+  }
 };
 
 TrainingData::~TrainingData() = default;
@@ -96,7 +114,7 @@ TrainingData::TrainingData(Communicator& comm, const DataOptions& options, int l
       lanes_(lanes),
       seed_(seed),
       owned_(share_of(lanes, comm.world_size(), comm.rank())) {
-  const FileRows rows = read_rows(comm, options.train, options, Labels::kRequired);
+  FileRows rows = read_rows(comm, options.train, options, Labels::kRequired);
   std::vector<std::int64_t> class_counts = count_classes(rows, options.classes);
   comm.sum(class_counts);
   const Deal deal(class_counts, options.validation, seed);
@@ -112,11 +130,15 @@ TrainingData::TrainingData(Communicator& comm, const DataOptions& options, int l
       census.digest(),
       make_normalization(options.normalization, options.shape.channels, census.pixel_counts())};
 
+  // A single rank keeps the rows where they were parsed; others copy those of their
+  // lanes, since most of what they have parsed belongs to other ranks.
+  const bool alone = comm.world_size() == 1;
   const auto pixels = static_cast<std::size_t>(options.shape.pixels());
   for (std::int64_t lane = owned_.first; lane < owned_.last; ++lane) {
     const auto slots =
         static_cast<std::size_t>(places_below(deal.training_rows(), lanes, static_cast<int>(lane)));
-    lane_rows_.emplace_back(slots, pixels);
+    lane_rows_.emplace_back(slots);
+    if (!alone) lane_rows_.back().pixels = std::make_shared<ZeroedPages>(slots * pixels);
   }
   validation_ = empty_share(comm, deal.validation_rows(), options.shape, Labels::kRequired);
 
@@ -127,24 +149,29 @@ TrainingData::TrainingData(Communicator& comm, const DataOptions& options, int l
       keep_row(validation_, place - deal.training_rows() - validation_.first, row);
       return;
     }
-    LaneRows& lane = lane_rows_[static_cast<std::size_t>(place % lanes - owned_.first)];
-    const auto slot = static_cast<std::size_t>(place / lanes);
-    std::copy(row.pixels.begin(), row.pixels.end(), lane.pixels.data() + slot * pixels);
-    lane.labels[slot] = row.label;
-    lane.numbers[slot] = row.number;
+    lane_rows_[static_cast<std::size_t>(place % lanes - owned_.first)].keep(
+        static_cast<std::size_t>(place / lanes), row);
   });
+  if (alone) {
+    const auto parsed = std::make_shared<ZeroedPages>(std::move(rows.pixels));
+    for (LaneRows& lane : lane_rows_) lane.pixels = parsed;
+  }
 }
 
 std::int64_t TrainingData::steps_per_epoch(int global_batch) const {
   return (summary_.training_rows + global_batch - 1) / global_batch;
 }
 
+const TrainingData::LaneRows& TrainingData::rows_of(int lane) const {
+  if (!owned_.contains(lane)) {
+    fail_internal("rows of lane {}; expected one of [{}, {})", lane, owned_.first, owned_.last);
+  }
+  return lane_rows_[static_cast<std::size_t>(lane - owned_.first)];
+}
+
 void TrainingData::fill_batch(int lane, int epoch, std::int64_t step, int global_batch,
                               Batch& batch) const {
-  if (!owned_.contains(lane)) {
-    fail_internal("batch of lane {}; expected one of [{}, {})", lane, owned_.first, owned_.last);
-  }
-  const LaneRows& rows = lane_rows_[static_cast<std::size_t>(lane - owned_.first)];
+  const LaneRows& rows = rows_of(lane);
   const auto limit = [&](std::int64_t at_step) {
     return places_below(std::min(at_step * global_batch, summary_.training_rows), lanes_, lane);
   };
@@ -160,7 +187,7 @@ void TrainingData::fill_batch(int lane, int epoch, std::int64_t step, int global
   Augmenter augmenter(options_.shape);
   for (std::size_t i = 0; i < size; ++i) {
     const auto slot = order(static_cast<std::uint64_t>(places.first) + i);
-    const std::span<const std::uint8_t> image(rows.pixels.data() + slot * pixels, pixels);
+    const std::span<const std::uint8_t> image(rows.images[slot], pixels);
     const std::span sample = std::span(batch.images).subspan(i * pixels, pixels);
     batch.labels[i] = rows.labels[slot];
     batch.rows[i] = rows.numbers[slot];
@@ -172,6 +199,27 @@ void TrainingData::fill_batch(int lane, int epoch, std::int64_t step, int global
       normalize(image, options_.shape, summary_.normalization, sample);
     }
   }
+}
+
+std::int64_t TrainingData::lane_size(int lane) const {
+  return static_cast<std::int64_t>(rows_of(lane).numbers.size());
+}
+
+TrainingRow TrainingData::lane_row(int lane, std::int64_t slot) const {
+  const LaneRows& rows = rows_of(lane);
+  const auto at = static_cast<std::size_t>(slot);
+  const std::uint8_t* image = rows.images.at(at);
+  return {rows.numbers[at], rows.labels[at], {image, image + options_.shape.pixels()}};
+}
+
+std::vector<std::uint8_t> TrainingData::augmented(const TrainingRow& row, int epoch) const {
+  if (!options_.augmentation.any()) return row.pixels;
+  std::vector<float> image(row.pixels.size());
+  Augmenter(options_.shape)
+      .apply(row.pixels, draw_transform(options_.augmentation, seed_, row.number, epoch), image);
+  std::vector<std::uint8_t> pixels;
+  for (const float value : image) pixels.push_back(static_cast<std::uint8_t>(value + 0.5F));
+  return pixels;
 }
 
 }  // namespace lockstep

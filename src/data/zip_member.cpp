@@ -3,7 +3,7 @@
 #include <libdeflate.h>
 #include <zip.h>
 
-#include <cstring>
+#include <algorithm>
 #include <vector>
 
 #include "data/gzip.h"
@@ -107,7 +107,7 @@ void ZipMember::read(std::span<std::byte> out) const {
       fail_damaged();
     }
   } else if (packed.size() == out.size()) {
-    std::memcpy(out.data(), packed.data(), out.size());
+    std::copy(packed.begin(), packed.end(), out.begin());
   } else {
     fail_damaged();
   }

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <utility>
+
 #include "data/samples.h"
 #include "lockstep/data/row_share.h"
 #include "support/rank_test.h"
@@ -101,6 +104,123 @@ TEST(Csv, EveryValueAtEveryPlace) {
   }
 }
 
+// A 1 x `pixels` image, and its header.
+DataOptions strip(int pixels) {
+  DataOptions options = samples::options();
+  options.shape = {1, pixels, 1};
+  return options;
+}
+
+std::string strip_header(int pixels) {
+  std::string text;
+  for (int i = 0; i < pixels; ++i) text += fmt::format(",p{}", i);
+  return text;
+}
+
+TEST(Csv, RowsOfEveryLengthAtTheEndOfTheFile) {
+  const samples::SharedFolder folder(test_comm());
+  for (int pixels = 1; pixels <= 140; ++pixels) {
+    SCOPED_TRACE(pixels);
+    const DataOptions options = strip(pixels);
+    std::string zeros;
+    std::string mixed;
+    for (int i = 0; i < pixels; ++i) {
+      zeros += ",0";
+      mixed += fmt::format(",{}", i * 37 % 256);
+    }
+    const std::string end = std::array{"", "\n", "\r\n"}[static_cast<std::size_t>(pixels % 3)];
+    const std::string line_end = pixels % 3 == 2 ? "\r\n" : "\n";
+    const bool label_first = pixels % 2 == 0;
+    std::string text;
+    for (const auto& [label, row] :
+         {std::pair<std::string, std::string>{"label", strip_header(pixels)},
+          {"3", zeros},
+          {"6", mixed},
+          {"0", zeros},
+          {"5", mixed}}) {
+      if (!text.empty()) text += line_end;
+      text += label_first ? label + row : row.substr(1) + "," + label;
+    }
+    const RowShare share =
+        load(folder.write(fmt::format("{}.csv", pixels), text + end), Labels::kRequired, options);
+    ASSERT_EQ(share.total, 4);
+    if (share.size() == 0) continue;  // a chunk has more rows than the file
+    ASSERT_EQ(share.labels, (std::vector<std::int32_t>{3, 6, 0, 5}));
+    for (int i = 0; i < 4 * pixels; ++i) {
+      const int expected = i / pixels % 2 == 0 ? 0 : i % pixels * 37 % 256;
+      ASSERT_EQ(share.pixels[static_cast<std::size_t>(i)], expected) << i;
+    }
+  }
+}
+
+// Headers shorter than what a parser looks back at.
+TEST(Csv, TheShortestFiles) {
+  const samples::SharedFolder folder(test_comm());
+  const struct {
+    const char* text;
+    int pixels;
+    std::vector<std::uint8_t> expected;
+  } cases[] = {
+      {"p\n7", 1, {7}},
+      {"\n255\n0\n", 1, {255, 0}},
+      {",\n1,20", 2, {1, 20}},
+      {",\r\n1,20\r\n255,0\r\n", 2, {1, 20, 255, 0}},
+      {"a,\n00,007\n", 2, {0, 7}},
+      {"label,p\n6,255", 1, {255}},
+      {"p,label\n0,6\n12,0\n", 1, {0, 12}},
+  };
+  int number = 0;
+  for (const auto& each : cases) {
+    SCOPED_TRACE(each.text);
+    const RowShare share = load(folder.write(fmt::format("{}.csv", number++), each.text),
+                                Labels::kOptional, strip(each.pixels));
+    ASSERT_EQ(share.total, static_cast<std::int64_t>(each.expected.size()) / each.pixels);
+    if (share.size() > 0) {
+      EXPECT_EQ(share.pixels, each.expected);
+    }
+  }
+}
+
+TEST(Csv, AFaultAtEachPlaceOfARunOfZeros) {
+  const samples::SharedFolder folder(test_comm());
+  constexpr int kPixels = 50;
+  std::string zeros = "2";
+  for (int i = 0; i < kPixels; ++i) zeros += ",0";
+  const std::string rows = "label" + strip_header(kPixels) + "\n" + zeros + "\n" + zeros + "\n";
+  // Enough that the line is not among those parsed from a copy, at least on 1 rank.
+  std::string after;
+  for (int i = 0; i < 9; ++i) after += zeros + "\n";
+  const auto error = [&](const std::string& line) {
+    const std::string path = folder.write("zeros.csv", rows + line + "\n" + after);
+    const std::string message =
+        samples::error_of([&] { load(path, Labels::kRequired, strip(kPixels)); });
+    test_comm().barrier();  // the file is written anew
+    return message.starts_with(path) ? message.substr(path.size()) : message;
+  };
+  for (std::size_t i = 0; i < kPixels; ++i) {
+    const std::size_t place = 2 + 2 * i;
+    const auto with = [&](const char* field) {
+      return std::string(zeros).replace(place, 1, field);
+    };
+    const std::string where = fmt::format(":4:{}: column \"p{}\": ", place + 1, i);
+    const std::string expected = "expected a pixel from 0 to 255";
+    EXPECT_EQ(error(with("x")), where + "\"x\" is not a whole number; " + expected);
+    EXPECT_EQ(error(with("0 ")), where + "\"0 \" contains a space; " + expected);
+    EXPECT_EQ(error(with("256")), where + "\"256\" is out of range; " + expected);
+    EXPECT_EQ(error(with("0000")), where + "\"0000\" is out of range; " + expected);
+    EXPECT_EQ(error(with("")), where + "empty field; " + expected);
+    EXPECT_EQ(error(with("00")), "");
+    // The comma before the field gone, one too many, and the line cut there.
+    EXPECT_NE(error(std::string(zeros).erase(place - 1, 1)), "");
+    EXPECT_EQ(error(with("0,0")),
+              fmt::format(":4:{}: 52 columns, beyond \"p49\"; expected 51, as in the header",
+                          zeros.size() + 2));
+    EXPECT_EQ(error(zeros.substr(0, place - 1)),
+              fmt::format(":4:{}: {} columns, without \"p{}\"; expected 51, as in the header",
+                          place, i + 1, i));
+  }
+}
+
 // The text of `rows` rows with field `field` of row `row` replaced.
 struct Damage {
   int row;
@@ -164,6 +284,22 @@ TEST(Csv, EachFaultIsNamedWithItsPlace) {
               fmt::format("{}:{}:{}: column \"{}\": {}; {}", path, each.damage.row + 2, column,
                           each.column, each.seen, each.expected));
   }
+}
+
+TEST(Csv, LeadingZerosOfALabelAreNotTheFault) {
+  const samples::SharedFolder folder(test_comm());
+  DataOptions options = samples::options();
+  options.shape = {1, 2, 1};
+  const auto error = [&](const std::string& name, const std::string& row) {
+    const std::string path = folder.write(name, "label,a,b\n" + row + "\n");
+    return samples::error_of([&] { load(path, Labels::kRequired, options); }).substr(path.size());
+  };
+  EXPECT_EQ(error("zeros.csv", "006,0,256"),
+            ":2:7: column \"b\": \"256\" is out of range; expected a pixel from 0 to 255");
+  EXPECT_EQ(error("label.csv", "000007,0,0"),
+            ":2:1: column \"label\": \"000007\" is out of range; expected a label from 0 to 6");
+  EXPECT_EQ(error("pixel.csv", "6,0,0255"),
+            ":2:5: column \"b\": \"0255\" is out of range; expected a pixel from 0 to 255");
 }
 
 TEST(Csv, TheFirstFaultOfTheFileIsReported) {

@@ -36,8 +36,7 @@ void expect_whole_deal(const Counts& counts, const ValidationOptions& validation
   ASSERT_EQ(deal.groups(), groups.size());
   for (std::size_t group = 0; group < groups.size(); ++group) {
     std::int64_t of_group = 0;
-    for (std::int64_t i = 0; i < groups[group]; ++i) {
-      const std::int64_t position = deal.position(group, i);
+    for (const std::int64_t position : deal.positions(group, {0, groups[group]})) {
       if (position < 0) {
         ++of_group;
       } else {

@@ -23,6 +23,20 @@ TEST(Permutation, IsABijection) {
   }
 }
 
+TEST(Permutation, ImagesAreThoseOneByOne) {
+  for (const std::uint64_t size : {1, 2, 5, 16, 17, 64, 65, 997, 4097}) {
+    const Permutation permutation(size, philox_key(7, Purpose::kDeal), {3, 1, 0});
+    for (std::uint64_t first = 0; first < size; first += size / 3 + 1) {
+      std::vector<std::uint64_t> images(size - first);
+      permutation.images(first, images);
+      for (std::size_t i = 0; i < images.size(); ++i) {
+        ASSERT_EQ(images[i], permutation(first + i)) << "size " << size;
+      }
+    }
+  }
+  Permutation(5, philox_key(7, Purpose::kDeal), {3, 1, 0}).images(5, {});
+}
+
 TEST(Permutation, StaysInsideLargeSizes) {
   const std::uint64_t size = (std::uint64_t{1} << 40) - 3;
   const Permutation permutation(size, philox_key(7, Purpose::kDeal), {0, 0, 0});

@@ -108,6 +108,18 @@ TEST(Zip, MembersDeflatedAndStored) {
   expect_rows(load({path, "stored.csv", ""}), 300, Labels::kRequired);
 }
 
+TEST(Zip, AnEmptyMemberHasNoRows) {
+  const samples::SharedFolder folder(test_comm());
+  const std::string path =
+      write_zip(folder, "rows.zip", {{"deflated.csv", ""}, {"stored.csv", "", ZIP_CM_STORE}});
+  for (const std::string member : {"deflated.csv", "stored.csv"}) {
+    EXPECT_EQ(samples::error_of([&] {
+                load({path, member, ""});
+              }),
+              path + ":" + member + ":1:1: the file is empty; expected a header line and rows");
+  }
+}
+
 TEST(Zip, FaultsNameTheMember) {
   const samples::SharedFolder folder(test_comm());
   const std::string path =

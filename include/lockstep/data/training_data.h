@@ -37,13 +37,20 @@ struct DataSummary {
   Normalization normalization;
 };
 
+// A training row as it stands in the source.
+struct TrainingRow {
+  std::uint64_t number = 0;  // from 0
+  std::int32_t label = 0;
+  std::vector<std::uint8_t> pixels;  // [shape.pixels()]
+};
+
 class TrainingData {
  public:
   // Collective: reads options.train, deals, and sends each row to the rank that
   // owns its lane: rank r owns lanes share_of(lanes, world_size, r). Errors (2,
   // agreed) name file, line and column.
   TrainingData(Communicator& comm, const DataOptions& options, int lanes, std::uint64_t seed);
-  ~TrainingData();
+  virtual ~TrainingData();
   TrainingData(TrainingData&& other) noexcept;
 
   // Local, below; const and safe from any thread.
@@ -54,10 +61,20 @@ class TrainingData {
 
   // The samples of owned lane `lane` in step `step` of `epoch` (both from 0),
   // augmented and normalized. Its arithmetic does not depend on who calls.
-  void fill_batch(int lane, int epoch, std::int64_t step, int global_batch, Batch& batch) const;
+  virtual void fill_batch(int lane, int epoch, std::int64_t step, int global_batch,
+                          Batch& batch) const;
+
+  // Rows of owned lane `lane`, by class in a stratified split, and one of them.
+  std::int64_t lane_size(int lane) const;
+  TrainingRow lane_row(int lane, std::int64_t slot) const;
+  // The pixels of `row` as trained on in `epoch` (from 0), before normalization,
+  // rounded.
+  std::vector<std::uint8_t> augmented(const TrainingRow& row, int epoch) const;
 
  private:
   struct LaneRows;
+
+  const LaneRows& rows_of(int lane) const;
 
   DataOptions options_;
   int lanes_;
