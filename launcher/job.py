@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Commands whose work is shared between ranks.
-PARALLEL_COMMANDS = ("train", "evaluate", "predict", "submit", "bench", "verify")
+PARALLEL_COMMANDS = ("train", "evaluate", "predict", "submit", "bench", "verify", "report")
 DEFAULT_LANES = 4  # of an experiment that does not say
 EXPERIMENT_SUFFIXES = (".textproto", ".txtpb", ".pbtxt", ".prototxt")
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from job import name_of
 
 EXIT_PEER = 4
 EXIT_RESTART = 75
+SHARED_MEMORY = "/dev/shm"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 
@@ -127,6 +129,16 @@ class Supervisor:
 
     def run(self, words: list[str]) -> Attempt:
         """Runs the words to their end."""
+        variable = "OMPI_MCA_btl_vader_backing_directory"
+        if variable in self._env or not os.access(SHARED_MEMORY, os.W_OK):
+            return self._run(words, self._env)
+        # An mpirun that is killed leaves the files of its ranks' messages.
+        with tempfile.TemporaryDirectory(
+            prefix="lockstep-", dir=SHARED_MEMORY, ignore_cleanup_errors=True
+        ) as folder:
+            return self._run(words, self._env | {variable: folder})
+
+    def _run(self, words: list[str], env: dict[str, str]) -> Attempt:
         # mpirun stops the ranks at TERM, the program alone would save once more.
         self._hardest = signal.SIGTERM if words[0] == "mpirun" else signal.SIGKILL
         # The ranks must not outlive a launcher that was killed.
@@ -136,7 +148,7 @@ class Supervisor:
         # A session of its own keeps the terminal's Ctrl-C away: mpirun would kill the
         # ranks before they can save.
         process = subprocess.Popen(
-            words, env=self._env, stdin=subprocess.DEVNULL, start_new_session=True,
+            words, env=env, stdin=subprocess.DEVNULL, start_new_session=True,
             stderr=subprocess.PIPE if self._listen else None,
         )
         self._process = process

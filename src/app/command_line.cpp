@@ -113,6 +113,17 @@ void add_verify(CLI::App& app, CommandLine& line) {
   verify->callback([&line] { line.command = Command::kVerify; });
 }
 
+void add_report(CLI::App& app, CommandLine& line) {
+  CLI::App* report = app.add_subcommand(
+      "report", "Write the report of a run as an HTML page with pictures, or compare runs");
+  report->add_option("RUN", line.runs, "Run folders; several are compared")->required();
+  report->add_option("--out", line.out,
+                     "Folder of the report (default: the run folder); file of a comparison "
+                     "(default: compare.html)");
+  add_threads(report, line);
+  report->callback([&line] { line.command = Command::kReport; });
+}
+
 }  // namespace
 
 CommandLine parse_command_line(int argc, const char* const* argv) {
@@ -129,6 +140,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   add_bench(app, line);
   add_inspect(app, line);
   add_verify(app, line);
+  add_report(app, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

@@ -7,7 +7,17 @@
 
 namespace lockstep {
 
-enum class Command { kTrain, kEvaluate, kPredict, kSubmit, kBench, kInspect, kVerify, kHelp };
+enum class Command {
+  kTrain,
+  kEvaluate,
+  kPredict,
+  kSubmit,
+  kBench,
+  kInspect,
+  kVerify,
+  kReport,
+  kHelp
+};
 
 struct CommandLine {
   Command command = Command::kHelp;
@@ -20,11 +30,12 @@ struct CommandLine {
   bool print_config = false;
   bool dry_run = false;
 
-  std::string checkpoint;  // evaluate, predict, submit, inspect; verify: a run folder
-  std::string data;        // file; empty for the experiment's own
-  std::string member;      // of a zip
-  std::string labels;      // IDX labels
-  std::string out;         // file to write; empty for none
+  std::string checkpoint;         // evaluate, predict, submit, inspect; verify: a run folder
+  std::string data;               // file; empty for the experiment's own
+  std::string member;             // of a zip
+  std::string labels;             // IDX labels
+  std::vector<std::string> runs;  // report: run folders
+  std::string out;  // file to write, or report's folder; empty for none, or the default
   bool json = false;
   int steps = 100;         // bench: measured
   std::int64_t from = -1;  // verify: steps; -1: first and last checkpoint

@@ -8,9 +8,11 @@
 #include <cstdio>
 #include <exception>
 #include <memory>
+#include <string_view>
 
 #include "app/command_line.h"
 #include "app/commands.h"
+#include "app/resume.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/log.h"
@@ -44,6 +46,8 @@ int run_command(Communicator& comm, const CommandLine& line) {
       return run_inspect(comm, line);
     case Command::kVerify:
       return run_verify(comm, line);
+    case Command::kReport:
+      return run_report(comm, line);
     case Command::kHelp:
       if (comm.rank() == 0) fmt::print("{}", line.help);
       return 0;
@@ -85,6 +89,9 @@ int run(int argc, char** argv) {
 }  // namespace lockstep
 
 int main(int argc, char** argv) {
+  // At once: loading MPI and the data takes a while, and a training that is asked to end
+  // then shall save and say so.
+  if (argc > 1 && std::string_view(argv[1]) == "train") lockstep::watch_signals();
   lockstep::keep_freed_memory();
   return lockstep::run(argc, argv);
 }

@@ -55,29 +55,35 @@ void remove_run(const fs::path& run_dir) {
   }
 }
 
+[[noreturn]] void fail_without_checkpoint(const std::string& resume) {
+  fail_usage(
+      "--resume {}: there is no whole checkpoint; give a run folder or a checkpoint "
+      "folder, auto or never",
+      resume);
+}
+
 StartPoint find_on_root(const Experiment& experiment, const std::string& run_dir,
-                        const std::string& resume) {
+                        const std::string& resume, RunLock& lock) {
   StartPoint start{run_dir, {}};
+  const bool by_path = resume != "auto" && resume != "never";
+  const bool at_checkpoint = by_path && is_checkpoint(resume);
+  if (by_path) {
+    start.run_dir =
+        at_checkpoint ? fs::canonical(resume).parent_path().parent_path() : fs::path(resume);
+  }
+  if (start.run_dir.empty()) return start;
+  if (by_path && !fs::exists(start.run_dir / "checkpoints")) fail_without_checkpoint(resume);
+  lock.take(start.run_dir);
   if (resume == "never") {
-    if (!run_dir.empty()) remove_run(run_dir);
+    remove_run(start.run_dir);
     return start;
   }
-  const bool by_path = resume != "auto";
-  if (by_path && is_checkpoint(resume)) {
-    start.run_dir = fs::canonical(resume).parent_path().parent_path();
+  if (at_checkpoint) {
     start.files = read_checkpoint(fs::canonical(resume));
-  } else {
-    if (by_path) start.run_dir = resume;
-    if (start.run_dir.empty()) return start;
-    const auto latest = CheckpointStore(start.run_dir).find_latest();
-    if (latest) start.files = latest->files;
+  } else if (const auto latest = CheckpointStore(start.run_dir).find_latest()) {
+    start.files = latest->files;
   }
-  if (by_path && start.files.empty()) {
-    fail_usage(
-        "--resume {}: there is no whole checkpoint; give a run folder or a checkpoint "
-        "folder, auto or never",
-        resume);
-  }
+  if (by_path && start.files.empty()) fail_without_checkpoint(resume);
   if (start.files.empty()) return start;
   check_experiment(experiment, start.run_dir);
   // The run may have been killed between a best checkpoint and its link.
@@ -109,10 +115,12 @@ CheckpointFiles share_files(Communicator& comm, const CheckpointFiles& files) {
 }
 
 StartPoint find_start(Communicator& comm, const Experiment& experiment, const std::string& run_dir,
-                      const std::string& resume) {
+                      const std::string& resume, RunLock& lock) {
   StartPoint start;
   agree(comm, [&] {
-    if (comm.rank() == 0) start = find_on_root(experiment, run_dir, resume);
+    if (comm.rank() != 0) return;
+    comm.begin_long_work("looking for a checkpoint");
+    start = find_on_root(experiment, run_dir, resume, lock);
   });
   start.run_dir = broadcast_text(comm, start.run_dir.string(), 0);
   start.files = share_files(comm, start.files);

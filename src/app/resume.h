@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 
+#include "app/run_lock.h"
 #include "lockstep/checkpoint/checkpoint_folder.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/config/experiment.h"
@@ -17,16 +18,18 @@ struct StartPoint {
 
 // Collective. `resume` is "auto" (go on where `run_dir` holds a whole checkpoint),
 // "never" (begin anew; what `run_dir` holds is removed) or the path of a run
-// folder or checkpoint folder. Errors (2, agreed): nothing to resume at that path;
-// an experiment that differs from the run's in more than what may change, the
-// fields named.
+// folder or checkpoint folder. Rank 0 takes `lock` before it looks into the run
+// folder. Errors (2, agreed): nothing to resume at that path; another job in that
+// folder; an experiment that differs from the run's in more than what may change,
+// the fields named; a checkpoint of a newer version.
 StartPoint find_start(Communicator& comm, const Experiment& experiment, const std::string& run_dir,
-                      const std::string& resume);
+                      const std::string& resume, RunLock& lock);
 
 // Collective: the files of a checkpoint that rank 0 has, on every rank.
 CheckpointFiles share_files(Communicator& comm, const CheckpointFiles& files);
 
-// Sets a flag at USR1, TERM and INT; the second INT or TERM ends the process.
+// From now on USR1, TERM and INT set a flag; the second INT or TERM ends the process.
+// Before MPI starts, so that no signal is too early.
 void watch_signals();
 bool signal_came();
 

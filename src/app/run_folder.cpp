@@ -59,7 +59,7 @@ std::string environment_json(const Communicator& comm, const std::vector<std::st
 }  // namespace
 
 std::filesystem::path make_run_folder(Communicator& comm, const Experiment& experiment,
-                                      const std::string& wanted, int workers) {
+                                      const std::string& wanted, int workers, RunLock& lock) {
   const std::vector<std::string> hosts = gather_texts(comm, host_name());
   std::string name = wanted;
   agree(comm, [&] {
@@ -68,9 +68,8 @@ std::filesystem::path make_run_folder(Communicator& comm, const Experiment& expe
     for (int again = 2; wanted.empty() && fs::exists(folder); ++again) {
       folder = fmt::format("{}-{}", default_folder(experiment).string(), again);
     }
-    std::error_code error;
-    fs::create_directories(folder / "logs", error);
-    if (error) fail_usage("{}: cannot be made: {}", folder.string(), error.message());
+    lock.take(folder);
+    fs::create_directories(folder / "logs");
     fs::create_directories(folder / "checkpoints");
     write_file_atomically(folder / "experiment.textproto", to_text(experiment));
     write_file_atomically(folder / "environment.json", environment_json(comm, hosts, workers));

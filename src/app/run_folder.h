@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 
+#include "app/run_lock.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/config/experiment.h"
 
@@ -11,8 +12,9 @@ namespace lockstep {
 
 // Collective: makes the folder that `wanted` names, or models/<name>/<UTC
 // time>-<first 8 digits of the experiment's digest> below LOCKSTEP_ROOT; writes
-// experiment.textproto and environment.json; opens logs/rank-N.log on each rank.
+// experiment.textproto and environment.json; opens logs/rank-N.log on each rank. Rank 0
+// takes `lock` where it does not have it yet.
 std::filesystem::path make_run_folder(Communicator& comm, const Experiment& experiment,
-                                      const std::string& wanted, int workers);
+                                      const std::string& wanted, int workers, RunLock& lock);
 
 }  // namespace lockstep

@@ -1,13 +1,17 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "app/commands.h"
 #include "app/resume.h"
 #include "app/run_folder.h"
+#include "app/run_lock.h"
+#include "app/run_report.h"
 #include "app/trained_model.h"
 #include "lockstep/callbacks/make_callbacks.h"
 #include "lockstep/core/error.h"
@@ -39,12 +43,29 @@ void print_outcome(const TrainResult& result, const fs::path& run_dir) {
                (best_link(run_dir) / "weights.safetensors").string(), result.best_epoch + 1);
   }
   fmt::print(
-      "reports      evaluation.json, classification_report.txt, metrics.jsonl\n"
+      "reports      report.html, evaluation.json, classification_report.txt, metrics.jsonl\n"
       "weights xxh3:{}\n",
       result.weights_digest.hex());
 }
 
+// Mean seconds of a step on each rank.
+std::string times_json(const TrainResult& result) {
+  nlohmann::ordered_json json;
+  json["steps"] = result.steps_run;
+  const auto steps = static_cast<double>(std::max<std::int64_t>(result.steps_run, 1));
+  for (const StepTimes& times : result.times_by_rank) {
+    json["by_rank"].push_back({{"data", times.data / steps},
+                               {"forward", times.forward / steps},
+                               {"backward", times.backward / steps},
+                               {"wait", times.wait / steps},
+                               {"sum", times.sum / steps},
+                               {"update", times.update / steps}});
+  }
+  return json.dump(2) + "\n";
+}
+
 void write_reports(const TrainResult& result, const fs::path& run_dir) {
+  if (result.steps_run > 0) write_file_atomically(run_dir / "times.json", times_json(result));
   write_file_atomically(run_dir / "evaluation.json", evaluation_json(result.validation));
   write_file_atomically(
       run_dir / "classification_report.txt",
@@ -60,7 +81,6 @@ int run_train(Communicator& comm, const CommandLine& line) {
     if (root) fmt::print("{}", to_text(experiment));
     return 0;
   }
-  watch_signals();  // before the long work: a signal that comes early is not lost
   const TrainingData data = load_training_data(comm, experiment);
   if (root) fmt::print("{}\n", model_table(*network));
   if (line.dry_run) {
@@ -71,8 +91,9 @@ int run_train(Communicator& comm, const CommandLine& line) {
     return 0;
   }
   const int threads = worker_count(comm, line.threads);
-  StartPoint start = find_start(comm, experiment, line.run_dir, line.resume);
-  const fs::path run_dir = make_run_folder(comm, experiment, start.run_dir.string(), threads);
+  RunLock lock;
+  StartPoint start = find_start(comm, experiment, line.run_dir, line.resume, lock);
+  const fs::path run_dir = make_run_folder(comm, experiment, start.run_dir.string(), threads, lock);
   if (root && !start.files.empty()) fmt::print("going on in {}\n", run_dir.string());
   Workers workers(threads, prepare_worker_thread);
   auto callbacks = make_callbacks(experiment.callbacks, experiment.train.log_every_steps,
@@ -89,8 +110,14 @@ int run_train(Communicator& comm, const CommandLine& line) {
     return static_cast<int>(ExitCode::kRestart);
   }
   agree(comm, [&] {
-    if (root) write_reports(result, run_dir);
+    if (!root) return;
+    comm.begin_long_work("writing the reports");
+    write_reports(result, run_dir);
   });
+  write_report(comm,
+               {experiment, *network, data, result.validation, result.validation_logits,
+                result.weights_digest, run_dir},
+               run_dir);
   if (root) print_outcome(result, run_dir);
   return 0;
 }

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <utility>
 
 #include "lockstep/core/error.h"
 
@@ -27,10 +28,10 @@ bool is_kept(const std::string& line, const RunEvent& event) {
   return json["kind"] != "epoch" || json["epoch"] <= event.first_epoch;
 }
 
-void cut_off(const fs::path& path, const RunEvent& event) {
-  if (!fs::exists(path)) return;
-  const std::string content = read_file(path);
-  std::istringstream lines(content);
+// `unwritten` is what should follow in the file.
+void cut_off(const fs::path& path, const std::string& unwritten, const RunEvent& event) {
+  const std::string content = fs::exists(path) ? read_file(path) : "";
+  std::istringstream lines(content + unwritten);
   std::string kept;
   for (std::string line; std::getline(lines, line);) {
     if (is_kept(line, event)) kept += line + '\n';
@@ -40,14 +41,18 @@ void cut_off(const fs::path& path, const RunEvent& event) {
 
 }  // namespace
 
-MetricsLog::~MetricsLog() {
+MetricsLog::~MetricsLog() { close(); }
+
+void MetricsLog::close() {
   if (file_ >= 0) ::close(file_);
+  file_ = -1;
 }
 
 void MetricsLog::on_run_begin(const RunEvent& event) {
   if (event.run_dir.empty()) return;
+  close();
   path_ = fs::path(event.run_dir) / "metrics.jsonl";
-  cut_off(path_, event);
+  cut_off(path_, std::exchange(unwritten_, {}), event);
   file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (file_ < 0)
     fail_internal("{}: open for appending failed: {}", path_.string(), std::strerror(errno));

@@ -27,6 +27,20 @@ std::string utc_now() {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
 }
 
+std::string state_after(RunOutcome outcome) {
+  switch (outcome) {
+    case RunOutcome::kDone:
+      return "done";
+    case RunOutcome::kSaved:
+      return "saved";
+    case RunOutcome::kDiverged:
+      return "diverged";
+    case RunOutcome::kFailed:
+      return "failed";
+  }
+  return "failed";
+}
+
 std::string host_name() {
   std::array<char, 256> name{};
   ::gethostname(name.data(), name.size() - 1);
@@ -62,11 +76,13 @@ Directive StatusFile::on_epoch_end(const EpochEvent& event) {
 }
 
 void StatusFile::on_run_end(const EndEvent& event) {
-  epoch_ = event.epochs;
+  if (event.outcome == RunOutcome::kDone) {
+    epoch_ = event.epochs;
+    eta_seconds_ = 0;
+  }
   step_ = event.step;
   reason_ = event.reason;
-  eta_seconds_ = 0;
-  write("done");
+  write(state_after(event.outcome));
 }
 
 void StatusFile::write(const std::string& state) {

@@ -24,6 +24,7 @@ struct Entry {
 std::string manifest_of(const CheckpointFiles& files) {
   nlohmann::ordered_json json;
   json["format"] = kCheckpointFormat;
+  json["files"] = nlohmann::ordered_json::object();
   for (const auto& [name, content] : files) {
     json["files"][name] = {{"bytes", content.size()}, {"xxh3", digest_of(content).hex()}};
   }
@@ -32,7 +33,15 @@ std::string manifest_of(const CheckpointFiles& files) {
   return json.dump(2) + "\n";
 }
 
-std::map<std::string, Entry> read_manifest(const fs::path& folder) {
+// The JSON library would cut a fraction off and wrap a number that does not fit.
+std::uint64_t natural(const nlohmann::ordered_json& json, const fs::path& manifest) {
+  if (json.is_number_unsigned()) return json.get<std::uint64_t>();
+  fail_usage("{}: {} where a whole number of at least 0 is expected", manifest.string(),
+             json.dump());
+}
+
+// The manifest of a folder, of any format: those of later formats keep the digest.
+nlohmann::ordered_json whole_manifest(const fs::path& folder) {
   const fs::path path = folder / kManifest;
   if (file_bytes(path) > kMaxManifestBytes) fail_usage("{}: too large", path.string());
   try {
@@ -44,17 +53,29 @@ std::map<std::string, Entry> read_manifest(const fs::path& folder) {
     if (digest != digest_of(json.dump(2)).hex()) {
       fail_usage("{}: its digest is not that of its text", path.string());
     }
-    const int format = json.at("format").get<int>();
-    if (format != kCheckpointFormat) {
-      fail_usage("{}: format {}; this program reads format {}", path.string(), format,
-                 kCheckpointFormat);
+    return json;
+  } catch (const nlohmann::json::exception&) {
+    fail_usage("{}: is not the manifest of a checkpoint", path.string());
+  }
+}
+
+std::map<std::string, Entry> read_manifest(const fs::path& folder) {
+  const fs::path path = folder / kManifest;
+  try {
+    const auto json = whole_manifest(folder);
+    const std::uint64_t format = natural(json.at("format"), path);
+    if (format > kCheckpointFormat) {
+      fail_usage("{}: written by a newer Lockstep, format {}; this one reads up to {}",
+                 folder.string(), format, kCheckpointFormat);
     }
+    if (format < 1) fail_usage("{}: format {}; expected 1 or more", path.string(), format);
     std::map<std::string, Entry> entries;
+    if (!json.at("files").is_object()) fail_usage("{}: its files have no names", path.string());
     for (const auto& [name, entry] : json.at("files").items()) {
       if (name.empty() || name.find('/') != std::string::npos) {
         fail_usage("{}: bad file name \"{}\"", path.string(), name);
       }
-      entries[name] = {entry.at("bytes").get<std::uint64_t>(), entry.at("xxh3").get<std::string>()};
+      entries[name] = {natural(entry.at("bytes"), path), entry.at("xxh3").get<std::string>()};
     }
     return entries;
   } catch (const nlohmann::json::exception&) {
@@ -76,6 +97,16 @@ void put_in_place(const fs::path& temporary, const fs::path& folder) {
 
 fs::path checkpoint_folder(const fs::path& run_dir, std::int64_t step) {
   return run_dir / "checkpoints" / fmt::format("step-{:08}", step);
+}
+
+bool is_of_newer_format(const fs::path& folder) {
+  try {
+    return natural(whole_manifest(folder).at("format"), folder / kManifest) > kCheckpointFormat;
+  } catch (const Error&) {
+    return false;
+  } catch (const nlohmann::json::exception&) {
+    return false;  // a format that is no number
+  }
 }
 
 fs::path best_link(const fs::path& run_dir) { return run_dir / "checkpoints" / "best"; }

@@ -75,6 +75,7 @@ std::optional<FoundCheckpoint> CheckpointStore::find_latest() const {
     try {
       return FoundCheckpoint{step, read_checkpoint(folder)};
     } catch (const Error& error) {
+      if (is_of_newer_format(folder)) throw;
       set_aside(folder, error.what());
     }
   }

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
@@ -62,17 +63,15 @@ Entry read_entry(const std::string& name, const Json& value) {
 
 // Duplicate keys, which the JSON library would silently drop.
 Json parse_strictly(const std::string& header) {
-  std::vector<std::vector<std::string>> keys;
+  std::vector<std::set<std::string>> keys;
   const auto watch = [&](int, Json::parse_event_t event, Json& parsed) {
     if (event == Json::parse_event_t::object_start) keys.emplace_back();
     if (event == Json::parse_event_t::object_end) keys.pop_back();
     if (event == Json::parse_event_t::key) {
       const auto key = parsed.get<std::string>();
-      auto& seen = keys.back();
-      if (std::find(seen.begin(), seen.end(), key) != seen.end()) {
+      if (!keys.back().insert(key).second) {
         fail_usage("the header has the key \"{}\" twice", key);
       }
-      seen.push_back(key);
     }
     return true;
   };
@@ -164,7 +163,8 @@ void SafetensorsFile::parse_header(const std::string& header, std::size_t data_b
     fail_usage("the tensors take {} bytes, but {} follow the header", expected, data_bytes);
   }
   values_.resize(data_bytes / sizeof(float));
-  std::memcpy(values_.data(), content_.data() + (content_.size() - data_bytes), data_bytes);
+  std::copy_n(content_.data() + (content_.size() - data_bytes), data_bytes,
+              reinterpret_cast<char*>(values_.data()));
   for (Entry& entry : entries) {
     const auto values = std::span<const float>(values_).subspan(
         static_cast<std::size_t>(entry.begin) / sizeof(float),

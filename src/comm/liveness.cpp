@@ -66,6 +66,7 @@ Liveness::Liveness(std::unique_ptr<SharedWindow> window, int places, int place, 
       place_(place),
       soft_seconds_(limit_from("LOCKSTEP_SOFT_LIMIT_SECONDS", 20)),
       hard_seconds_(limit_from("LOCKSTEP_HARD_LIMIT_SECONDS", 60)),
+      long_work_seconds_(limit_from("LOCKSTEP_LONG_WORK_LIMIT_SECONDS", 10 * hard_seconds_)),
       seen_at_(Clock::now()),
       looked_at_(seen_at_) {
   for (int i = 0; i < places; ++i) {
@@ -121,8 +122,10 @@ void Liveness::look() {
   const bool was_stopped = now - looked_at_ > kFrozenAfter;  // so it knows nothing of the others
   looked_at_ = now;
   const std::int64_t count = mine_->count;
-  if (was_stopped || count != seen_count_ || !mine_->waiting || long_work_announced()) {
+  const bool long_work = long_work_goes_on();
+  if (was_stopped || count != seen_count_ || !mine_->waiting || long_work != seen_long_work_) {
     seen_count_ = count;
+    seen_long_work_ = long_work;
     seen_at_ = now;
     warned_ = false;
     return;
@@ -137,8 +140,12 @@ void Liveness::follow_beats() {
   }
 }
 
+bool Liveness::is_frozen(std::size_t place) const {
+  return Clock::now() - beats_[place].at > kFrozenAfter;
+}
+
 bool Liveness::is_late(std::size_t place) const {
-  return notes_[place]->count < mine_->count || Clock::now() - beats_[place].at > kFrozenAfter;
+  return notes_[place]->count < mine_->count || is_frozen(place);
 }
 
 void Liveness::find_dead() {
@@ -151,12 +158,14 @@ void Liveness::find_dead() {
 }
 
 void Liveness::find_late(double waited_seconds) {
-  if (waited_seconds >= soft_seconds_ && !warned_) {
+  const double soft = seen_long_work_ ? hard_seconds_ : soft_seconds_;
+  const double hard = seen_long_work_ ? long_work_seconds_ : hard_seconds_;
+  if (waited_seconds >= soft && !warned_) {
     warned_ = true;
     spdlog::warn("waiting for {:.0f} s in: {}; late: {}", waited_seconds, mine_->operation.data(),
                  late_ranks());
   }
-  if (waited_seconds < hard_seconds_) return;
+  if (waited_seconds < hard) return;
   end_job(fmt::format("waited {:.0f} s in: {}; late: {}", waited_seconds, mine_->operation.data(),
                       late_ranks()));
 }
@@ -173,9 +182,9 @@ std::string Liveness::late_ranks() const {
   return text.empty() ? "no rank of this node, so a rank of another one or the network" : text;
 }
 
-bool Liveness::long_work_announced() const {
-  for (const Note* note : notes_) {
-    if (note->long_work) return true;
+bool Liveness::long_work_goes_on() const {
+  for (std::size_t i = 0; i < notes_.size(); ++i) {
+    if (notes_[i]->long_work && !is_frozen(i)) return true;
   }
   return false;
 }

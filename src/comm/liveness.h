@@ -9,7 +9,9 @@
 // still: their process is stopped.
 //
 // LOCKSTEP_SOFT_LIMIT_SECONDS (20) and LOCKSTEP_HARD_LIMIT_SECONDS (60) set the
-// limits; past the soft one a line goes to the log.
+// limits; past the soft one a line goes to the log. While a rank does work that it
+// announced as long, and its process is not stopped, the hard limit is the soft one and
+// LOCKSTEP_LONG_WORK_LIMIT_SECONDS (10 times the hard limit) the hard one.
 #pragma once
 
 #include <atomic>
@@ -39,7 +41,7 @@ class Liveness {
   void begin_wait(const char* operation);
   void end_wait();
   // By the main thread: begins work of this rank alone that may take long; until
-  // its next begin_wait() nobody calls it late.
+  // its next begin_wait() the limit for long work holds for those that wait.
   void begin_long_work(const char* operation);
   // By the main thread: this rank leaves in order; its end is no fault.
   void say_goodbye();
@@ -50,11 +52,12 @@ class Liveness {
   void watch();
   void look();
   void follow_beats();
+  bool is_frozen(std::size_t place) const;
   bool is_late(std::size_t place) const;
   void find_dead();
   void find_late(double waited_seconds);
   std::string late_ranks() const;
-  bool long_work_announced() const;
+  bool long_work_goes_on() const;
   [[noreturn]] void end_job(const std::string& message);
 
   std::unique_ptr<SharedWindow> window_;
@@ -68,8 +71,10 @@ class Liveness {
   int place_;
   double soft_seconds_;
   double hard_seconds_;
+  double long_work_seconds_;
   bool warned_ = false;
   std::int64_t seen_count_ = -1;
+  bool seen_long_work_ = false;
   Clock::time_point seen_at_;
   Clock::time_point looked_at_;
   std::mutex mutex_;

@@ -221,6 +221,7 @@ TrainOptions read_train(const proto::Experiment& from) {
   if (training.has_epochs()) to.epochs = training.epochs();
   if (training.has_clip_norm()) to.clip_norm = training.clip_norm();
   if (training.has_label_smoothing()) to.label_smoothing = training.label_smoothing();
+  if (training.has_ema_decay()) to.ema_decay = training.ema_decay();
   if (training.has_log_every_steps()) to.log_every_steps = training.log_every_steps();
   to.optimizer = read(from.optimizer());
   to.schedule = read(from.schedule());

@@ -211,6 +211,7 @@ void check_training(const ParallelOptions& parallel, const TrainOptions& train) 
   check_at_least("training.epochs", train.epochs, 1);
   check_at_least("training.clip_norm", train.clip_norm, 0);
   check_fraction("training.label_smoothing", train.label_smoothing);
+  check_fraction("training.ema_decay", train.ema_decay);
   check_at_least("training.log_every_steps", train.log_every_steps, 1);
   std::visit([](const auto& each) { check_optimizer(each); }, train.optimizer);
   std::visit([&train](const auto& each) { check_schedule(each, train.epochs); }, train.schedule);

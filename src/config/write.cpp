@@ -145,6 +145,7 @@ void write(const TrainOptions& from, proto::Experiment& to) {
   training.set_epochs(from.epochs);
   training.set_clip_norm(from.clip_norm);
   training.set_label_smoothing(from.label_smoothing);
+  training.set_ema_decay(from.ema_decay);
   training.set_log_every_steps(from.log_every_steps);
   std::visit([&to](const auto& each) { write(each, *to.mutable_optimizer()); }, from.optimizer);
   std::visit([&to](const auto& each) { write(each, *to.mutable_schedule()); }, from.schedule);

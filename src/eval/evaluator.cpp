@@ -64,12 +64,17 @@ std::vector<float> Evaluator::logits(const Weights& weights, const RowShare& row
 
 Evaluation Evaluator::evaluate(Communicator& comm, const Weights& weights, const RowShare& rows,
                                const std::vector<std::string>& class_names) {
+  return evaluate(comm, logits(weights, rows), rows, class_names);
+}
+
+Evaluation Evaluator::evaluate(Communicator& comm, std::span<const float> logits,
+                               const RowShare& rows,
+                               const std::vector<std::string>& class_names) const {
   const auto classes = static_cast<std::size_t>(network_.classes());
-  const std::vector<float> all_logits = logits(weights, rows);
   std::vector<std::int64_t> confusion(classes * classes, 0);
   std::vector<double> chunk_losses(static_cast<std::size_t>(rows.chunks()), 0.0);
   for (std::size_t row = 0; row < static_cast<std::size_t>(rows.size()); ++row) {
-    const auto of_row = std::span(all_logits).subspan(row * classes, classes);
+    const auto of_row = logits.subspan(row * classes, classes);
     const auto predicted =
         static_cast<std::size_t>(std::max_element(of_row.begin(), of_row.end()) - of_row.begin());
     ++confusion[static_cast<std::size_t>(rows.labels[row]) * classes + predicted];

@@ -26,18 +26,21 @@ class Loop {
 
   void resume();
   void load(const CheckpointFiles& files);
+  void go_back();
   void announce();
   void run_epoch();
   void run_step();
-  void check_finite(const StepSum& sum);
+  void take_in(const StepSum& sum);
+  std::string where_not_finite();
   void log_step();
   void obey(const StepSum& sum);
   void end_epoch();
   Directive ask_callbacks(const EpochEvent& event);
   void save(AsBest best);
   bool save_is_due() const;
-  void restore_best();
+  Weights result_weights() const;
   TrainResult finish();
+  void end(RunOutcome outcome, const std::string& reason, const Digest& weights_digest);
 
   float learning_rate(std::int64_t step) const;
   double mean_loss() const;
@@ -57,8 +60,11 @@ class Loop {
   std::unique_ptr<CheckpointWriter> writer_;  // on rank 0, with a run folder
 
   LoopState at_;
-  std::vector<float> best_;  // weights of at_.best_epoch
+  std::vector<float> best_;     // weights of at_.best_epoch
+  CheckpointFiles last_;        // the last checkpoint, to go back to; the same on every rank
+  std::int64_t last_step_ = 0;  // of which step it is
   bool interrupted_ = false;
+  std::int64_t steps_run_ = 0;  // by this process
   Clock::time_point begin_ = Clock::now();
   Clock::time_point epoch_begin_ = begin_;
   Clock::time_point saved_ = begin_;

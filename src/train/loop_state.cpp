@@ -1,5 +1,10 @@
 // The part of the loop that has to do with the run state: saving and resuming.
 
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "lockstep/checkpoint/checkpoint_store.h"
 #include "lockstep/core/error.h"
 #include "train/loop.h"
 
@@ -8,6 +13,8 @@ namespace lockstep {
 namespace {
 
 constexpr const char* kBestWeights = "best.safetensors";  // where they are not the current ones
+constexpr const char* kTrainingWeights =
+    "training.safetensors";  // where the others are their average
 
 }  // namespace
 
@@ -15,21 +22,31 @@ constexpr const char* kBestWeights = "best.safetensors";  // where they are not 
 void Loop::save(AsBest best) {
   saved_ = Clock::now();
   stepper_.runner().lower(Flag::kSave);
-  if (writer_ == nullptr) return;
   RunState state;
   state.loop = at_;
-  for (const auto& callback : callbacks_)
-    state.callbacks[callback->name()] = callback->save_state();
+  if (root()) {
+    for (const auto& callback : callbacks_)
+      state.callbacks[callback->name()] = callback->save_state();
+  }
   state.seed = settings_.seed;
   state.data_digest = data_.summary().digest.hex();
   state.weights_digest = stepper_.weights().digest(network_).hex();
   state.world_size = comm_.world_size();
-  CheckpointFiles files = to_files(state, network_, stepper_.weights().values(),
+  CheckpointFiles files = to_files(state, network_, stepper_.result().values(),
                                    stepper_.optimizer(), settings_.metadata);
+  if (settings_.train.ema_decay > 0) {
+    files[kTrainingWeights] = to_safetensors(tensors_of(network_, stepper_.weights().values()), {});
+  }
   if (!best_.empty() && best == AsBest::kNo) {
     files[kBestWeights] = to_safetensors(tensors_of(network_, best_), settings_.metadata);
   }
-  writer_->submit(at_.step, std::move(files), best);
+  if (writer_ != nullptr) {
+    comm_.begin_long_work("writing a checkpoint");
+    writer_->submit(at_.step, files, best);
+  }
+  if (at_.skipped_in_row > 0) return;  // weights that give such gradients are no way back
+  last_ = std::move(files);
+  last_step_ = at_.step;
 }
 
 void Loop::resume() {
@@ -40,6 +57,54 @@ void Loop::resume() {
       throw error.within("the checkpoint cannot be resumed");
     }
   });
+  last_ = settings_.resume_from;
+  last_step_ = at_.step;
+}
+
+// Which gradient of the last step is not finite, in words; the same on every rank.
+// Collective.
+std::string Loop::where_not_finite() {
+  const std::vector<NonFinite> by_rank = gather_values(comm_, stepper_.runner().find_non_finite());
+  const auto first =
+      std::min_element(by_rank.begin(), by_rank.end(),
+                       [](const NonFinite& a, const NonFinite& b) { return a.lane < b.lane; });
+  const std::string& name = network_.parameters()[static_cast<std::size_t>(first->parameter)].name;
+  if (first->lane == kSumOfLanes) return fmt::format("\"{}\" in the sum over lanes", name);
+  return fmt::format("\"{}\" in lane {} on rank {}", name, first->lane, first - by_rank.begin());
+}
+
+// As a resume does it, but each rank from its own copy of the checkpoint, and with half
+// the learning rate. Saved at once, so that the rate outlives the process.
+void Loop::go_back() {
+  const std::int64_t step = at_.step + 1;
+  const std::string cause =
+      fmt::format("{} steps in a row had gradients that are not finite (first {})",
+                  at_.skipped_in_row, where_not_finite());
+  if (last_.empty() || last_step_ <= at_.diverged_step) {
+    throw Error(ExitCode::kDiverged,
+                fmt::format("training diverged at step {}: {}, and {}; a lower learning rate ({:g} "
+                            "at this step) or training.clip_norm may help",
+                            step, cause,
+                            last_.empty() ? "there is no checkpoint to go back to"
+                                          : "going back to the last checkpoint did not help",
+                            learning_rate(at_.step)),
+                Reach::kAgreed);
+  }
+  if (root()) {
+    spdlog::warn("step {}: {}; back to step {} with the learning rate halved", step, cause,
+                 last_step_);
+  }
+  if (root()) comm_.begin_long_work("going back to a checkpoint");
+  load(last_);
+  at_.skipped_in_row = 0;
+  at_.diverged_step = step;
+  at_.recovery_factor /= 2;
+  announce();
+  if (writer_ != nullptr && at_.best_epoch >= 0) {
+    writer_->finish();
+    CheckpointStore(settings_.run_dir).set_best(at_.best_step);
+  }
+  save(at_.best_epoch >= 0 && at_.best_step == at_.step ? AsBest::kYes : AsBest::kNo);
 }
 
 void Loop::load(const CheckpointFiles& files) {
@@ -53,7 +118,14 @@ void Loop::load(const CheckpointFiles& files) {
                data_digest);
   }
   at_ = state.loop;
-  stepper_.weights() = Weights(read_weights(files, network_), settings_.parallel.precision);
+  std::vector<float> weights = read_weights(files, network_);
+  if (settings_.train.ema_decay > 0) {
+    stepper_.set_average(weights);
+    const auto training = files.find(kTrainingWeights);
+    if (training == files.end()) fail_usage("the checkpoint has no {}", kTrainingWeights);
+    weights = weights_from(network_, SafetensorsFile(training->second, kTrainingWeights));
+  }
+  stepper_.weights() = Weights(std::move(weights), settings_.parallel.precision);
   const std::string weights_digest = stepper_.weights().digest(network_).hex();
   if (weights_digest != state.weights_digest) {
     fail_usage("its weights have the digest {}, its state says {}", weights_digest,
@@ -64,8 +136,10 @@ void Loop::load(const CheckpointFiles& files) {
   const auto best = files.find(kBestWeights);
   if (best != files.end()) {
     best_ = weights_from(network_, SafetensorsFile(best->second, kBestWeights));
-  } else if (at_.best_epoch >= 0) {
-    best_.assign(stepper_.weights().values().begin(), stepper_.weights().values().end());
+  } else if (at_.best_epoch < 0) {
+    best_.clear();
+  } else {
+    best_ = read_weights(files, network_);
   }
   if (!root()) return;
   for (const auto& callback : callbacks_) {
@@ -74,9 +148,9 @@ void Loop::load(const CheckpointFiles& files) {
   }
 }
 
-void Loop::restore_best() {
-  if (!at_.restore_best || best_.empty()) return;
-  stepper_.weights() = Weights(best_, settings_.parallel.precision);
+Weights Loop::result_weights() const {
+  if (!at_.restore_best || best_.empty()) return stepper_.result();
+  return {best_, settings_.parallel.precision};
 }
 
 }  // namespace lockstep

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <utility>
 
 #include "lockstep/core/error.h"
 
@@ -23,7 +25,22 @@ const std::string& file(const CheckpointFiles& files, const char* name) {
 
 // As text in base 16, so that every double comes back as it was, finite or not.
 std::string exact(double value) { return fmt::format("{:a}", value); }
-double from_exact(const Json& json) { return std::stod(json.get<std::string>()); }
+double from_exact(const Json& json) {
+  const auto text = json.get<std::string>();
+  const double value = std::stod(text);
+  if (exact(value) != text) throw std::out_of_range(text);
+  return value;
+}
+
+// The JSON library would cut a fraction off and wrap a number that does not fit.
+template <typename Whole>
+void read_whole(const Json& json, Whole& to) {
+  const bool fits = json.is_number_unsigned() ? std::in_range<Whole>(json.get<std::uint64_t>())
+                                              : json.is_number_integer() &&
+                                                    std::in_range<Whole>(json.get<std::int64_t>());
+  if (!fits) throw std::out_of_range(json.dump());
+  json.get_to(to);
+}
 
 Json to_json(const LoopState& loop) {
   return {{"epoch", loop.epoch},
@@ -36,6 +53,8 @@ Json to_json(const LoopState& loop) {
           {"samples", loop.samples},
           {"rate_factor", exact(loop.rate_factor)},
           {"min_rate", exact(loop.min_rate)},
+          {"recovery_factor", exact(loop.recovery_factor)},
+          {"diverged_step", loop.diverged_step},
           {"best_epoch", loop.best_epoch},
           {"best_step", loop.best_step},
           {"restore_best", loop.restore_best},
@@ -45,18 +64,22 @@ Json to_json(const LoopState& loop) {
 
 LoopState loop_from(const Json& json) {
   LoopState loop;
-  json.at("epoch").get_to(loop.epoch);
-  json.at("epoch_step").get_to(loop.epoch_step);
-  json.at("step").get_to(loop.step);
-  json.at("updates").get_to(loop.updates);
-  json.at("skipped_in_row").get_to(loop.skipped_in_row);
+  read_whole(json.at("epoch"), loop.epoch);
+  read_whole(json.at("epoch_step"), loop.epoch_step);
+  read_whole(json.at("step"), loop.step);
+  read_whole(json.at("updates"), loop.updates);
+  read_whole(json.at("skipped_in_row"), loop.skipped_in_row);
   loop.loss_sum = from_exact(json.at("loss_sum"));
-  json.at("correct").get_to(loop.correct);
-  json.at("samples").get_to(loop.samples);
+  read_whole(json.at("correct"), loop.correct);
+  read_whole(json.at("samples"), loop.samples);
   loop.rate_factor = from_exact(json.at("rate_factor"));
   loop.min_rate = from_exact(json.at("min_rate"));
-  json.at("best_epoch").get_to(loop.best_epoch);
-  json.at("best_step").get_to(loop.best_step);
+  if (json.contains("recovery_factor")) {  // not in the states of earlier versions
+    loop.recovery_factor = from_exact(json.at("recovery_factor"));
+    read_whole(json.at("diverged_step"), loop.diverged_step);
+  }
+  read_whole(json.at("best_epoch"), loop.best_epoch);
+  read_whole(json.at("best_step"), loop.best_step);
   json.at("restore_best").get_to(loop.restore_best);
   json.at("stopped").get_to(loop.stopped);
   json.at("reason").get_to(loop.reason);
@@ -117,10 +140,10 @@ RunState read_run_state(const CheckpointFiles& files) {
     RunState state;
     state.loop = loop_from(json.at("loop"));
     json.at("callbacks").get_to(state.callbacks);
-    json.at("seed").get_to(state.seed);
+    read_whole(json.at("seed"), state.seed);
     json.at("data_digest").get_to(state.data_digest);
     json.at("weights_digest").get_to(state.weights_digest);
-    json.at("world_size").get_to(state.world_size);
+    read_whole(json.at("world_size"), state.world_size);
     return state;
   } catch (const std::logic_error&) {
     fail_usage("{} is not what lockstep writes", kStateFile);

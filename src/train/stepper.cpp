@@ -19,9 +19,17 @@ Stepper::Stepper(Communicator& comm, const Network& network, const TrainingData&
       workers_(workers),
       global_batch_(parallel.global_batch),
       clip_norm_(train.clip_norm),
+      ema_decay_(train.ema_decay),
       weights_(network.initial_weights(seed), parallel.precision),
       optimizer_(train.optimizer, network.trainable_size()),
-      runner_(comm, network, workers, parallel, seed, train.label_smoothing) {}
+      runner_(comm, network, workers, parallel, seed, train.label_smoothing) {
+  if (ema_decay_ > 0) average_.assign(weights_.values().begin(), weights_.values().end());
+}
+
+Weights Stepper::result() const {
+  if (average_.empty()) return weights_;
+  return {average_, weights_.precision()};
+}
 
 StepSum Stepper::step(int epoch, std::int64_t step, float learning_rate) {
   const StepSum sum = runner_.run(
@@ -50,9 +58,22 @@ void Stepper::update(const StepSum& sum, int worker, float learning_rate) {
     const Range block{first, std::min(first + kUpdateBlock, mine.last)};
     optimizer_.update(block, weights_.values(), sum.gradients, rule);
     weights_.round(block);
+    update_average(block, rule.step);
   }
   if (worker == 0) {
     network_.update_statistics(weights_.values(), sum.statistics, samples, rule.step);
+    update_average({network_.trainable_size(), network_.total_size()}, rule.step);
+  }
+}
+
+void Stepper::update_average(Range range, std::int64_t update) {
+  if (average_.empty()) return;
+  const auto t = static_cast<float>(update);
+  const float part = 1 - std::min(ema_decay_, (1 + t) / (10 + t));
+  const std::span<const float> values = weights_.values();
+  for (auto i = static_cast<std::size_t>(range.first); i < static_cast<std::size_t>(range.last);
+       ++i) {
+    average_[i] += part * (values[i] - average_[i]);
   }
 }
 

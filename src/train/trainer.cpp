@@ -11,7 +11,13 @@ namespace lockstep {
 
 namespace {
 
-constexpr int kMaxSkippedInRow = 3;
+constexpr int kMostSkippedInRow = 3;
+
+RunOutcome outcome_of(const std::exception& exception) {
+  const auto* error = dynamic_cast<const Error*>(&exception);
+  const bool diverged = error != nullptr && error->code() == ExitCode::kDiverged;
+  return diverged ? RunOutcome::kDiverged : RunOutcome::kFailed;
+}
 
 }  // namespace
 
@@ -35,14 +41,21 @@ Loop::Loop(Communicator& comm, const Network& network, const TrainingData& data,
 TrainResult Loop::run() {
   if (!settings_.resume_from.empty()) resume();
   announce();
-  while (at_.epoch < settings_.train.epochs && !at_.stopped && !interrupted_) {
-    run_epoch();
-    if (!interrupted_) end_epoch();
+  try {
+    while (at_.epoch < settings_.train.epochs && !at_.stopped && !interrupted_) {
+      run_epoch();
+      if (!interrupted_) end_epoch();
+    }
+    return finish();
+  } catch (const std::exception& exception) {
+    end(outcome_of(exception), exception.what(), {});
+    throw;
   }
-  return finish();
 }
 
 void Loop::announce() {
+  epoch_begin_ = Clock::now();
+  samples_before_ = at_.samples;
   if (!root()) return;
   RunEvent event;
   event.run_dir = settings_.run_dir.string();
@@ -58,23 +71,36 @@ void Loop::announce() {
 }
 
 void Loop::run_epoch() {
-  epoch_begin_ = Clock::now();
-  samples_before_ = at_.samples;
   while (at_.epoch_step < span_.steps_per_epoch && !interrupted_) run_step();
 }
 
 void Loop::run_step() {
   if (settings_.stop_requested()) stepper_.runner().raise(Flag::kStop);
   const StepSum sum = stepper_.step(at_.epoch, at_.epoch_step, learning_rate(at_.step));
-  check_finite(sum);
-  at_.loss_sum += sum.loss_sum;
-  at_.correct += sum.correct;
-  at_.samples += sum.samples;
-  at_.updates = stepper_.updates();
+  ++steps_run_;
+  take_in(sum);
+  if (at_.skipped_in_row == kMostSkippedInRow) {
+    go_back();
+    interrupted_ = sum.is_raised(Flag::kStop);
+    return;
+  }
   log_step();
   ++at_.step;
   ++at_.epoch_step;
   obey(sum);
+}
+
+// A step that was skipped counts for nothing.
+void Loop::take_in(const StepSum& sum) {
+  if (!std::isfinite(sum.square_norm)) {
+    ++at_.skipped_in_row;
+    return;
+  }
+  at_.skipped_in_row = 0;
+  at_.loss_sum += sum.loss_sum;
+  at_.correct += sum.correct;
+  at_.samples += sum.samples;
+  at_.updates = stepper_.updates();
 }
 
 // What all ranks do after the same step: compare replicas, save, end.
@@ -82,8 +108,8 @@ void Loop::obey(const StepSum& sum) {
   const int digest_every = settings_.parallel.digest_every_steps;
   const int save_every = settings_.checkpoint.every_steps;
   const bool stop = sum.is_raised(Flag::kStop);
-  const bool save_now =
-      stop || sum.is_raised(Flag::kSave) || (save_every > 0 && at_.step % save_every == 0);
+  const bool due = sum.is_raised(Flag::kSave) || (save_every > 0 && at_.step % save_every == 0);
+  const bool save_now = stop || (due && at_.skipped_in_row == 0);
   const bool compare = save_now || (digest_every > 0 && at_.step % digest_every == 0);
   if (compare) check_replicas(comm_, network_, stepper_.weights());
   if (save_now) save(AsBest::kNo);
@@ -97,33 +123,19 @@ bool Loop::save_is_due() const {
          std::chrono::duration<double>(Clock::now() - saved_).count() >= every;
 }
 
-void Loop::check_finite(const StepSum& sum) {
-  if (std::isfinite(sum.square_norm)) {
-    at_.skipped_in_row = 0;
-    return;
-  }
-  if (++at_.skipped_in_row < kMaxSkippedInRow) return;
-  throw Error(ExitCode::kDiverged,
-              fmt::format("training diverged at step {}: {} steps in a row had gradients that are "
-                          "not finite; a lower learning rate ({:g} at this step) or "
-                          "training.clip_norm may help",
-                          at_.step + 1, kMaxSkippedInRow, learning_rate(at_.step)),
-              Reach::kAgreed);
-}
-
 float Loop::learning_rate(std::int64_t step) const {
   const double scheduled = static_cast<double>(stepper_.optimizer().base_learning_rate()) *
                            schedule_factor(settings_.train.schedule, span_, step);
   const double floor = std::min(scheduled, at_.min_rate);
-  return static_cast<float>(std::max(scheduled * at_.rate_factor, floor));
+  return static_cast<float>(std::max(scheduled * at_.rate_factor, floor) * at_.recovery_factor);
 }
 
 double Loop::mean_loss() const {
-  return at_.samples == 0 ? 0 : at_.loss_sum / static_cast<double>(at_.samples);
+  return at_.loss_sum / static_cast<double>(at_.samples);  // NaN before the first
 }
 
 double Loop::accuracy() const {
-  return at_.samples == 0 ? 0 : static_cast<double>(at_.correct) / static_cast<double>(at_.samples);
+  return static_cast<double>(at_.correct) / static_cast<double>(at_.samples);
 }
 
 double Loop::images_per_second() const {
@@ -154,8 +166,9 @@ void Loop::end_epoch() {
   event.images_per_second = images_per_second();
   event.learning_rate = learning_rate(at_.step - 1);
   check_replicas(comm_, network_, stepper_.weights());
+  const Weights result = stepper_.result();
   const Evaluation validation =
-      evaluator_.evaluate(comm_, stepper_.weights(), data_.validation(), settings_.class_names);
+      evaluator_.evaluate(comm_, result, data_.validation(), settings_.class_names);
   constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
   event.val_loss = validation.rows() > 0 ? validation.loss() : kNone;
   event.val_accuracy = validation.rows() > 0 ? validation.accuracy() : kNone;
@@ -168,7 +181,7 @@ void Loop::end_epoch() {
   at_.restore_best = at_.restore_best || directive.restore_best;
   at_.stopped = directive.stop;
   if (directive.keep_as_best) {
-    best_.assign(stepper_.weights().values().begin(), stepper_.weights().values().end());
+    best_.assign(result.values().begin(), result.values().end());
     at_.best_epoch = at_.epoch;
     at_.best_step = at_.step;
   }
@@ -179,6 +192,8 @@ void Loop::end_epoch() {
   at_.samples = 0;
   if (at_.stopped) at_.reason = directive.reason;
   save(directive.keep_as_best ? AsBest::kYes : AsBest::kNo);
+  epoch_begin_ = Clock::now();
+  samples_before_ = 0;
 }
 
 // Asks on rank 0, joins the answers and gives the same to every rank.
@@ -215,32 +230,41 @@ Directive Loop::ask_callbacks(const EpochEvent& event) {
 
 TrainResult Loop::finish() {
   TrainResult result;
-  if (writer_ != nullptr && !writer_->finish()) {
-    fail_internal("the training ended, but its last checkpoint could not be written");
+  if (writer_ != nullptr) {
+    comm_.begin_long_work("writing the last checkpoint");
+    if (!writer_->finish()) {
+      fail_internal("the training ended, but its last checkpoint could not be written");
+    }
   }
-  if (!interrupted_) restore_best();
-  const Weights& weights = stepper_.weights();
+  const Weights weights = interrupted_ ? stepper_.weights() : result_weights();
   result.weights.assign(weights.values().begin(), weights.values().end());
   result.weights_digest = weights.digest(network_);
   if (!interrupted_) {
-    result.validation =
-        evaluator_.evaluate(comm_, weights, data_.validation(), settings_.class_names);
+    result.validation_logits = evaluator_.logits(weights, data_.validation());
+    result.validation = evaluator_.evaluate(comm_, result.validation_logits, data_.validation(),
+                                            settings_.class_names);
   }
+  result.steps_run = steps_run_;
+  result.times_by_rank = gather_values(comm_, stepper_.runner().take_times());
   result.interrupted = interrupted_;
   result.reason =
       interrupted_ ? fmt::format("saved at step {} and ended on request", at_.step) : at_.reason;
   result.steps = at_.step;
   result.best_epoch = at_.best_epoch;
-  if (root()) {
-    EndEvent event;
-    event.epochs = at_.epoch;
-    event.step = at_.step;
-    event.seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
-    event.reason = result.reason;
-    event.weights_digest = result.weights_digest;
-    for (const auto& callback : callbacks_) callback->on_run_end(event);
-  }
+  end(interrupted_ ? RunOutcome::kSaved : RunOutcome::kDone, result.reason, result.weights_digest);
   return result;
+}
+
+void Loop::end(RunOutcome outcome, const std::string& reason, const Digest& weights_digest) {
+  if (!root()) return;
+  EndEvent event;
+  event.outcome = outcome;
+  event.epochs = at_.epoch;
+  event.step = at_.step;
+  event.seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
+  event.reason = reason;
+  event.weights_digest = weights_digest;
+  for (const auto& callback : callbacks_) callback->on_run_end(event);
 }
 
 TrainResult train(Communicator& comm, const Network& network, const TrainingData& data,

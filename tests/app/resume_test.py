@@ -95,8 +95,9 @@ class ResumeTest(LockstepTest):
         arguments = self.arguments("chain-callbacks", *LONG, experiment=experiment)
         self.check_chain("chain-callbacks", expected, arguments)
 
-    def test_chain_in_bf16_with_one_kept_checkpoint(self):
-        more = (*LONG, "--set", "training.precision=BF16", "--set", "checkpoint.keep_last=1")
+    def test_chain_in_bf16_of_averaged_weights_with_one_kept_checkpoint(self):
+        more = (*LONG, "--set", "training.precision=BF16", "--set", "training.ema_decay=0.9")
+        more += ("--set", "checkpoint.keep_last=1")
         expected = self.reference("whole-bf16", *more)
         self.check_chain("chain-bf16", expected, self.arguments("chain-bf16", *more))
 
@@ -176,7 +177,12 @@ class WhatMayBeResumedTest(LockstepTest):
 
     def test_changed_experiment_is_refused(self):
         run = self.copy("changed")
-        before = sorted((path, path.stat().st_mtime_ns) for path in run.rglob("*"))
+
+        def state():  # the lock names who had it last
+            return sorted((path, path.stat().st_mtime_ns) for path in run.rglob("*")
+                          if path.name != "lock")
+
+        before = state()
         for ranks in (None, 2):
             for fields in (["seed=8"], ["training.global_batch=49"],
                            ["optimizer.adam.learning_rate=0.02", "training.precision=BF16"],
@@ -184,7 +190,7 @@ class WhatMayBeResumedTest(LockstepTest):
                 more = [word for field in fields for word in ("--set", field)]
                 done = self.train_in(run, *more, ranks=ranks)
                 self.refused(done, *[field.split("=")[0].replace(".", r"\.") for field in fields])
-        self.assertEqual(sorted((path, path.stat().st_mtime_ns) for path in run.rglob("*")), before)
+        self.assertEqual(state(), before)
         layers = self.write_experiment(
             "layers.textproto", text=EXPERIMENT.replace("units: 16", "units: 17"))
         self.refused(self.train_in(run, experiment=layers), "model")
@@ -269,17 +275,37 @@ class WhatMayBeResumedTest(LockstepTest):
             self.assertEqual(self.run_binary("inspect", folder).returncode, 0)
             self.assertEqual(self.run_binary("verify", run, "--to", 25).returncode, 0)
             for ranks in (None, 3):
-                done = self.run_binary("verify", run, "--to", 30, ranks=ranks)
+                done = self.run_binary("verify", run, ranks=ranks)
                 self.assertEqual(done.returncode, 1, done.stderr)
-                self.assertIn("steps 5 to 30 do not replay", done.stderr)
+                self.assertIn("steps 5 to 34 do not replay: equal up to step 25, but at step 30",
+                              done.stderr)
             # Nor may it be resumed: its parts contradict each other.
             self.refused(self.train_in(run, "--resume", folder), "digest")
         run = self.copy("tampered-optimizer")
         folder = run / "checkpoints" / "step-00000010"
         self.change_last_byte(folder / "optimizer.safetensors")
         self.seal(folder)
-        done = self.run_binary("verify", run, "--from", 10)
+        done = self.run_binary("verify", run)
         self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("equal up to step 10, but at step 15", done.stderr)
+
+    def test_tampered_metrics_are_found(self):
+        # Step 17 ends an epoch: with its checkpoint, and within the replay of 15 to 20.
+        run = self.copy("tampered-metrics")
+        path = run / "metrics.jsonl"
+        lines = path.read_text().splitlines()
+        right = json.loads(lines[4])
+        self.assertEqual((right["kind"], right["step"]), ("epoch", 17))
+        lines[4] = json.dumps(right | {"weights_digest": "1" * 32})
+        path.write_text("\n".join(lines) + "\n")
+        for ranks in (None, 2):
+            done = self.run_binary("verify", run, ranks=ranks)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn("steps 5 to 34 do not replay: equal up to step 15, but at step 17 the "
+                          f"weights are xxh3:{right['weights_digest']}, in metrics.jsonl xxh3:"
+                          + "1" * 32, done.stderr)
+            shutil.rmtree(run / "checkpoints" / "step-00000017", ignore_errors=True)
+        self.assertEqual(self.run_binary("verify", run, "--to", 15).returncode, 0)
 
     @staticmethod
     def change_last_byte(path):

@@ -109,6 +109,20 @@ TEST_F(MetricsLogTest, CutsOffWhatAResumedRunWritesAgain) {
   EXPECT_EQ(outline(), " s5 e8 s10 s15 e16 s20 e24");
 }
 
+TEST_F(MetricsLogTest, CutsOffWhatARunThatWentBackWritesAgain) {
+  MetricsLog log(5);
+  log.on_run_begin(run());
+  train(log, 1, 21);
+  EXPECT_EQ(outline(), " s5 e8 s10 s15 e16 s20");
+  RunEvent back = run();
+  back.first_epoch = 1;
+  back.first_step = 12;
+  log.on_run_begin(back);
+  EXPECT_EQ(outline(), " s5 e8 s10");
+  train(log, 13, 16);
+  EXPECT_EQ(outline(), " s5 e8 s10 s15 e16");
+}
+
 TEST_F(MetricsLogTest, KeepsAnEpochThatTheRunStateHolds) {
   {
     MetricsLog log(4);
@@ -206,6 +220,20 @@ TEST_F(MetricsLogTest, WritesLaterWhatAFullDiskDidNotTake) {
   EXPECT_EQ(fs::file_size(path()), size + 20);
   log.on_step(step_event(0, 4, 0));
   EXPECT_EQ(outline(), " s1 s2 s3 s4");
+}
+
+TEST_F(MetricsLogTest, GoingBackKeepsWhatAFullDiskDidNotTake) {
+  MetricsLog log(1);
+  log.on_run_begin(run());
+  log.on_step(step_event(0, 1, 0));
+  {
+    const FileSizeLimit limit(fs::file_size(path()) + 20);  // part of a line
+    for (int step = 2; step <= 4; ++step) log.on_step(step_event(0, step, 0));
+  }
+  RunEvent back = run();
+  back.first_step = 3;
+  log.on_run_begin(back);
+  EXPECT_EQ(outline(), " s1 s2 s3");
 }
 
 }  // namespace

@@ -92,6 +92,28 @@ TEST_F(StatusFileTest, SaysThatTheRunIsDone) {
   EXPECT_TRUE(status().at("best").is_null());
 }
 
+TEST_F(StatusFileTest, SaysHowElseARunMayEnd) {
+  const std::pair<RunOutcome, const char*> cases[] = {{RunOutcome::kSaved, "saved"},
+                                                      {RunOutcome::kDiverged, "diverged"},
+                                                      {RunOutcome::kFailed, "failed"}};
+  for (const auto& [outcome, state] : cases) {
+    StatusFile file(Metric::kValAccuracy);
+    file.on_run_begin(run());
+    file.on_step(step_event(1, 3, 0.5));
+    EndEvent end;
+    end.outcome = outcome;
+    end.epochs = 1;
+    end.step = 11;
+    end.reason = "because";
+    file.on_run_end(end);
+    EXPECT_EQ(status().at("state"), state);
+    EXPECT_EQ(status().at("reason"), "because");
+    EXPECT_EQ(status().at("epoch"), 2);  // the one under way
+    EXPECT_EQ(status().at("step"), 11);
+    EXPECT_TRUE(status().at("eta_seconds").is_null());  // after a first step it is unknown
+  }
+}
+
 TEST_F(StatusFileTest, KnowsTheBestAfterAResume) {
   StatusFile before(Metric::kValAccuracy);
   before.on_epoch_end(epoch_event(0, Metric::kValAccuracy, 0.7));

@@ -11,6 +11,7 @@
 #include <random>
 
 #include "lockstep/checkpoint/checkpoint_writer.h"
+#include "lockstep/core/digest.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 
@@ -116,6 +117,13 @@ TEST_F(CheckpointStoreTest, ManifestTellsSizesAndDigests) {
   EXPECT_EQ(json.at("files").at("empty").at("xxh3"), "99aa06d3014798d86001c324468d497f");
 }
 
+TEST_F(CheckpointStoreTest, NoFilesAreACheckpointToo) {
+  store().save(10, {}, 1);
+  const auto found = store().find_latest();
+  ASSERT_TRUE(found);
+  EXPECT_TRUE(found->files.empty());
+}
+
 TEST_F(CheckpointStoreTest, KeepsTheLastAndTheBest) {
   for (const std::int64_t step : {10, 20, 30}) store().save(step, files_of(step), 2);
   EXPECT_EQ(names(), (Names{"step-00000020", "step-00000030"}));
@@ -210,6 +218,34 @@ TEST_F(CheckpointStoreTest, FlippedBitsAreNeverAccepted) {
     put(byte);
   }
   EXPECT_EQ(store().find_latest()->step, 20);
+}
+
+// As a later version of Lockstep might write it: other keys, but the same digest.
+TEST_F(CheckpointStoreTest, CheckpointsOfANewerFormatAreRefusedAndLeftAlone) {
+  for (const std::int64_t step : {10, 20}) store().save(step, files_of(step), 2);
+  const auto write_manifest = [&](const nlohmann::ordered_json& format) {
+    nlohmann::ordered_json json = {{"format", format}, {"pages", {1, 2}}};
+    json["xxh3"] = digest_of(json.dump(2)).hex();
+    write_file_durably(folder(20) / "manifest.json", json.dump(2) + "\n");
+  };
+  write_manifest(kCheckpointFormat + 1);
+  for (int turn = 0; turn < 2; ++turn) {
+    try {
+      (void)store().find_latest();
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::kUsage);
+      EXPECT_EQ(error.what(), folder(20).string() + ": written by a newer Lockstep, format 2; " +
+                                  "this one reads up to 1");
+    }
+    EXPECT_EQ(names(), (Names{"step-00000010", "step-00000020"}));
+  }
+  for (const nlohmann::ordered_json& format :
+       {nlohmann::ordered_json(0), nlohmann::ordered_json("2"), nlohmann::ordered_json(),
+        nlohmann::ordered_json(1e300), nlohmann::ordered_json(-1)}) {
+    write_manifest(format);
+    EXPECT_TRUE(takes_the_one_before()) << format;
+  }
 }
 
 TEST_F(CheckpointStoreTest, FailedWriteLeavesTheOneBefore) {

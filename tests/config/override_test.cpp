@@ -202,7 +202,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadOverride{"training.epohcs=3",
                     "training has no field \"epohcs\"; did you mean \"epochs\"? (valid: "
                     "global_batch, lanes, epochs, precision, reduction, clip_norm, "
-                    "label_smoothing, log_every_steps, digest_every_steps)"},
+                    "label_smoothing, ema_decay, log_every_steps, digest_every_steps)"},
         BadOverride{"optimiser.adam.beta1=0.8",
                     "an experiment has no field \"optimiser\"; did you mean \"optimizer\"? "
                     "(valid: name, seed, device, data, model, training, optimizer, schedule, "

@@ -29,5 +29,13 @@ TEST(Error, FailuresBlameTheRightOne) {
   }
 }
 
+// A name out of a user's file may hold anything.
+TEST(Error, MessagesAreOneLine) {
+  const Error error(ExitCode::kUsage, std::string("name \"a\nb\r\x1b\x7f\0\xc3\xbc\"", 16));
+  EXPECT_STREQ(error.what(), "name \"a\\x0ab\\x0d\\x1b\\x7f\\x00\xc3\xbc\"");
+  EXPECT_STREQ(error.within("tab\t").what(),
+               "tab\\x09: name \"a\\x0ab\\x0d\\x1b\\x7f\\x00\xc3\xbc\"");
+}
+
 }  // namespace
 }  // namespace lockstep

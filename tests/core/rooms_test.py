@@ -30,6 +30,7 @@ LIBRARIES = {
     ("ATen/", "torch/", "c10/"): {"model"},
     ("google/protobuf/", "experiment.pb.h"): {"config"},
     ("CLI/",): {"app"},
+    ("cairo",): {"report"},
 }
 
 GENERATED = {"app/version.h", "experiment.pb.h"}

@@ -272,7 +272,7 @@ class RunTest(FakeProjectTest):
         self.assertEqual([path.name for path in (self.project / ".deps").iterdir()], ["lock"])
 
     def test_usage_errors_are_one_line(self):
-        for words in (["tarin"], ["report"], ["export"], ["sweep"], ["train", "-np", "x"],
+        for words in (["tarin"], ["export"], ["sweep"], ["train", "-np", "x"],
                       ["train", "-np"], ["train", "-np=0"], ["train", "--max-restarts"],
                       ["train", "--max-restarts", "-1"], ["build", "all"],
                       ["install", "nonsense"]):

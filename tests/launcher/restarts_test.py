@@ -133,6 +133,17 @@ class RestartTest(FakeProjectTest):
         self.assertIn("exit code 3", last)
         self.assertIn("failure 1", last)
 
+    @unittest.skipUnless(os.access("/dev/shm", os.W_OK), "there is no /dev/shm")
+    def test_shared_memory_of_killed_ranks_is_removed(self):
+        (self.folder / "program").write_text("""#!/bin/sh
+            folder=$OMPI_MCA_btl_vader_backing_directory
+            touch $folder/segment; ls $folder/* >>$CALLS; kill -KILL $$\n""")
+        _, files = self.train(1, "")
+        self.assertEqual(len(set(files)), 2, files)  # one a start
+        for file in files:
+            self.assertRegex(file, "^/dev/shm/.*/segment$")
+            self.assertFalse(Path(file).parent.exists())
+
     def test_zero_restarts_leave_the_command_as_it_is(self):
         result, calls = self.train(0, "4")
         self.assertEqual(result.returncode, 4)

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 
 #include "lockstep/core/error.h"
@@ -250,6 +251,34 @@ TEST(CheckReplicas, EachWrongRankIsNamedWithItsFirstTensor) {
                                     network.parameters()[2].name, network.parameters()[4].name)),
               std::string::npos)
         << error.what();
+  }
+}
+
+// With weights of zero both classes have probability 1/2, so a pixel of 3e38 gives a
+// lane of one sample the gradients -1.5e38 and 1.5e38: finite, but not the sum of five.
+TEST(StepRunner, NamesLaneAndParameterOfAGradientThatIsNotFinite) {
+  const Network network({{FlattenOptions{}, DenseOptions{.units = 2}}}, {1, 1, 1}, 2);
+  const Weights weights(std::vector<float>(static_cast<std::size_t>(network.total_size()), 0.0F),
+                        Precision::kFp32);
+  Workers workers(2, prepare_worker_thread);
+  for (const Reduction reduction : {Reduction::kOrdered, Reduction::kNative}) {
+    StepRunner runner(test_comm(), network, workers, {.lanes = kLanes, .reduction = reduction},
+                      kSeed, 0);
+    const auto find = [&](int faulty_lane) {
+      const auto fill = [&](int lane, Batch& batch) {
+        batch = {.size = 1, .images = {3e38F}, .labels = {0}, .rows = {0}};
+        if (lane == faulty_lane) batch.images[0] = std::numeric_limits<float>::infinity();
+      };
+      const StepSum sum = runner.run(weights, 0, fill, [](const StepSum&, int) {});
+      EXPECT_FALSE(std::isfinite(sum.square_norm));
+      return runner.find_non_finite();
+    };
+    const NonFinite of_sum = find(-1);
+    EXPECT_EQ(of_sum.lane, kSumOfLanes);
+    EXPECT_EQ(network.parameters()[static_cast<std::size_t>(of_sum.parameter)].name,
+              "1.dense.weight");
+    const bool mine = runner.owned_lanes().contains(3);
+    EXPECT_EQ(find(3).lane, mine ? 3 : kSumOfLanes);
   }
 }
 

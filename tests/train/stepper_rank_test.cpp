@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "data/samples.h"
 #include "lockstep/core/error.h"
@@ -67,6 +69,29 @@ TEST_F(StepperTest, NanOfOneRankIsSkippedByAll) {
     EXPECT_EQ(each.updates(), 2);
     EXPECT_EQ(digest(each), digest(undisturbed));
   }
+}
+
+TEST_F(StepperTest, ResultIsTheMovingAverageOfTheWeights) {
+  constexpr double kDecay = 0.5;
+  train_.ema_decay = kDecay;
+  Stepper each = stepper();
+  const auto values = [&] { return each.weights().values(); };
+  std::vector<double> expected(values().begin(), values().end());
+  for (int step = 0; step < 7; ++step) {
+    each.step(0, step, kRate);
+    const double t = step + 1;
+    const double decay = std::min(kDecay, (1 + t) / (10 + t));
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      expected[i] = decay * expected[i] + (1 - decay) * values()[i];
+    }
+  }
+  const Weights result = each.result();
+  double largest_distance = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_NEAR(result.values()[i], expected[i], 1e-6);
+    largest_distance = std::max<double>(largest_distance, std::abs(expected[i] - values()[i]));
+  }
+  EXPECT_GT(largest_distance, 1e-3);  // the last weights are something else
 }
 
 TEST_F(StepperTest, FlippedBitIsFoundAfterTheNextSteps) {

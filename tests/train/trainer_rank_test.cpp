@@ -90,6 +90,7 @@ TEST_F(Trainer, EverySettingOfTheUpdateIsEqualAtEveryWorldSize) {
   TrainSettings each = settings();
   each.train.clip_norm = 0.5F;
   each.train.label_smoothing = 0.1F;
+  each.train.ema_decay = 0.9F;
   each.train.optimizer = SgdOptions{.weight_decay = 1e-3F, .nesterov = true};
   each.train.schedule = OneCycleSchedule{};
   const TrainResult alone = run(*self_, network, each, 1);

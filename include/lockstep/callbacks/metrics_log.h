@@ -5,8 +5,9 @@
 // not written is tried again with the next line. A file that cannot be opened is an
 // Error (1). A run without a folder writes nothing.
 //
-// When a run begins, lines that it will write again are cut off first: those of
-// steps or epochs that the run state does not hold, and a line that was cut short.
+// When a run begins, or goes back to a checkpoint, lines that it will write again are
+// cut off first: those of steps or epochs that the run state does not hold, and a
+// line that was cut short.
 //
 // Owned by the training loop, called on rank 0. Local.
 #pragma once
@@ -34,6 +35,7 @@ class MetricsLog : public Callback {
 
  private:
   void append(const std::string& line);
+  void close();
 
   int every_steps_;
   fs::path path_;

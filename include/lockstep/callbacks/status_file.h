@@ -1,10 +1,11 @@
 // Keeps status.json in the run folder, for scripts that watch a run: state
-// ("running", "done"), reason (of the end), epoch (that is trained, from 1), step,
-// steps_total, train_loss, val_accuracy (of the last evaluation), best (value of
-// the monitored metric), images_per_second, eta_seconds, updated (UTC, ISO 8601),
-// pid, host. What is not known is null. Replaced as a whole when the run begins and
-// ends, and with steps at most once a second. A failed write leaves the file as it was
-// and a line in the log. A run without a folder writes nothing.
+// ("running", "done", "saved", "diverged", "failed"), reason (of the end), epoch (that
+// is trained, from 1), step, steps_total, train_loss, val_accuracy (of the last
+// evaluation), best (value of the monitored metric), images_per_second, eta_seconds,
+// updated (UTC, ISO 8601), pid, host. What is not known is null. Replaced as a whole
+// when the run begins and ends, and with steps at most once a second; a process that
+// is killed leaves "running". A failed write leaves the file as it was and a line in
+// the log. A run without a folder writes nothing.
 //
 // Owned by the training loop, called on rank 0. Local.
 #pragma once

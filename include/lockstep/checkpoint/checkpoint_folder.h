@@ -38,4 +38,8 @@ void remove_checkpoint(const std::filesystem::path& folder);
 // before anything is returned.
 CheckpointFiles read_checkpoint(const std::filesystem::path& folder);
 
+// Whether the folder's manifest is whole and of a later format than kCheckpointFormat:
+// such a checkpoint is not damaged, but cannot be read here.
+bool is_of_newer_format(const std::filesystem::path& folder);
+
 }  // namespace lockstep

@@ -20,9 +20,13 @@ class CheckpointStore {
  public:
   explicit CheckpointStore(std::filesystem::path run_dir);
 
+  // The steps of the checkpoints, whole or not; ascending.
+  std::vector<std::int64_t> steps() const;
+
   // The newest whole checkpoint. A newer one that is not whole is set aside (its
   // folder gets the ending ".bad") with a line in the log; temporary folders of
-  // interrupted writes are removed.
+  // interrupted writes are removed. Throws Error (2) for a newer one that a later
+  // version of Lockstep wrote: it is whole, and left as it is.
   std::optional<FoundCheckpoint> find_latest() const;
 
   // Writes a checkpoint, reads it back, and only then removes older ones that are
@@ -34,7 +38,6 @@ class CheckpointStore {
   void set_best(std::int64_t step) const;
 
  private:
-  std::vector<std::int64_t> steps() const;  // ascending
   std::optional<std::int64_t> best_step() const;
 
   std::filesystem::path run_dir_;

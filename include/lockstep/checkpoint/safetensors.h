@@ -33,6 +33,7 @@ class SafetensorsFile {
   explicit SafetensorsFile(const std::filesystem::path& path);
   // The same from memory; `origin` stands for the file in errors.
   SafetensorsFile(std::string content, const std::string& origin);
+  SafetensorsFile(SafetensorsFile&&) noexcept = default;  // no copies: tensors are views
 
   const Metadata& metadata() const { return metadata_; }
   // In the order of their bytes in the file.

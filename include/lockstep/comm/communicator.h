@@ -85,8 +85,8 @@ class Communicator {
   virtual void begin_wait(const char* /*operation*/) {}
   virtual void end_wait() {}
 
-  // Local: this rank begins work of its own that may take long while its peers
-  // wait; they do not call it late before its next collective.
+  // Local: this rank begins work of its own, before its next collective, that may take
+  // long while its peers wait; they have more patience with it, but not for ever.
   virtual void begin_long_work(const char* /*operation*/) {}
 
   // Local, any thread: ends the job at once on all ranks, with this exit status.

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -56,6 +57,10 @@ std::string to_text(const Experiment& experiment);
 
 // The paths of the fields in which two experiments differ, as --set names them.
 std::vector<std::string> differing_fields(const Experiment& a, const Experiment& b);
+
+// Every field with its value as text, by the path that --set names; "{}" for a section
+// without fields.
+std::map<std::string, std::string> fields_of(const Experiment& experiment);
 
 // The XXH3-128 digest of to_text(): equal for experiments that are equal,
 // however their files are written. Part of a run folder's name.

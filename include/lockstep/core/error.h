@@ -1,6 +1,7 @@
 // The one exception type. Thrown by every room, caught by main alone.
 //
 // A message is one line: what failed, the value seen, what was expected. A
+// control character in it, from a user's file, is shown as \x and two hex digits. A
 // layer that knows more (a file, a field) catches, calls `within` and rethrows.
 #pragma once
 
@@ -30,8 +31,7 @@ enum class Reach { kLocal, kAgreed };
 
 class Error : public std::runtime_error {
  public:
-  Error(ExitCode code, const std::string& message, Reach reach = Reach::kLocal)
-      : std::runtime_error(message), code_(code), reach_(reach) {}
+  Error(ExitCode code, const std::string& message, Reach reach = Reach::kLocal);
 
   ExitCode code() const { return code_; }
   Reach reach() const { return reach_; }

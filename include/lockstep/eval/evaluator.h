@@ -3,6 +3,7 @@
 // arithmetic does not depend on who computes them. Owned by the caller, one a rank.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,10 @@ class Evaluator {
   // summed in double over chunks in row order.
   Evaluation evaluate(Communicator& comm, const Weights& weights, const RowShare& rows,
                       const std::vector<std::string>& class_names);
+
+  // Collective: the same from the logits of the rows held.
+  Evaluation evaluate(Communicator& comm, std::span<const float> logits, const RowShare& rows,
+                      const std::vector<std::string>& class_names) const;
 
  private:
   const Network& network_;

@@ -51,12 +51,20 @@ struct EpochEvent {
   Digest weights_digest;
 };
 
+enum class RunOutcome {
+  kDone,      // all epochs, or a callback stopped it
+  kSaved,     // interrupted on request; wants to be started again
+  kDiverged,  // an Error with exit code 3 is on its way
+  kFailed,    // any other one is
+};
+
 struct EndEvent {
+  RunOutcome outcome = RunOutcome::kDone;
   int epochs = 0;  // done in all
   std::int64_t step = 0;
   double seconds = 0;
-  std::string reason;  // "all epochs done", "early stopping: ...", ...
-  Digest weights_digest;
+  std::string reason;     // "all epochs done", "early stopping: ...", an error's message, ...
+  Digest weights_digest;  // of kDone and kSaved
 };
 
 // What a callback asks of the loop. Requests of several callbacks are joined.
@@ -73,6 +81,8 @@ class Callback {
  public:
   virtual ~Callback() = default;
 
+  // Also when the training goes back to a checkpoint: load_state() comes first then,
+  // as in a resume, and what was told of later steps no longer holds.
   virtual void on_run_begin(const RunEvent& /*event*/) {}
   virtual void on_step(const StepEvent& /*event*/) {}
   virtual Directive on_epoch_end(const EpochEvent& /*event*/) { return {}; }

@@ -28,8 +28,10 @@ struct LoopState {
   std::int64_t samples = 0;
   double rate_factor = 1;  // what callbacks made of the schedule's rate
   double min_rate = 0;
-  int best_epoch = -1;         // from 0; -1 without one
-  std::int64_t best_step = 0;  // whose checkpoint holds the best weights
+  double recovery_factor = 1;      // halved whenever the training goes back after diverging
+  std::int64_t diverged_step = 0;  // where it did that last; 0: never
+  int best_epoch = -1;             // from 0; -1 without one
+  std::int64_t best_step = 0;      // whose checkpoint holds the best weights
   bool restore_best = false;
   bool stopped = false;  // a callback ended the training
   std::string reason = "all epochs done";

@@ -20,6 +20,7 @@
 #include "lockstep/model/network.h"
 #include "lockstep/model/weights.h"
 #include "lockstep/parallel/options.h"
+#include "lockstep/parallel/step_runner.h"
 #include "lockstep/train/callback.h"
 #include "lockstep/train/options.h"
 #include "lockstep/train/run_state.h"
@@ -48,13 +49,20 @@ struct TrainSettings {
 struct TrainResult {
   std::vector<float> weights;  // final flat weights [network.total_size()]
   Digest weights_digest;
-  Evaluation validation;  // of those weights; empty when interrupted
-  std::string reason;     // why the training ended
+  Evaluation validation;                 // of those weights; empty when interrupted
+  std::vector<float> validation_logits;  // of the validation rows held here; likewise
+  std::string reason;                    // why the training ended
   std::int64_t steps = 0;
-  int best_epoch = -1;       // from 0; -1 without one
-  bool interrupted = false;  // saved before its end; wants to be started again
+  int best_epoch = -1;                   // from 0; -1 without one
+  std::int64_t steps_run = 0;            // by this process
+  std::vector<StepTimes> times_by_rank;  // of those steps together
+  bool interrupted = false;              // saved before its end; wants to be started again
 };
 
+// A step whose gradients are not finite is skipped, on every rank. After 3 in a row the
+// training goes back to its last checkpoint, with half the learning rate from then on;
+// where there is none, or none later than the steps that diverged before, it ends.
+//
 // Collective. `callbacks` are used on rank 0 alone. Errors: 2 (agreed) when the
 // state to resume does not fit, 3 (agreed) when the training diverged, 4 (agreed)
 // when replicas differ.

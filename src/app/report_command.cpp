@@ -1,0 +1,65 @@
+// The report of a run, and several runs compared.
+
+#include <fmt/format.h>
+
+#include "app/commands.h"
+#include "app/run_record.h"
+#include "app/run_report.h"
+#include "app/trained_model.h"
+#include "lockstep/core/error.h"
+#include "lockstep/core/files.h"
+#include "lockstep/eval/evaluator.h"
+#include "lockstep/model/lane_executor.h"
+#include "lockstep/report/compare_page.h"
+
+namespace lockstep {
+
+namespace {
+
+int report_one(Communicator& comm, const CommandLine& line) {
+  const std::string& run_dir = line.runs.front();
+  agree(comm, [&] { read_run_record(run_dir); });  // before the long work
+  TrainedModel model = TrainedModel::load(comm, run_dir);
+  const TrainingData data = load_training_data(comm, model.experiment);
+  Workers workers(worker_count(comm, line.threads), prepare_worker_thread);
+  Evaluator evaluator(model.network, workers, model.experiment.parallel.precision,
+                      model.normalization);
+  const std::vector<float> logits = evaluator.logits(model.weights, data.validation());
+  const Evaluation validation =
+      evaluator.evaluate(comm, logits, data.validation(), class_names_of(model.experiment.data));
+  const fs::path folder = line.out.empty() ? run_dir : line.out;
+  write_report(comm,
+               {model.experiment, model.network, data, validation, logits,
+                model.weights.digest(model.network), run_dir},
+               folder);
+  if (comm.rank() == 0) fmt::print("{}\n", (folder / "report.html").string());
+  return 0;
+}
+
+ComparedRun compared_run(const fs::path& run_dir) {
+  const Experiment experiment = load_experiment((run_dir / "experiment.textproto").string(), {});
+  const Network network(experiment.model, experiment.data.shape, experiment.data.classes);
+  return {experiment.name, read_run_record(run_dir), network.parameter_count(),
+          fields_of(experiment)};
+}
+
+int compare(Communicator& comm, const CommandLine& line) {
+  agree(comm, [&] {
+    if (comm.rank() != 0) return;
+    std::vector<ComparedRun> runs;
+    for (const std::string& run_dir : line.runs) runs.push_back(compared_run(run_dir));
+    const fs::path out = line.out.empty() ? "compare.html" : line.out;
+    if (fs::is_directory(out)) fail_usage("--out {}: is a folder; expected a file", out.string());
+    write_file_atomically(out, compare_page(runs));
+    fmt::print("{}\n", out.string());
+  });
+  return 0;
+}
+
+}  // namespace
+
+int run_report(Communicator& comm, const CommandLine& line) {
+  return line.runs.size() == 1 ? report_one(comm, line) : compare(comm, line);
+}
+
+}  // namespace lockstep
