@@ -98,17 +98,16 @@ class OwnConv final : public OpRunner {
 
   at::Tensor backward(const Pass& pass, at::Tensor dy) override {
     const std::int64_t samples = dy.size(0);
-    conv_.backward_weight(samples, const_bits(x_), const_bits(dy),
-                          pass.gradient(parameters_.weight));
+    at::Tensor dx;
+    if (input_ == InputGradient::kNeeded) dx = make_activations(samples, op_.in, at::kBFloat16);
+    conv_.backward(samples, const_bits(x_), const_bits(dy), pass.rounded(parameters_.weight),
+                   pass.gradient(parameters_.weight), dx.defined() ? bits(dx) : nullptr);
     x_.reset();
     if (parameters_.bias.size() > 0) {
       kernels().bf16.sum_rows(reinterpret_cast<const Bf16*>(const_bits(dy)),
                               samples * op_.out.height * op_.out.width, op_.out.channels,
                               pass.gradient(parameters_.bias));
     }
-    if (input_ == InputGradient::kUnused) return {};
-    at::Tensor dx = make_activations(samples, op_.in, at::kBFloat16);
-    conv_.backward_input(samples, const_bits(dy), pass.rounded(parameters_.weight), bits(dx));
     return dx;
   }
 

@@ -7,8 +7,8 @@ namespace lockstep {
 namespace {
 
 constexpr std::int64_t kVector = 16;
-// Values of x and dy whose pairs are made at once: enough to keep sums in registers
-// for a while, few enough to stay in a core's cache.
+// Values of x and dy that go through backward() together: enough to keep sums in
+// registers for a while, few enough to stay in a core's cache.
 constexpr std::int64_t kGroupValues = 48 * 1024;
 
 Correlation forward_form(const Op& op) {
@@ -64,33 +64,37 @@ void ConvBf16::forward(std::int64_t samples, const std::uint16_t* x, const std::
   kernels_.correlate(forward_, x, weights_.data(), bias, y);
 }
 
-void ConvBf16::backward_input(std::int64_t samples, const std::uint16_t* dy,
-                              const std::uint16_t* weight, std::uint16_t* dx) {
-  backward_.samples = samples;
-  arrange_weight_for_input(weight);
-  const std::int64_t reach = backward_.kernel - 1;
-  dy = with_columns(dy, samples * backward_.height, forward_.out_width, backward_.channels,
-                    reach - left_, reach - right_);
-  kernels_.correlate(backward_, dy, weights_.data(), nullptr, dx);
+// A few samples at a time: what comes from one copy of dy is done while it is in
+// the core's cache.
+void ConvBf16::backward(std::int64_t samples, const std::uint16_t* x, const std::uint16_t* dy,
+                        const std::uint16_t* weight, float* dweight, std::uint16_t* dx) {
+  const std::int64_t taps = forward_.kernel * forward_.taps();
+  const std::int64_t x_size =
+      forward_.height * (forward_.width - left_ - right_) * forward_.channels;
+  const std::int64_t dy_size = forward_.out_height * forward_.out_width * forward_.filters;
+  const std::int64_t group = std::max<std::int64_t>(1, kGroupValues / (x_size + dy_size));
+  sums_.assign(static_cast<std::size_t>(taps * forward_.filters), 0.0F);
+  if (dx != nullptr) arrange_weight_for_input(weight);
+  for (std::int64_t n = 0; n < samples; n += group) {
+    forward_.samples = backward_.samples = std::min(group, samples - n);
+    add_to_weight_sums(x + n * x_size, dy + n * dy_size);
+    if (dx != nullptr) correlate_back(dy + n * dy_size, dx + n * x_size);
+  }
+  kernels_.transpose(sums_.data(), taps, forward_.filters, dweight);
 }
 
-void ConvBf16::backward_weight(std::int64_t samples, const std::uint16_t* x,
-                               const std::uint16_t* dy, float* dweight) {
-  const Correlation& form = forward_;
-  const std::int64_t taps = form.kernel * form.taps();
-  sums_.assign(static_cast<std::size_t>(taps * form.filters), 0.0F);
-  x = with_columns(x, samples * form.height, form.width - left_ - right_, form.channels, left_,
-                   right_);
-  const std::int64_t x_size = form.height * form.width * form.channels;
-  const std::int64_t dy_size = form.out_height * form.out_width * form.filters;
-  const std::int64_t group = std::max<std::int64_t>(1, kGroupValues / (x_size + dy_size));
-  for (std::int64_t n = 0; n < samples; n += group) {
-    forward_.samples = std::min(group, samples - n);
-    pair_pixels(x + n * x_size);
-    pair_outputs(dy + n * dy_size);
-    kernels_.correlate_weights(form, x_pairs_.data(), dy_pairs_.data(), sums_.data());
-  }
-  kernels_.transpose(sums_.data(), taps, form.filters, dweight);
+void ConvBf16::add_to_weight_sums(const std::uint16_t* x, const std::uint16_t* dy) {
+  pair_pixels(with_columns(x, forward_.samples * forward_.height, forward_.width - left_ - right_,
+                           forward_.channels, left_, right_));
+  pair_outputs(dy);
+  kernels_.correlate_weights(forward_, x_pairs_.data(), dy_pairs_.data(), sums_.data());
+}
+
+void ConvBf16::correlate_back(const std::uint16_t* dy, std::uint16_t* dx) {
+  const std::int64_t reach = backward_.kernel - 1;
+  dy = with_columns(dy, backward_.samples * backward_.height, forward_.out_width,
+                    backward_.channels, reach - left_, reach - right_);
+  kernels_.correlate(backward_, dy, weights_.data(), nullptr, dx);
 }
 
 // Rows of `width` pixels with zeros left and right of each. x itself where there

@@ -27,13 +27,10 @@ class ConvBf16 {
   void forward(std::int64_t samples, const std::uint16_t* x, const std::uint16_t* weight,
                const std::uint16_t* bias, std::uint16_t* y);
 
-  // dx, of x's shape in bf16, from dy, of y's.
-  void backward_input(std::int64_t samples, const std::uint16_t* dy, const std::uint16_t* weight,
-                      std::uint16_t* dx);
-
-  // dweight, of the weight's shape in fp32.
-  void backward_weight(std::int64_t samples, const std::uint16_t* x, const std::uint16_t* dy,
-                       float* dweight);
+  // From dy, of y's shape in bf16: dweight, of the weight's shape in fp32, and dx, of
+  // x's shape in bf16, unless it is null.
+  void backward(std::int64_t samples, const std::uint16_t* x, const std::uint16_t* dy,
+                const std::uint16_t* weight, float* dweight, std::uint16_t* dx);
 
  private:
   using Values = std::vector<std::uint16_t>;
@@ -42,6 +39,8 @@ class ConvBf16 {
                                     std::int64_t channels, std::int64_t left, std::int64_t right);
   void arrange_weight(const std::uint16_t* weight);
   void arrange_weight_for_input(const std::uint16_t* weight);
+  void add_to_weight_sums(const std::uint16_t* x, const std::uint16_t* dy);
+  void correlate_back(const std::uint16_t* dy, std::uint16_t* dx);
   void pair_pixels(const std::uint16_t* x);
   void pair_outputs(const std::uint16_t* dy);
 

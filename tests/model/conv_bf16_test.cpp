@@ -115,8 +115,10 @@ TEST_P(ConvBf16Test, BackwardToTheInput) {
   std::vector<double> expected(x_.size());
   for_products([&](int x, int w, int y) { expected[x] += value(dy_[y]) * value(weight_[w]); });
   std::vector<std::uint16_t> dx(x_.size(), 0x7FC0);
+  std::vector<float> dweight(weight_.size());
   ConvBf16 conv(op_);
-  conv.backward_input(GetParam().samples, dy_.data(), weight_.data(), dx.data());
+  conv.backward(GetParam().samples, x_.data(), dy_.data(), weight_.data(), dweight.data(),
+                dx.data());
   expect_near(dx, expected);
 }
 
@@ -125,7 +127,7 @@ TEST_P(ConvBf16Test, BackwardToTheWeight) {
   for_products([&](int x, int w, int y) { expected[w] += value(dy_[y]) * value(x_[x]); });
   std::vector<float> dweight(weight_.size(), NAN);
   ConvBf16 conv(op_);
-  conv.backward_weight(GetParam().samples, x_.data(), dy_.data(), dweight.data());
+  conv.backward(GetParam().samples, x_.data(), dy_.data(), weight_.data(), dweight.data(), nullptr);
   for (std::size_t i = 0; i < expected.size(); ++i) {
     ASSERT_NEAR(dweight[i], expected[i], 1e-3) << "at " << i;
   }
