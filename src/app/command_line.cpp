@@ -1,6 +1,8 @@
 #include "app/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <string_view>
+#include <utility>
 
 #include "lockstep/core/error.h"
 #include "lockstep/core/names.h"
@@ -38,10 +40,12 @@ void add_train(CLI::App& app, CommandLine& line) {
   train->callback([&line] { line.command = Command::kTrain; });
 }
 
+CLI::Option* add_checkpoint(CLI::App* app, CommandLine& line) {
+  return app->add_option("CHECKPOINT", line.checkpoint,
+                         "Run folder (its best weights), checkpoint folder or .safetensors file");
+}
+
 void add_data(CLI::App* app, CommandLine& line, const char* default_data) {
-  app->add_option("CHECKPOINT", line.checkpoint,
-                  "Run folder (its best weights), checkpoint folder or .safetensors file")
-      ->required();
   CLI::Option* data = app->add_option(
       "--data", line.data, std::string("CSV, zip or IDX file; default: ") + default_data);
   app->add_option("--member", line.member, "Member of the zip")->needs(data);
@@ -51,22 +55,47 @@ void add_data(CLI::App* app, CommandLine& line, const char* default_data) {
 
 void add_evaluate(CLI::App& app, CommandLine& line) {
   CLI::App* evaluate = app.add_subcommand("evaluate", "Measure trained weights on labelled rows");
+  add_checkpoint(evaluate, line)->required();
   add_data(evaluate, line, "the experiment's validation rows");
   evaluate->add_option("--out", line.out, "Write the evaluation as JSON to this file");
   evaluate->add_flag("--json", line.json, "Print JSON instead of the report");
   evaluate->callback([&line] { line.command = Command::kEvaluate; });
 }
 
+bool is_png_name(const std::string& path) {
+  constexpr std::string_view kEnding = ".png";
+  return path.size() >= kEnding.size() &&
+         CLI::detail::to_lower(path.substr(path.size() - kEnding.size())) == kEnding;
+}
+
 void add_predict(CLI::App& app, CommandLine& line) {
-  CLI::App* predict =
-      app.add_subcommand("predict", "Write class and probabilities of each row as CSV");
+  CLI::App* predict = app.add_subcommand(
+      "predict", "Show the classes of PNG files, or write those of each row of a file as CSV");
+  add_checkpoint(predict, line);
+  predict->add_option("PNG", line.pictures,
+                      "Pictures of any size; alone, without a CHECKPOINT: by "
+                      "models/digits.safetensors");
+  predict->add_option("--top", line.top, "PNG: likeliest classes to show")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  predict->add_flag("--json", line.json,
+                    "PNG: print JSON instead, with the probability of each class");
   add_data(predict, line, "the experiment's test rows");
-  predict->add_option("--out", line.out, "File to write")->required();
-  predict->callback([&line] { line.command = Command::kPredict; });
+  predict->add_option("--out", line.out, "Rows: file to write");
+  predict->footer(
+      "Examples:\n"
+      "  lockstep predict models/digits/<run> seven.png\n"
+      "  lockstep predict models/digits/<run> --data rows.csv --out predictions.csv");
+  predict->callback([&line] {
+    line.command = Command::kPredict;
+    if (!is_png_name(line.checkpoint)) return;
+    line.pictures.insert(line.pictures.begin(), std::exchange(line.checkpoint, ""));
+  });
 }
 
 void add_submit(CLI::App& app, CommandLine& line) {
   CLI::App* submit = app.add_subcommand("submit", "Write a submission: ImageId,Label, ids from 1");
+  add_checkpoint(submit, line)->required();
   add_data(submit, line, "the experiment's test rows");
   submit->add_option("--out", line.out, "File to write")->required();
   submit->callback([&line] { line.command = Command::kSubmit; });

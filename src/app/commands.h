@@ -44,9 +44,11 @@ struct PreparedExperiment {
 // and that there are no more ranks than lanes.
 PreparedExperiment prepare(Communicator& comm, const CommandLine& line);
 
-// What the training loop takes from an experiment.
-TrainSettings train_settings(const Experiment& experiment, const Normalization& normalization,
-                             const std::filesystem::path& run_dir);
+// What the training loop takes from an experiment, without the metadata of weights.
+TrainSettings train_settings(const Experiment& experiment, const std::filesystem::path& run_dir);
+
+// Collective: the class and probabilities of rows, as CSV; `predict` without pictures.
+int predict_rows(Communicator& comm, const CommandLine& line);
 
 // Collective: the training data of an experiment, its paths below the root.
 TrainingData load_training_data(Communicator& comm, const Experiment& experiment);

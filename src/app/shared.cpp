@@ -61,8 +61,7 @@ PreparedExperiment prepare(Communicator& comm, const CommandLine& line) {
   return prepared;
 }
 
-TrainSettings train_settings(const Experiment& experiment, const Normalization& normalization,
-                             const std::filesystem::path& run_dir) {
+TrainSettings train_settings(const Experiment& experiment, const std::filesystem::path& run_dir) {
   TrainSettings settings;
   settings.parallel = experiment.parallel;
   settings.train = experiment.train;
@@ -70,7 +69,6 @@ TrainSettings train_settings(const Experiment& experiment, const Normalization& 
   settings.seed = experiment.seed;
   settings.class_names = class_names_of(experiment.data);
   settings.run_dir = run_dir;
-  settings.metadata = metadata_of(experiment, normalization);
   return settings;
 }
 

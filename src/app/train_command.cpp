@@ -18,6 +18,7 @@
 #include "lockstep/core/files.h"
 #include "lockstep/data/training_data.h"
 #include "lockstep/model/lane_executor.h"
+#include "lockstep/predict/framing.h"
 #include "lockstep/report/model_table.h"
 #include "lockstep/report/text_report.h"
 #include "lockstep/train/trainer.h"
@@ -98,7 +99,9 @@ int run_train(Communicator& comm, const CommandLine& line) {
   Workers workers(threads, prepare_worker_thread);
   auto callbacks = make_callbacks(experiment.callbacks, experiment.train.log_every_steps,
                                   detect_progress_output(stdout));
-  TrainSettings settings = train_settings(experiment, data.summary().normalization, run_dir);
+  TrainSettings settings = train_settings(experiment, run_dir);
+  settings.metadata = metadata_of(experiment, data.summary().normalization,
+                                  measure_framing(comm, data, experiment.data.shape));
   settings.resume_from = std::move(start.files);
   settings.stop_requested = signal_came;
   const TrainResult result = train(comm, *network, data, workers, settings, callbacks);

@@ -1,5 +1,6 @@
 #include "app/trained_model.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr const char* kExperimentKey = "lockstep.experiment";
 constexpr const char* kNormalizationKey = "lockstep.normalization";
+constexpr const char* kFramingKey = "lockstep.framing";
 constexpr const char* kWeightsFile = "weights.safetensors";
 
 fs::path find_weights(const fs::path& checkpoint) {
@@ -45,15 +47,37 @@ Normalization read_normalization(const std::string& text) {
   }
 }
 
+// Weights written before there was such an entry have none.
+Framing read_framing(const SafetensorsFile& file, const ImageShape& shape) {
+  const auto found = file.metadata().find(kFramingKey);
+  if (found == file.metadata().end()) return assumed_framing(shape);
+  try {
+    const auto json = nlohmann::json::parse(found->second);
+    if (json.at("framed").get<bool>() == false) return {};
+    const Framing framing{true, json.at("background").get<double>(),
+                          json.at("foreground").get<double>(),
+                          json.at("longer_side_pixels").get<double>()};
+    const auto is_level = [](double value) { return value >= 0 && value <= 255; };
+    if (shape.channels == 1 && is_level(framing.background) && is_level(framing.foreground) &&
+        framing.longer_side_pixels >= 1 &&
+        framing.longer_side_pixels <= std::max(shape.width, shape.height)) {
+      return framing;
+    }
+  } catch (const nlohmann::json::exception&) {
+  }
+  fail_usage("its metadata entry \"{}\" is not what lockstep writes", kFramingKey);
+}
+
 TrainedModel read_model(const fs::path& path) {
   const SafetensorsFile file(path);
   try {
     const Experiment experiment =
         parse_experiment(metadata_entry(file, kExperimentKey), "experiment in the metadata", {});
     Normalization normalization = read_normalization(metadata_entry(file, kNormalizationKey));
+    const Framing framing = read_framing(file, experiment.data.shape);
     Network network(experiment.model, experiment.data.shape, experiment.data.classes);
     Weights weights(weights_from(network, file), experiment.parallel.precision);
-    return {experiment, std::move(normalization), std::move(network), std::move(weights)};
+    return {experiment, std::move(normalization), framing, std::move(network), std::move(weights)};
   } catch (const Error& error) {
     throw error.within(path.string());
   }
@@ -67,10 +91,19 @@ TrainedModel TrainedModel::load(Communicator& comm, const std::string& checkpoin
   return std::move(*model);
 }
 
-Metadata metadata_of(const Experiment& experiment, const Normalization& normalization) {
-  const nlohmann::ordered_json json = {{"factor", normalization.factor},
-                                       {"offset", normalization.offset}};
-  return {{kExperimentKey, to_text(experiment)}, {kNormalizationKey, json.dump()}};
+Metadata metadata_of(const Experiment& experiment, const Normalization& normalization,
+                     const Framing& framing) {
+  using Json = nlohmann::ordered_json;
+  const Json pixels = {{"factor", normalization.factor}, {"offset", normalization.offset}};
+  Json frame = {{"framed", framing.framed}};
+  if (framing.framed) {
+    frame["background"] = framing.background;
+    frame["foreground"] = framing.foreground;
+    frame["longer_side_pixels"] = framing.longer_side_pixels;
+  }
+  return {{kExperimentKey, to_text(experiment)},
+          {kNormalizationKey, pixels.dump()},
+          {kFramingKey, frame.dump()}};
 }
 
 std::vector<std::string> class_names_of(const DataOptions& options) {

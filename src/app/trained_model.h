@@ -11,12 +11,14 @@
 #include "lockstep/data/normalization.h"
 #include "lockstep/model/network.h"
 #include "lockstep/model/weights.h"
+#include "lockstep/predict/framing.h"
 
 namespace lockstep {
 
 struct TrainedModel {
   Experiment experiment;
   Normalization normalization;
+  Framing framing;
   Network network;
   Weights weights;
 
@@ -25,7 +27,8 @@ struct TrainedModel {
 };
 
 // What the file's metadata must hold for that.
-Metadata metadata_of(const Experiment& experiment, const Normalization& normalization);
+Metadata metadata_of(const Experiment& experiment, const Normalization& normalization,
+                     const Framing& framing);
 
 // data.class_names, or "0", "1", ... where there are none.
 std::vector<std::string> class_names_of(const DataOptions& options);

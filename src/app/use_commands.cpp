@@ -1,4 +1,4 @@
-// The commands that use trained weights: evaluate, predict, submit.
+// The commands that use trained weights on rows: evaluate, predict, submit.
 
 #include <fmt/format.h>
 
@@ -135,7 +135,7 @@ int run_evaluate(Communicator& comm, const CommandLine& line) {
   return 0;
 }
 
-int run_predict(Communicator& comm, const CommandLine& line) {
+int predict_rows(Communicator& comm, const CommandLine& line) {
   check_out(comm, line.out);
   TrainedModel model = TrainedModel::load(comm, line.checkpoint);
   const std::vector<std::string> names = class_names_of(model.experiment.data);

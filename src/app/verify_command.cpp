@@ -146,7 +146,7 @@ int run_verify(Communicator& comm, const CommandLine& line) {
   });
   const Network network(experiment.model, experiment.data.shape, experiment.data.classes);
   const TrainingData data = load_training_data(comm, experiment);
-  TrainSettings settings = train_settings(experiment, data.summary().normalization, /*run_dir=*/{});
+  TrainSettings settings = train_settings(experiment, /*run_dir=*/{});
   Workers workers(worker_count(comm, line.threads), prepare_worker_thread);
   const bool root = comm.rank() == 0;
   const auto nowhere =
