@@ -155,9 +155,9 @@ def step_pair(precision: str, layout: str, mode: str, ranks: int, steps: int) ->
 
 
 def ingest_pair(library: str) -> Pair:
-    """CSV to bytes in memory; Lockstep's also checks and deals the rows."""
-    ours = ["mpirun", "-q", "-np", str(THREADS), "--bind-to", "none"]
-    ours += ["build/tests/bench/bench_ingest", str(CSV), "5"]
+    """CSV to bytes in memory, by Lockstep on one core, which also checks and deals the
+    rows, and by the peer on all."""
+    ours = ["taskset", "-c", "0", "build/tests/bench/bench_ingest", str(CSV), "5"]
     peer = [str(PYTHON), str(BENCH / "csv_peer.py"), library, str(CSV)]
     peer += ["--threads", str(THREADS), "--repeats", "5"]
     return Pair(Side(ours, ingest_seconds), Side(peer, json_seconds("seconds")))
