@@ -156,10 +156,15 @@ std::string bar(double probability, TextStyle style) {
 std::vector<std::string> bar_lines(const std::vector<double>& probabilities,
                                    const std::vector<std::string>& names, int count,
                                    TextStyle style) {
+  int name_columns = 0;
+  for (const std::string& name : names) {
+    name_columns = std::max(name_columns, static_cast<int>(name.size()));
+  }
+  name_columns = std::min(name_columns, 16);
   std::vector<std::string> lines;
   for (const std::size_t index : likeliest(probabilities, count)) {
-    lines.push_back(fmt::format("{} {:6.2f}%  {}", bar(probabilities[index], style),
-                                100 * probabilities[index], printable(names[index])));
+    lines.push_back(fmt::format("{:<{}}  {} {:6.2f}%", printable(names[index]), name_columns,
+                                bar(probabilities[index], style), 100 * probabilities[index]));
   }
   return lines;
 }
