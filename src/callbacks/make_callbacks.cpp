@@ -6,6 +6,7 @@
 #include "lockstep/callbacks/progress.h"
 #include "lockstep/callbacks/reduce_on_plateau.h"
 #include "lockstep/callbacks/status_file.h"
+#include "lockstep/callbacks/tensorboard.h"
 
 namespace lockstep {
 
@@ -15,6 +16,7 @@ std::vector<std::unique_ptr<Callback>> make_callbacks(const CallbackOptions& opt
   const Metric monitor = options.best_checkpoint.monitor;
   std::vector<std::unique_ptr<Callback>> callbacks;
   callbacks.push_back(std::make_unique<MetricsLog>(log_every_steps));
+  callbacks.push_back(std::make_unique<TensorBoard>(log_every_steps));
   callbacks.push_back(std::make_unique<StatusFile>(monitor));
   callbacks.push_back(std::make_unique<Progress>(output, monitor));
   callbacks.push_back(std::make_unique<BestCheckpoint>(options.best_checkpoint));

@@ -14,16 +14,18 @@ std::string names(const CallbackOptions& options) {
 }
 
 TEST(MakeCallbacks, LeavesOutWhatIsAbsent) {
-  EXPECT_EQ(names({}), "metrics_log status_file progress best_checkpoint ");
+  EXPECT_EQ(names({}), "metrics_log tensorboard status_file progress best_checkpoint ");
 }
 
 TEST(MakeCallbacks, AddsWhatTheExperimentHas) {
   CallbackOptions options;
   options.early_stopping.emplace();
-  EXPECT_EQ(names(options), "metrics_log status_file progress best_checkpoint early_stopping ");
+  EXPECT_EQ(names(options),
+            "metrics_log tensorboard status_file progress best_checkpoint early_stopping ");
   options.reduce_on_plateau.emplace();
   EXPECT_EQ(names(options),
-            "metrics_log status_file progress best_checkpoint reduce_on_plateau early_stopping ");
+            "metrics_log tensorboard status_file progress best_checkpoint reduce_on_plateau "
+            "early_stopping ");
 }
 
 }  // namespace

@@ -1,8 +1,5 @@
 #include "lockstep/callbacks/metrics_log.h"
 
-#include <sys/resource.h>
-
-#include <csignal>
 #include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -10,6 +7,7 @@
 #include <vector>
 
 #include "callbacks/events.h"
+#include "callbacks/file_size_limit.h"
 #include "lockstep/core/error.h"
 
 namespace lockstep {
@@ -186,26 +184,6 @@ TEST_F(MetricsLogTest, NamesTheFileThatCannotBeWritten) {
     EXPECT_NE(std::string(error.what()).find("No such file"), std::string::npos);
   }
 }
-
-// A limit of the size of files stands for a full disk.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(::rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const ::rlimit limit = {bytes, before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-
- private:
-  ::rlimit before_{};
-  void (*handler_)(int);
-};
 
 TEST_F(MetricsLogTest, WritesLaterWhatAFullDiskDidNotTake) {
   MetricsLog log(1);

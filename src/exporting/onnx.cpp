@@ -1,0 +1,244 @@
+#include "lockstep/exporting/onnx.h"
+
+#include <fmt/format.h>
+#include <onnx/onnx_pb.h>
+
+#include <bit>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "lockstep/core/error.h"
+
+namespace lockstep {
+
+namespace {
+
+constexpr int kOperatorSet = 17;
+constexpr const char* kInput = "pixels";
+constexpr const char* kOutput = "logits";
+constexpr const char* kBatch = "batch";
+constexpr float kSquareRootOf2 = 1.41421356F;
+
+static_assert(std::endian::native == std::endian::little);  // as raw_data must be
+
+using Names = std::vector<std::string>;
+using Shape = std::vector<std::int64_t>;
+
+// A convolution's weight from [filters, kernel, kernel, inputs] to [filters, inputs,
+// kernel, kernel].
+std::vector<float> channels_first(std::span<const float> weight, std::size_t filters,
+                                  std::size_t area, std::size_t inputs) {
+  std::vector<float> values(weight.size());
+  for (std::size_t f = 0; f < filters; ++f) {
+    for (std::size_t place = 0; place < area; ++place) {
+      for (std::size_t c = 0; c < inputs; ++c) {
+        values[(f * inputs + c) * area + place] = weight[(f * area + place) * inputs + c];
+      }
+    }
+  }
+  return values;
+}
+
+void describe(onnx::ValueInfoProto& value, const char* name, const Shape& shape) {
+  value.set_name(name);
+  auto& tensor = *value.mutable_type()->mutable_tensor_type();
+  tensor.set_elem_type(onnx::TensorProto::FLOAT);
+  tensor.mutable_shape()->add_dim()->set_dim_param(kBatch);
+  for (const std::int64_t extent : shape) {
+    tensor.mutable_shape()->add_dim()->set_dim_value(extent);
+  }
+}
+
+void set(onnx::NodeProto& node, const char* name, float value) {
+  onnx::AttributeProto& attribute = *node.add_attribute();
+  attribute.set_name(name);
+  attribute.set_type(onnx::AttributeProto::FLOAT);
+  attribute.set_f(value);
+}
+
+void set(onnx::NodeProto& node, const char* name, std::int64_t value) {
+  onnx::AttributeProto& attribute = *node.add_attribute();
+  attribute.set_name(name);
+  attribute.set_type(onnx::AttributeProto::INT);
+  attribute.set_i(value);
+}
+
+void set(onnx::NodeProto& node, const char* name, const Shape& values) {
+  onnx::AttributeProto& attribute = *node.add_attribute();
+  attribute.set_name(name);
+  attribute.set_type(onnx::AttributeProto::INTS);
+  for (const std::int64_t value : values) attribute.add_ints(value);
+}
+
+// Appends the nodes of a model to a graph; value_ is the last one's output.
+class GraphWriter {
+ public:
+  GraphWriter(const ExportedModel& model, onnx::GraphProto& graph) : model_(model), graph_(graph) {}
+
+  void write() {
+    graph_.set_name("lockstep");
+    shape_ = model_.network.input();
+    describe(*graph_.add_input(), kInput, {shape_.channels, shape_.height, shape_.width});
+    describe(*graph_.add_output(), kOutput, {model_.network.classes()});
+    const Shape per_channel{1, shape_.channels, 1, 1};
+    value_ = kInput;
+    node("Mul", {value_, constant("pixel_factor", model_.factor, per_channel)});
+    node("Add", {value_, constant("pixel_offset", model_.offset, per_channel)});
+    for (index_ = 0; index_ < model_.options.layers.size(); ++index_) {
+      std::visit([this](const auto& layer) { add(layer); }, model_.options.layers[index_]);
+      shape_ = model_.network.layers()[index_].output;
+    }
+    graph_.mutable_node(graph_.node_size() - 1)->set_output(0, kOutput);
+  }
+
+ private:
+  onnx::NodeProto& node(const char* type, const Names& inputs) {
+    onnx::NodeProto& node = *graph_.add_node();
+    node.set_op_type(type);
+    for (const std::string& input : inputs) node.add_input(input);
+    value_ = fmt::format("{}_{}", type, graph_.node_size());
+    node.set_name(value_);
+    node.add_output(value_);
+    return node;
+  }
+
+  // A tensor of the model; gives back its name.
+  std::string constant(const std::string& name, std::span<const float> values, const Shape& shape) {
+    onnx::TensorProto& tensor = *graph_.add_initializer();
+    tensor.set_name(name);
+    tensor.set_data_type(onnx::TensorProto::FLOAT);
+    for (const std::int64_t extent : shape) tensor.add_dims(extent);
+    tensor.set_raw_data(values.data(), values.size_bytes());
+    return name;
+  }
+
+  // A parameter of the layer under way, under the name that it has in a checkpoint.
+  std::string mine(const char* layer, const char* role, const Shape& shape) {
+    return constant(fmt::format("{}.{}.{}", index_, layer, role), model_.parameter(index_, role),
+                    shape);
+  }
+
+  std::string number(float value) {
+    return constant(fmt::format("number_{}", graph_.initializer_size()), {&value, 1}, {});
+  }
+
+  void add(const ConvOptions& conv) {
+    const std::int64_t kernel = conv.kernel;
+    const std::vector<float> weight = channels_first(
+        model_.parameter(index_, "weight"), static_cast<std::size_t>(conv.filters),
+        static_cast<std::size_t>(kernel * kernel), static_cast<std::size_t>(shape_.channels));
+    Names inputs{value_, constant(fmt::format("{}.conv.weight", index_), weight,
+                                  {conv.filters, shape_.channels, kernel, kernel})};
+    if (conv.bias) inputs.push_back(mine("conv", "bias", {conv.filters}));
+    const auto [before, after] = margins_of(conv, shape_);
+    onnx::NodeProto& made = node("Conv", inputs);
+    set(made, "kernel_shape", Shape{kernel, kernel});
+    set(made, "strides", Shape{conv.stride, conv.stride});
+    set(made, "pads", Shape{before, before, after, after});
+    activate(conv.activation);
+  }
+
+  void add(const DenseOptions& dense) {
+    flatten();
+    Names inputs{value_, mine("dense", "weight", {dense.units, shape_.channels})};
+    if (dense.bias) inputs.push_back(mine("dense", "bias", {dense.units}));
+    set(node("Gemm", inputs), "transB", std::int64_t{1});
+    activate(dense.activation);
+  }
+
+  void add(const BatchNormOptions& norm) {
+    Names inputs{value_};
+    for (const char* role : {"scale", "shift", "running_mean", "running_variance"}) {
+      inputs.push_back(mine("batch_norm", role, {shape_.channels}));
+    }
+    set(node("BatchNormalization", inputs), "epsilon", norm.epsilon);
+  }
+
+  void add(const DropoutOptions& /*dropout*/) {}
+
+  void add(const MaxPoolOptions& pool) {
+    onnx::NodeProto& made = node("MaxPool", {value_});
+    set(made, "kernel_shape", Shape{pool.size, pool.size});
+    set(made, "strides", Shape{stride_of(pool), stride_of(pool)});
+  }
+
+  void add(const FlattenOptions& /*flatten*/) { flatten(); }
+
+  void add(const ActivationOptions& activation) { activate(activation.kind); }
+
+  // Pixels come before channels in a flat vector.
+  void flatten() {
+    if (flat_) return;
+    flat_ = true;
+    set(node("Transpose", {value_}), "perm", Shape{0, 2, 3, 1});
+    set(node("Flatten", {value_}), "axis", std::int64_t{1});
+  }
+
+  // x / 2 (1 + erf(x / sqrt 2)); operator set 17 has no Gelu.
+  void gelu() {
+    const std::string x = value_;
+    node("Div", {x, number(kSquareRootOf2)});
+    node("Erf", {value_});
+    node("Add", {value_, number(1)});
+    node("Mul", {value_, x});
+    node("Mul", {value_, number(0.5F)});
+  }
+
+  void activate(ActivationKind kind) {
+    const std::string x = value_;
+    switch (kind) {
+      case ActivationKind::kNone:
+        return;
+      case ActivationKind::kRelu:
+        node("Relu", {x});
+        return;
+      case ActivationKind::kLeakyRelu:
+        set(node("LeakyRelu", {x}), "alpha", kLeakyReluSlope);
+        return;
+      case ActivationKind::kGelu:
+        return gelu();
+      case ActivationKind::kSilu:
+        node("Sigmoid", {x});
+        node("Mul", {x, value_});
+        return;
+      case ActivationKind::kTanh:
+        node("Tanh", {x});
+        return;
+      case ActivationKind::kSigmoid:
+        node("Sigmoid", {x});
+        return;
+    }
+  }
+
+  const ExportedModel& model_;
+  onnx::GraphProto& graph_;
+  std::string value_;
+  ImageShape shape_;  // of the value, one sample
+  bool flat_ = false;
+  std::size_t index_ = 0;  // of the layer under way
+};
+
+}  // namespace
+
+std::string to_onnx(const ExportedModel& model) {
+  onnx::ModelProto file;
+  file.set_ir_version(onnx::IR_VERSION);
+  file.set_producer_name("lockstep");
+  onnx::OperatorSetIdProto& set = *file.add_opset_import();
+  set.set_domain("");
+  set.set_version(kOperatorSet);
+  for (const auto& [key, value] : model.metadata) {
+    onnx::StringStringEntryProto& entry = *file.add_metadata_props();
+    entry.set_key(key);
+    entry.set_value(value);
+  }
+  GraphWriter(model, *file.mutable_graph()).write();
+  const std::size_t bytes = file.ByteSizeLong();
+  if (bytes > std::numeric_limits<std::int32_t>::max()) {
+    fail_usage("an ONNX file holds at most 2 GiB, and this model needs {} bytes", bytes);
+  }
+  return file.SerializeAsString();
+}
+
+}  // namespace lockstep
