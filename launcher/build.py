@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from console import CommandError, LauncherError, run_step
-from dependencies import install_packages, provide_torch
+from dependencies import install_packages, provide_test_venv, provide_torch
 from job import available_cores
 
 
@@ -24,23 +24,29 @@ class Project:
         self.deps = root / ".deps"
         self.build = root / "build"
         self.binary = self.build / "lockstep"
+        self.server = self.build / "lockstep-serve"
 
     def install(self, sets: list[str]) -> None:
         """Installs what a build needs, and further sets of packages."""
         with self._locked():
             install_packages(["build", *sets])
+            if "test" in sets:
+                provide_test_venv(self.deps)
             provide_torch(self.deps)
 
-    def prepare(self) -> str:
-        """Installs what the program needs and builds it; returns what was done."""
+    def prepare(self, program: Path | None = None) -> str:
+        """Installs what a program, by default `binary`, needs and builds it; returns what
+        was done."""
+        program = program or self.binary
         with self._locked():
             install_packages(["build"])
             torch = provide_torch(self.deps)
-            stamp, digest = self.build / "launcher.stamp", self._digest(torch)
-            if self.binary.exists() and stamp.exists() and stamp.read_text() == digest:
+            name = "launcher.stamp" if program == self.binary else f"{program.name}.stamp"
+            stamp, digest = self.build / name, self._digest(torch)
+            if program.exists() and stamp.exists() and stamp.read_text() == digest:
                 return "up to date"
             self._configure(torch, tests=False)
-            self._ninja("lockstep", "Building Lockstep")
+            self._ninja(program.name, "Building Lockstep")
             stamp.write_text(digest)
             return "built"
 
@@ -48,6 +54,7 @@ class Project:
         """Installs what the tests need and builds everything."""
         with self._locked():
             install_packages(["build", "test"])
+            provide_test_venv(self.deps)
             self._configure(provide_torch(self.deps), tests=True)
             self._ninja("all", "Building Lockstep and its tests")
 

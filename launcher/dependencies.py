@@ -1,4 +1,5 @@
-"""Installs what dependencies.toml lists: Debian packages, and LibTorch into .deps/."""
+"""Installs what dependencies.toml lists: Debian packages, and LibTorch and the tests'
+Python packages into .deps/."""
 
 from __future__ import annotations
 
@@ -87,6 +88,28 @@ def _become_root(missing: list[str]) -> list[str]:
         "packages are missing and this user may not install them; run: "
         f"sudo apt-get install -y --no-install-recommends {' '.join(missing)}"
     )
+
+
+# --- The tests' Python packages ---
+
+
+def provide_test_venv(deps: Path) -> None:
+    """Makes the virtual environment of the tests in `deps` where it is not there."""
+    packages = read_list()["test_venv"]["packages"]
+    wanted = "\n".join([sys.version, *packages]) + "\n"
+    venv = deps / "test-venv"
+    stamp = venv / ".packages"  # the mark of a whole install
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    shutil.rmtree(venv, ignore_errors=True)
+    pip = [str(venv / "bin" / "python3"), "-m", "pip", "install", "--no-deps"]
+    pip += ["--disable-pip-version-check", "--no-input", "--progress-bar=off"]
+    try:
+        run_step("Making the tests' Python environment", [sys.executable, "-m", "venv", str(venv)])
+        run_step(f"Installing {len(packages)} Python packages for the tests", [*pip, *packages])
+    except CommandError as error:
+        raise LauncherError(f"could not make {venv}: {error.reason()}") from None
+    stamp.write_text(wanted)
 
 
 # --- LibTorch ---

@@ -1,6 +1,7 @@
 #include "app/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <map>
 #include <string_view>
 #include <utility>
 
@@ -153,6 +154,26 @@ void add_report(CLI::App& app, CommandLine& line) {
   report->callback([&line] { line.command = Command::kReport; });
 }
 
+void add_export(CLI::App& app, CommandLine& line) {
+  static const std::map<std::string, ExportFormat> kFormats = {
+      {"safetensors", ExportFormat::kSafetensors},
+      {"onnx", ExportFormat::kOnnx},
+      {"torchscript", ExportFormat::kTorchscript}};
+  CLI::App* command =
+      app.add_subcommand("export", "Write trained weights as a file for other programs");
+  add_checkpoint(command, line)->required();
+  command
+      ->add_option_function<std::string>(
+          "--format", [&line](const std::string& name) { line.format = kFormats.at(name); },
+          "onnx and torchscript: raw pixels [samples, channels, height, width] to logits; "
+          "safetensors: the weights alone")
+      ->check(CLI::IsMember(kFormats))
+      ->type_name("safetensors|onnx|torchscript")
+      ->required();
+  command->add_option("--out", line.out, "File to write")->required();
+  command->callback([&line] { line.command = Command::kExport; });
+}
+
 }  // namespace
 
 CommandLine parse_command_line(int argc, const char* const* argv) {
@@ -170,6 +191,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   add_inspect(app, line);
   add_verify(app, line);
   add_report(app, line);
+  add_export(app, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

@@ -16,8 +16,11 @@ enum class Command {
   kInspect,
   kVerify,
   kReport,
+  kExport,
   kHelp
 };
+
+enum class ExportFormat { kSafetensors, kOnnx, kTorchscript };
 
 struct CommandLine {
   Command command = Command::kHelp;
@@ -30,13 +33,14 @@ struct CommandLine {
   bool print_config = false;
   bool dry_run = false;
 
-  std::string checkpoint;             // evaluate, predict, submit, inspect; verify: a run folder
-  std::vector<std::string> pictures;  // predict: PNG files
-  int top = 3;                        // predict: classes shown of a picture
-  std::string data;                   // file; empty for the experiment's own
-  std::string member;                 // of a zip
-  std::string labels;                 // IDX labels
-  std::vector<std::string> runs;      // report: run folders
+  std::string checkpoint;  // evaluate, predict, submit, inspect, export; verify: a run folder
+  ExportFormat format = ExportFormat::kSafetensors;  // export
+  std::vector<std::string> pictures;                 // predict: PNG files
+  int top = 3;                                       // predict: classes shown of a picture
+  std::string data;                                  // file; empty for the experiment's own
+  std::string member;                                // of a zip
+  std::string labels;                                // IDX labels
+  std::vector<std::string> runs;                     // report: run folders
   std::string out;  // file to write, or report's folder; empty for none, or the default
   bool json = false;
   int steps = 100;         // bench: measured

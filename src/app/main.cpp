@@ -48,6 +48,8 @@ int run_command(Communicator& comm, const CommandLine& line) {
       return run_verify(comm, line);
     case Command::kReport:
       return run_report(comm, line);
+    case Command::kExport:
+      return run_export(comm, line);
     case Command::kHelp:
       if (comm.rank() == 0) fmt::print("{}", line.help);
       return 0;

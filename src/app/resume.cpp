@@ -50,7 +50,7 @@ bool is_checkpoint(const fs::path& folder) { return fs::exists(folder / "manifes
 // What the folder of an earlier run holds of it.
 void remove_run(const fs::path& run_dir) {
   for (const char* name : {"checkpoints", "metrics.jsonl", "evaluation.json",
-                           "classification_report.txt", "status.json"}) {
+                           "classification_report.txt", "status.json", "tensorboard"}) {
     fs::remove_all(run_dir / name);
   }
 }

@@ -13,7 +13,9 @@
 #include "app/run_lock.h"
 #include "app/run_report.h"
 #include "app/trained_model.h"
+#include "lockstep/callbacks/event_file.h"
 #include "lockstep/callbacks/make_callbacks.h"
+#include "lockstep/callbacks/tensorboard.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/data/training_data.h"
@@ -73,6 +75,14 @@ void write_reports(const TrainResult& result, const fs::path& run_dir) {
       classification_report(result.validation) + "\n" + confusion_matrix_text(result.validation));
 }
 
+// The pictures of the report, for TensorBoard.
+void show_pictures(const fs::path& run_dir, std::int64_t step) {
+  EventFile events(tensorboard_folder(run_dir));
+  for (const char* name : {"confusion_matrix", "misclassified"}) {
+    events.add_image(name, step, read_file(run_dir / fmt::format("{}.png", name)));
+  }
+}
+
 }  // namespace
 
 int run_train(Communicator& comm, const CommandLine& line) {
@@ -121,6 +131,9 @@ int run_train(Communicator& comm, const CommandLine& line) {
                {experiment, *network, data, result.validation, result.validation_logits,
                 result.weights_digest, run_dir},
                run_dir);
+  agree(comm, [&] {
+    if (root) show_pictures(run_dir, result.steps);
+  });
   if (root) print_outcome(result, run_dir);
   return 0;
 }

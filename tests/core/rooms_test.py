@@ -21,6 +21,8 @@ USES = {
     "callbacks": ["train"],
     "report": ["eval"],
     "predict": ["data", "model", "checkpoint"],
+    "serve": ["eval", "predict"],
+    "exporting": ["model"],
     "config": ["core"],
 }
 
@@ -30,10 +32,13 @@ LIBRARIES = {
     ("ATen/", "torch/", "c10/"): {"model"},
     ("google/protobuf/", "experiment.pb.h"): {"config"},
     ("CLI/",): {"app"},
+    ("onnx/",): {"exporting"},
     ("cairo",): {"report"},
+    ("png.h",): {"predict"},
+    ("httplib.h",): {"serve"},
 }
 
-GENERATED = {"app/version.h", "experiment.pb.h"}
+GENERATED = {"app/version.h", "experiment.pb.h", "serve/page_files.h"}
 LARGEST = {".h": 150, ".cpp": 400, ".py": 400}  # lines
 
 

@@ -271,8 +271,16 @@ class RunTest(FakeProjectTest):
         self.assertNotIn("Traceback", result.stderr)
         self.assertEqual([path.name for path in (self.project / ".deps").iterdir()], ["lock"])
 
+    def test_failed_python_packages_are_one_line_and_tried_again(self):
+        for _ in range(2):
+            result = self.launch("install", "test", PIP_NO_INDEX="1")
+            self.assertEqual(result.returncode, 1)
+            last = result.stderr.splitlines()[-1]
+            self.assertRegex(last, r"^lockstep: could not make .*/test-venv: ERROR: ")
+            self.assertNotIn("Traceback", result.stderr)
+
     def test_usage_errors_are_one_line(self):
-        for words in (["tarin"], ["export"], ["sweep"], ["train", "-np", "x"],
+        for words in (["tarin"], ["sweep"], ["train", "-np", "x"],
                       ["train", "-np"], ["train", "-np=0"], ["train", "--max-restarts"],
                       ["train", "--max-restarts", "-1"], ["build", "all"],
                       ["install", "nonsense"]):

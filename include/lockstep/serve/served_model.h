@@ -1,0 +1,23 @@
+// What a server answers with. Lent by main, never changed while served.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lockstep/data/normalization.h"
+#include "lockstep/model/network.h"
+#include "lockstep/model/weights.h"
+#include "lockstep/predict/framing.h"
+
+namespace lockstep {
+
+struct ServedModel {
+  std::string name;
+  std::vector<std::string> class_names;  // [network.classes()]
+  const Network& network;
+  const Weights& weights;
+  const Normalization& normalization;
+  Framing framing;
+};
+
+}  // namespace lockstep
