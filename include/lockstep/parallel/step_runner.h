@@ -48,8 +48,8 @@ struct StepTimes {
   double data = 0;  // forming batches
   double forward = 0;
   double backward = 0;
-  double wait = 0;    // for the last lane of all ranks (of this one when sums go by messages)
-  double sum = 0;     // of the lanes, all communication included
+  double wait = 0;     // for the last lane of all ranks (of this one when sums go by messages)
+  double sum = 0;      // of the lanes, all communication included
   double exposed = 0;  // part of sum: communication that no computation hides
   double update = 0;   // the optimizer
 };

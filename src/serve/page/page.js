@@ -69,7 +69,6 @@ function addPoints(event) {
 pad.addEventListener("pointerdown", (event) => {
   if (pointer !== null || event.button !== 0) return;
   event.preventDefault();
-  pad.focus({preventScroll: true});
   pad.setPointerCapture(event.pointerId);
   pointer = event.pointerId;
   current = [];
