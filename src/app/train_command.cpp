@@ -127,13 +127,22 @@ int run_train(Communicator& comm, const CommandLine& line) {
     comm.begin_long_work("writing the reports");
     write_reports(result, run_dir);
   });
-  write_report(comm,
-               {experiment, *network, data, result.validation, result.validation_logits,
-                result.weights_digest, run_dir},
-               run_dir);
-  agree(comm, [&] {
-    if (root) show_pictures(run_dir, result.steps);
-  });
+  // What could not be drawn, on a full disk for one, can be drawn later.
+  try {
+    write_report(comm,
+                 {experiment, *network, data, result.validation, result.validation_logits,
+                  result.weights_digest, run_dir},
+                 run_dir);
+    agree(comm, [&] {
+      if (root) show_pictures(run_dir, result.steps);
+    });
+  } catch (const Error& error) {
+    if (error.reach() != Reach::kAgreed) throw;
+    if (root) {
+      spdlog::warn("the report is not whole: {}; \"lockstep report {}\" makes it anew",
+                   error.what(), run_dir.string());
+    }
+  }
   if (root) print_outcome(result, run_dir);
   return 0;
 }

@@ -266,7 +266,7 @@ class FullDiskTest(FaultsTest):
     def mount(self):
         disk = self.folder / "disk"
         disk.mkdir()
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk],
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk],
                                  capture_output=True, text=True)
         if mounted.returncode != 0:
             self.skipTest(f"a small disk cannot be mounted: {mounted.stderr.strip()}")
@@ -303,8 +303,9 @@ class FullDiskTest(FaultsTest):
         steps = [match[1] for match in failed if match]
         self.assertGreater(len(steps), 0, done.stderr)
         self.assertTrue(all("No space left" in line for line in lines), done.stderr)
-        # Beside the saves, one line each for metrics.jsonl and status.json.
-        self.assertLessEqual(len(lines) - len(steps), 2, done.stderr)
+        # Beside the saves, one line each for metrics.jsonl, status.json, the event file and
+        # the report, for which this disk may be too small even without the filling.
+        self.assertLessEqual(len(lines) - len(steps), 4, done.stderr)
         self.assertTrue(all(whole(each) for each in self.checkpoints("disk/run")))
         self.assertTrue(log.exists())
 
