@@ -198,6 +198,17 @@ class RunTest(FakeProjectTest):
         self.assertIn("program inspect --threads 2 x in", result.stdout)
         self.assertEqual(self.launch("train", "x", "-np", "2").returncode, 9)
 
+    def test_serve_builds_and_starts_the_server(self):
+        (self.tools / "ninja").write_text(f"""#!/bin/sh
+            for target in "$@"; do :; done
+            cp {self.folder}/program {self.project}/build/$target
+            chmod 755 {self.project}/build/$target\n""")
+        result = self.launch("serve", "--threads", "2", "x", FAKE_STATUS="3")
+        self.assertEqual(result.returncode, 3)
+        self.assertIn(f"program --threads 2 x in {self.folder}, root {self.project}",
+                      result.stdout)
+        self.assertFalse((self.project / "build" / "lockstep").exists())
+
     def test_exit_codes_pass_through(self):
         for status in (0, 1, 2, 3, 4, 75):
             for ranks in ("1", "2"):
