@@ -16,7 +16,8 @@ from lockstep_run import BINARY, MPIRUN, LockstepTest, xxh3
 
 EXIT_USAGE, EXIT_DIVERGED, EXIT_PEER, EXIT_RESTART = 2, 3, 4, 75
 
-LONG = ("--set", "training.epochs=40", "--set", "training.log_every_steps=1")
+# So many epochs that the run does not end before something is done to it.
+LONG = ("--set", "training.epochs=4000", "--set", "training.log_every_steps=1")
 
 # Two layers without normalization or bound, so that after an update with a rate of 1e30
 # their product is beyond fp32.
@@ -115,14 +116,13 @@ class StatusTest(RecoveryTest):
 
 class TwoJobsTest(RecoveryTest):
     def test_second_job_is_refused(self):
-        more = ("--set", "training.epochs=4000", "--set", "training.log_every_steps=1")
-        job = self.start(*self.arguments("shared", *more), ranks=2)
+        job = self.start(*self.arguments("shared", *LONG), ranks=2)
         self.assertTrue(job.wait_until(lambda: self.is_at_step("shared", 20)))
         holder = job.rank_process(0)
         folder = self.folder / "shared"
-        by_path = ("train", self.experiment, "--resume", folder, *more)
-        for arguments, ranks in ((self.arguments("shared", *more), 3), (by_path, None),
-                                 (self.arguments("shared", *more, "--resume", "never"), None)):
+        by_path = ("train", self.experiment, "--resume", folder, *LONG)
+        for arguments, ranks in ((self.arguments("shared", *LONG), 3), (by_path, None),
+                                 (self.arguments("shared", *LONG, "--resume", "never"), None)):
             done = self.run_binary(*arguments, ranks=ranks)
             self.assertEqual(done.returncode, EXIT_USAGE, done.stderr)
             self.assertEqual(done.stderr, (
@@ -139,7 +139,7 @@ class TwoJobsTest(RecoveryTest):
         self.assertTrue(job.wait_until(lambda: self.is_at_step("killed", 20)))
         job.send(signal.SIGKILL)
         job.end()
-        done = self.run_binary(*self.arguments("killed", *LONG), ranks=None)
+        done = self.run_binary(*self.arguments("killed", "--resume", "never"), ranks=None)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
 

@@ -66,7 +66,7 @@ class ResumeTest(LockstepTest):
         steps = expected["metrics"][-1]["step"]
         states = []
         for link, world in enumerate(ranks[:-1], start=1):
-            states.append(self.interrupt(run, arguments, world, link * steps // 5, send))
+            states.append(self.interrupt(run, arguments, world, link * steps // 10, send))
         done = self.lockstep(*arguments, ranks=ranks[-1])
         self.assertIn("going on in", done.stdout)
         self.assert_same_outcome(self.outcome(run, self.digest_of(done)), expected)
