@@ -42,7 +42,8 @@ struct PreparedExperiment {
 };
 
 // Collective: reads and checks the experiment of the command line, its device,
-// and that there are no more ranks than lanes.
+// and that there are no more ranks than lanes. BF16 becomes FP32, with a notice, where
+// the processor has no instructions for it.
 PreparedExperiment prepare(Communicator& comm, const CommandLine& line);
 
 // What the training loop takes from an experiment, without the metadata of weights.

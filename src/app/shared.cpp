@@ -1,4 +1,5 @@
 #include <sched.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -7,6 +8,7 @@
 #include "app/commands.h"
 #include "app/trained_model.h"
 #include "lockstep/core/error.h"
+#include "lockstep/model/lane_executor.h"
 
 namespace lockstep {
 
@@ -45,6 +47,16 @@ void check_world(const Communicator& comm, const Experiment& experiment) {
       comm.world_size(), lanes, lanes, comm.world_size());
 }
 
+Precision available_precision(const Communicator& comm, Precision wanted) {
+  if (wanted != Precision::kBf16 || has_bf16_instructions()) return wanted;
+  if (comm.rank() == 0) {
+    spdlog::warn(
+        "training.precision is BF16, but this processor has no bf16 instructions (AVX512-BF16): "
+        "training in FP32");
+  }
+  return Precision::kFp32;
+}
+
 }  // namespace
 
 PreparedExperiment prepare(Communicator& comm, const CommandLine& line) {
@@ -54,6 +66,8 @@ PreparedExperiment prepare(Communicator& comm, const CommandLine& line) {
     if (line.print_config) return;
     check_device(prepared.experiment.device);
     check_world(comm, prepared.experiment);
+    Precision& precision = prepared.experiment.parallel.precision;
+    precision = available_precision(comm, precision);
     prepared.network =
         std::make_unique<Network>(prepared.experiment.model, prepared.experiment.data.shape,
                                   prepared.experiment.data.classes);

@@ -6,6 +6,7 @@
 
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
+#include "lockstep/model/lane_executor.h"
 #include "lockstep/train/trainer.h"
 
 namespace lockstep {
@@ -71,8 +72,9 @@ Framing read_framing(const SafetensorsFile& file, const ImageShape& shape) {
 TrainedModel read_model(const fs::path& path) {
   const SafetensorsFile file(path);
   try {
-    const Experiment experiment =
+    Experiment experiment =
         parse_experiment(metadata_entry(file, kExperimentKey), "experiment in the metadata", {});
+    if (!has_bf16_instructions()) experiment.parallel.precision = Precision::kFp32;
     Normalization normalization = read_normalization(metadata_entry(file, kNormalizationKey));
     const Framing framing = read_framing(file, experiment.data.shape);
     Network network(experiment.model, experiment.data.shape, experiment.data.classes);

@@ -142,6 +142,12 @@ int run_verify(Communicator& comm, const CommandLine& line) {
   Experiment experiment;
   agree(comm, [&] {
     experiment = load_experiment((run_dir / "experiment.textproto").string(), {});
+    if (experiment.parallel.precision == Precision::kBf16 && !has_bf16_instructions()) {
+      fail_usage(
+          "{}: trained in BF16, and this processor has no bf16 instructions: the same "
+          "weights need the same kind of processor",
+          run_dir.string());
+    }
     if (comm.rank() == 0) comparison.emplace(line);
   });
   const Network network(experiment.model, experiment.data.shape, experiment.data.classes);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "lockstep/model/lane_executor.h"
+
 namespace lockstep {
 
 namespace {
@@ -43,13 +45,13 @@ Correlation backward_form(const Op& op) {
 
 bool ConvBf16::can_train(const Op& op, bool input_gradient) {
   const auto& conv = std::get<ConvOp>(op.work);
-  return conv_bf16_kernels() != nullptr && conv.stride == 1 && op.out.channels % kVector == 0 &&
+  return has_bf16_instructions() && conv.stride == 1 && op.out.channels % kVector == 0 &&
          (!input_gradient || op.in.channels % kVector == 0) &&
          std::max(conv.padding_before, conv.padding_after) < conv.kernel;
 }
 
 ConvBf16::ConvBf16(const Op& op)
-    : kernels_(*conv_bf16_kernels()),
+    : kernels_(kConvBf16Kernels),
       forward_(forward_form(op)),
       backward_(backward_form(op)),
       left_(std::get<ConvOp>(op.work).padding_before),

@@ -326,14 +326,9 @@ void transpose(const void* from, std::int64_t rows, std::int64_t columns, void* 
   }
 }
 
-constexpr ConvBf16Kernels kKernels = {correlate, correlate_weights, interleave, pair_rows,
-                                      transpose};
-
 }  // namespace
 
-const ConvBf16Kernels* conv_bf16_kernels() {
-  return __builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512bf16") ? &kKernels
-                                                                                     : nullptr;
-}
+const ConvBf16Kernels kConvBf16Kernels = {correlate, correlate_weights, interleave, pair_rows,
+                                          transpose};
 
 }  // namespace lockstep

@@ -46,7 +46,7 @@ struct ConvBf16Kernels {
   void (*transpose)(const void* from, std::int64_t rows, std::int64_t columns, void* to);
 };
 
-// Null when this processor has no such instructions.
-const ConvBf16Kernels* conv_bf16_kernels();
+// Only where has_bf16_instructions().
+extern const ConvBf16Kernels kConvBf16Kernels;
 
 }  // namespace lockstep

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "lockstep/model/lane_executor.h"
+
 namespace lockstep {
 
 namespace {
@@ -24,11 +26,11 @@ Correlation product(std::int64_t samples, std::int64_t channels, std::int64_t fi
 }  // namespace
 
 bool DenseBf16::can_train(std::int64_t inputs, std::int64_t units) {
-  return conv_bf16_kernels() != nullptr && inputs % kVector == 0 && units % kVector == 0;
+  return has_bf16_instructions() && inputs % kVector == 0 && units % kVector == 0;
 }
 
 DenseBf16::DenseBf16(std::int64_t inputs, std::int64_t units)
-    : kernels_(*conv_bf16_kernels()), inputs_(inputs), units_(units) {
+    : kernels_(kConvBf16Kernels), inputs_(inputs), units_(units) {
   weights_.resize(static_cast<std::size_t>(inputs * units));
 }
 

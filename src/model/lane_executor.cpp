@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <utility>
 #include <vector>
 
@@ -140,6 +141,11 @@ void LaneExecutor::infer(const Weights& weights, const Batch& batch, std::span<f
   const Pass pass{Mode::kInfer, state_->network, weights, batch, {}, {}, {}};
   const at::Tensor result = state_->forward(pass);
   std::copy_n(result.data_ptr<float>(), result.numel(), logits.begin());
+}
+
+bool has_bf16_instructions() {
+  return std::getenv("LOCKSTEP_NO_BF16") == nullptr && __builtin_cpu_supports("x86-64-v4") &&
+         __builtin_cpu_supports("avx512bf16");
 }
 
 void prepare_worker_thread() {

@@ -1,6 +1,8 @@
 """One experiment, one result: equal bits on any number of ranks and worker threads."""
 
+import os
 import unittest
+import unittest.mock
 
 from lockstep_run import LockstepTest
 
@@ -39,6 +41,21 @@ class SameWeightsTest(LockstepTest):
                    self.train("bf16", "--set", "training.precision=BF16"),
                    self.train("lanes", "--set", "training.lanes=4")]
         self.assertEqual(len(set(digests)), len(digests), digests)
+
+    def test_bf16_is_fp32_where_the_processor_has_none(self):
+        fp32 = self.train("fp32")
+        self.train("bf16-run", "--set", "training.precision=BF16")
+        arguments = ("--set", "training.precision=BF16", "--run-dir", self.folder / "no-bf16")
+        with unittest.mock.patch.dict(os.environ, {"LOCKSTEP_NO_BF16": "1"}):
+            for ranks in (1, 3):
+                done = self.run_binary("train", self.experiment, *arguments, "--resume", "never",
+                                       ranks=ranks)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertRegex(done.stderr, r"\A[^\n]*has no bf16 instructions[^\n]*FP32\n\Z")
+                self.assertEqual(self.digest_of(done), fp32)
+            done = self.run_binary("verify", self.folder / "bf16-run", ranks=2)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertRegex(done.stderr, r"\Alockstep: [^\n]*trained in BF16[^\n]*\n\Z")
 
     def test_remainder_in_the_last_batch_is_trained(self):
         # 798 of 997 rows in batches of 48 are 16 whole batches and one of 30. Were

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "lockstep/model/lane_executor.h"
 #include "model/dense_bf16.h"
 #include "model/kernels.h"
 
@@ -47,7 +48,7 @@ void PrintTo(const Case& c, std::ostream* out) {
 class ConvBf16Test : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
-    if (conv_bf16_kernels() == nullptr) GTEST_SKIP() << "no AVX-512 BF16 here";
+    if (!has_bf16_instructions()) GTEST_SKIP() << "no AVX-512 BF16 here";
     const Case& c = GetParam();
     op_.in = {c.height, c.width, c.channels};
     op_.out = {c.height + c.before + c.after - c.kernel + 1,
@@ -159,7 +160,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{1, 3, 2, 16, 16, 5, 2, 2}));
 
 TEST(DenseBf16, IsAMatrixProduct) {
-  if (conv_bf16_kernels() == nullptr) GTEST_SKIP() << "no AVX-512 BF16 here";
+  if (!has_bf16_instructions()) GTEST_SKIP() << "no AVX-512 BF16 here";
   struct Size {
     int samples, inputs, units;
   };
@@ -199,7 +200,7 @@ TEST(DenseBf16, IsAMatrixProduct) {
 // The last pair of odd taps reads one value past the image; a kernel without other
 // layers' padding must not let it in.
 TEST(ConvBf16, WhatLiesPastTheInputDoesNotMatter) {
-  if (conv_bf16_kernels() == nullptr) GTEST_SKIP() << "no AVX-512 BF16 here";
+  if (!has_bf16_instructions()) GTEST_SKIP() << "no AVX-512 BF16 here";
   Op op;
   op.in = {3, 3, 1};
   op.out = {1, 1, 16};

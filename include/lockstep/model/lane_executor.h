@@ -46,6 +46,11 @@ class LaneExecutor {
   std::unique_ptr<State> state_;
 };
 
+// Whether this processor computes in bf16 (AVX512-BF16). Elsewhere oneDNN emulates
+// it, several times slower than fp32. False wherever LOCKSTEP_NO_BF16 is set in the
+// environment, so that processors of both kinds can share a job.
+bool has_bf16_instructions();
+
 // What LibTorch needs on every worker's thread: one thread an operation; and,
 // once a process, an allocator that reuses memory. Every worker calls it once.
 void prepare_worker_thread();
