@@ -46,25 +46,10 @@ Measurement measure(Communicator& comm, const Experiment& experiment, const Trai
     stepper.step(static_cast<int>(i / whole), i % whole, stepper.optimizer().base_learning_rate());
     seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
   }
-  StepTimes times = stepper.runner().take_times();
-  for (double* part : {&times.data, &times.forward, &times.backward, &times.wait, &times.sum,
-                       &times.exposed, &times.update}) {
-    *part /= steps;
-  }
+  const StepTimes times = stepper.runner().take_times() / steps;
   const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
   std::nth_element(seconds.begin(), middle, seconds.end());
   return {*middle, gather_values(comm, times)};
-}
-
-// The rank whose own work takes longest: the one that the others wait for.
-std::size_t slowest(const std::vector<StepTimes>& by_rank) {
-  const auto work = [](const StepTimes& times) {
-    return times.data + times.forward + times.backward;
-  };
-  return static_cast<std::size_t>(
-      std::max_element(by_rank.begin(), by_rank.end(),
-                       [&](const auto& a, const auto& b) { return work(a) < work(b); }) -
-      by_rank.begin());
 }
 
 nlohmann::ordered_json json_of(const StepTimes& times) {
@@ -80,7 +65,9 @@ std::string to_json(const Measurement& measured, const Experiment& experiment, i
   json["global_batch"] = experiment.parallel.global_batch;
   json["ranks"] = measured.by_rank.size();
   json["threads"] = threads;
-  json["slowest_rank"] = slowest(measured.by_rank);
+  const Straggler straggler = find_straggler(measured.by_rank);
+  json["slowest_rank"] = straggler.rank;
+  json["slowest_for"] = name_of(straggler.cause);
   for (const StepTimes& times : measured.by_rank) json["by_rank"].push_back(json_of(times));
   return json.dump() + "\n";
 }
@@ -93,12 +80,13 @@ std::string to_table(const Measurement& measured, const Experiment& experiment, 
       experiment.parallel.global_batch / measured.step, measured.step * 1e3,
       experiment.parallel.global_batch, ranks, ranks == 1 ? "" : "s", threads,
       threads == 1 ? "" : "s");
+  const int slowest = find_straggler(measured.by_rank).rank;
   for (std::size_t rank = 0; rank < ranks; ++rank) {
     const StepTimes& times = measured.by_rank[rank];
     text += fmt::format("{:4} {:7.3f}  {:7.3f}  {:8.3f} {:7.3f} {:7.3f}  {:7.3f} {:7.3f}{}\n", rank,
                         times.data * 1e3, times.forward * 1e3, times.backward * 1e3,
                         times.wait * 1e3, times.sum * 1e3, times.exposed * 1e3, times.update * 1e3,
-                        ranks > 1 && rank == slowest(measured.by_rank) ? "   slowest" : "");
+                        ranks > 1 && static_cast<int>(rank) == slowest ? "   slowest" : "");
   }
   return text +
          "\nwait: for the slowest lane of all ranks; sum: adding the lanes' gradients, all "

@@ -56,13 +56,14 @@ std::string times_json(const TrainResult& result) {
   nlohmann::ordered_json json;
   json["steps"] = result.steps_run;
   const auto steps = static_cast<double>(std::max<std::int64_t>(result.steps_run, 1));
-  for (const StepTimes& times : result.times_by_rank) {
-    json["by_rank"].push_back({{"data", times.data / steps},
-                               {"forward", times.forward / steps},
-                               {"backward", times.backward / steps},
-                               {"wait", times.wait / steps},
-                               {"sum", times.sum / steps},
-                               {"update", times.update / steps}});
+  for (const StepTimes& total : result.times_by_rank) {
+    const StepTimes times = total / steps;
+    json["by_rank"].push_back({{"data", times.data},
+                               {"forward", times.forward},
+                               {"backward", times.backward},
+                               {"wait", times.wait},
+                               {"sum", times.sum},
+                               {"update", times.update}});
   }
   return json.dump(2) + "\n";
 }

@@ -72,6 +72,7 @@ void MetricsLog::on_step(const StepEvent& event) {
 }
 
 Directive MetricsLog::on_epoch_end(const EpochEvent& event) {
+  const Straggler& straggler = event.straggler;
   const Json line = {{"kind", "epoch"},
                      {"epoch", event.epoch + 1},
                      {"step", event.step},
@@ -82,6 +83,9 @@ Directive MetricsLog::on_epoch_end(const EpochEvent& event) {
                      {"learning_rate", event.learning_rate},
                      {"images_per_second", event.images_per_second},
                      {"seconds", event.seconds},
+                     {"slowest_rank", straggler.rank},
+                     {"slowest_excess", straggler.excess},
+                     {"slowest_for", name_of(straggler.cause)},
                      {"weights_digest", event.weights_digest.hex()}};
   append(line.dump());
   return {};

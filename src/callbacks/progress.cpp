@@ -69,6 +69,16 @@ std::string run_line(const RunEvent& event) {
                      plural(event.world_size, "rank"), plural(event.workers, "worker"));
 }
 
+// Empty where no rank held the others up by much.
+std::string straggler_line(const Straggler& straggler) {
+  if (straggler.cause == Cause::kNone) return {};
+  if (straggler.cause == Cause::kNetwork) {
+    return fmt::format("          all ranks wait for the network, rank {} longest", straggler.rank);
+  }
+  return fmt::format("          slowest: rank {}, {:.0f} % over the median, for {}", straggler.rank,
+                     straggler.excess * 100, name_of(straggler.cause));
+}
+
 void put(const std::string& text, std::FILE* stream) {
   std::fputs(text.c_str(), stream);
   std::fflush(stream);
@@ -109,6 +119,7 @@ Directive Progress::on_epoch_end(const EpochEvent& event) {
   const std::string row = table_row(event) + (best ? " *" : "");
   const bool coloured = best && output_.style == ProgressStyle::kColour;
   print_line(coloured ? kBestColour + row + kNoColour : row);
+  if (const std::string line = straggler_line(event.straggler); !line.empty()) print_line(line);
   return {};
 }
 

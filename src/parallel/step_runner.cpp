@@ -176,18 +176,11 @@ void StepRunner::lower(Flag flag) { state_->wishes[static_cast<std::size_t>(flag
 
 StepTimes StepRunner::take_times() {
   StepTimes sum;
-  const auto workers = static_cast<double>(state_->times.size());
   for (StepTimes& each : state_->times) {
-    sum.data += each.data / workers;
-    sum.forward += each.forward / workers;
-    sum.backward += each.backward / workers;
-    sum.wait += each.wait / workers;
-    sum.sum += each.sum / workers;
-    sum.exposed += each.exposed / workers;
-    sum.update += each.update / workers;
+    sum += each;
     each = {};
   }
-  return sum;
+  return sum / static_cast<double>(state_->times.size());
 }
 
 }  // namespace lockstep

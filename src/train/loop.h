@@ -34,6 +34,7 @@ class Loop {
   std::string where_not_finite();
   void log_step();
   void obey(const StepSum& sum);
+  StepTimes take_times();
   void end_epoch();
   Directive ask_callbacks(const EpochEvent& event);
   void save(AsBest best);
@@ -65,6 +66,7 @@ class Loop {
   std::int64_t last_step_ = 0;  // of which step it is
   bool interrupted_ = false;
   std::int64_t steps_run_ = 0;  // by this process
+  StepTimes times_;             // of those steps together
   Clock::time_point begin_ = Clock::now();
   Clock::time_point epoch_begin_ = begin_;
   Clock::time_point saved_ = begin_;

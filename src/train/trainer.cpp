@@ -157,6 +157,13 @@ void Loop::log_step() {
   for (const auto& callback : callbacks_) callback->on_step(event);
 }
 
+// Of the steps since the last call.
+StepTimes Loop::take_times() {
+  const StepTimes times = stepper_.runner().take_times();
+  times_ += times;
+  return times;
+}
+
 void Loop::end_epoch() {
   EpochEvent event;
   event.epoch = at_.epoch;
@@ -173,6 +180,7 @@ void Loop::end_epoch() {
   event.val_loss = validation.rows() > 0 ? validation.loss() : kNone;
   event.val_accuracy = validation.rows() > 0 ? validation.accuracy() : kNone;
   event.seconds = std::chrono::duration<double>(Clock::now() - epoch_begin_).count();
+  event.straggler = find_straggler(gather_values(comm_, take_times()));
   event.weights_digest = stepper_.weights().digest(network_);
 
   const Directive directive = ask_callbacks(event);
@@ -244,8 +252,9 @@ TrainResult Loop::finish() {
     result.validation = evaluator_.evaluate(comm_, result.validation_logits, data_.validation(),
                                             settings_.class_names);
   }
+  take_times();
   result.steps_run = steps_run_;
-  result.times_by_rank = gather_values(comm_, stepper_.runner().take_times());
+  result.times_by_rank = gather_values(comm_, times_);
   result.interrupted = interrupted_;
   result.reason =
       interrupted_ ? fmt::format("saved at step {} and ended on request", at_.step) : at_.reason;

@@ -81,12 +81,14 @@ TEST_F(MetricsLogTest, WritesTheFieldsOfAnEpoch) {
   event.val_accuracy = 0.75;
   event.images_per_second = 400;
   event.seconds = 2.5;
+  event.straggler = {.rank = 2, .excess = 0.25, .cause = Cause::kData};
   event.weights_digest = {1, 0xab};
   EXPECT_FALSE(log.on_epoch_end(event).stop);
   EXPECT_EQ(read_file(path()),
             R"({"kind":"epoch","epoch":2,"step":16,"train_loss":null,"train_accuracy":0.5,)"
             R"("val_loss":null,"val_accuracy":0.75,"learning_rate":0.5,)"
             R"("images_per_second":400.0,"seconds":2.5,)"
+            R"("slowest_rank":2,"slowest_excess":0.25,"slowest_for":"data",)"
             R"("weights_digest":"000000000000000100000000000000ab"})"
             "\n");
 }

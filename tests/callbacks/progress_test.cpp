@@ -3,6 +3,7 @@
 #include <pty.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
@@ -83,6 +84,26 @@ TEST(Progress, MarksNothingWithoutValidationRows) {
   screen.progress().on_epoch_end(finished(0, kNan, kNan));
   EXPECT_EQ(screen.take(),
             "    1      0.1235     98.77%         -        -  1.00e-03     12346      3.2\n");
+}
+
+TEST(Progress, NamesTheRankThatTheOthersWaitFor) {
+  Screen screen(ProgressStyle::kPlain);
+  screen.progress().on_run_begin(run_event());
+  screen.take();
+  EpochEvent event = finished(0, 0.5, 0.75);
+  screen.progress().on_epoch_end(event);
+  const std::string row = screen.take();
+  event.straggler = {.rank = 2, .excess = 0.254, .cause = Cause::kData};
+  event.val_accuracy = 0;  // not the best a second time
+  screen.progress().on_epoch_end(event);
+  const std::string text = screen.take();
+  EXPECT_EQ(text.substr(text.find('\n') + 1),
+            "          slowest: rank 2, 25 % over the median, for data\n");
+  EXPECT_EQ(std::count(row.begin(), row.end(), '\n'), 1);
+  event.straggler = {.rank = 1, .excess = 0, .cause = Cause::kNetwork};
+  screen.progress().on_epoch_end(event);
+  EXPECT_NE(screen.take().find("all ranks wait for the network, rank 1 longest\n"),
+            std::string::npos);
 }
 
 TEST(Progress, SaysWhereAResumedRunGoesOn) {

@@ -28,7 +28,7 @@ ROWS = 997
 TEMPORARY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 # What differs between two runs that are otherwise the same.
-TIMES = ("images_per_second", "seconds")
+TIMES = ("images_per_second", "seconds", "slowest_rank", "slowest_excess", "slowest_for")
 
 EXPERIMENT = """
 name: "tiny"

@@ -15,6 +15,7 @@
 #include "lockstep/model/network.h"
 #include "lockstep/model/weights.h"
 #include "lockstep/parallel/options.h"
+#include "lockstep/parallel/step_times.h"
 
 namespace lockstep {
 
@@ -41,17 +42,6 @@ inline constexpr int kSumOfLanes = std::numeric_limits<int>::max();
 struct NonFinite {
   int lane;                // or kSumOfLanes, where those of all lanes are finite
   std::int64_t parameter;  // index in network.parameters()
-};
-
-// Where a step's time went on this rank, in seconds, the mean over its workers.
-struct StepTimes {
-  double data = 0;  // forming batches
-  double forward = 0;
-  double backward = 0;
-  double wait = 0;     // for the last lane of all ranks (of this one when sums go by messages)
-  double sum = 0;      // of the lanes, all communication included
-  double exposed = 0;  // part of sum: communication that no computation hides
-  double update = 0;   // the optimizer
 };
 
 class StepRunner {

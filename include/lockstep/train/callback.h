@@ -11,6 +11,7 @@
 
 #include "lockstep/core/digest.h"
 #include "lockstep/data/training_data.h"
+#include "lockstep/parallel/step_times.h"
 
 namespace lockstep {
 
@@ -49,6 +50,7 @@ struct EpochEvent {
   double images_per_second = 0;
   double seconds = 0;  // of this epoch, its evaluation included
   Digest weights_digest;
+  Straggler straggler;  // in this epoch's steps that this process did
 };
 
 enum class RunOutcome {

@@ -1,0 +1,39 @@
+// Where the time of training steps goes, and which rank the others wait for. Local.
+#pragma once
+
+#include <span>
+
+namespace lockstep {
+
+// Of one step or of several together on one rank, in seconds, the mean over its workers.
+struct StepTimes {
+  double data = 0;  // forming batches
+  double forward = 0;
+  double backward = 0;
+  double wait = 0;     // for the last lane of all ranks (of this one when sums go by messages)
+  double sum = 0;      // of the lanes, all communication included
+  double exposed = 0;  // part of sum: communication that no computation hides
+  double update = 0;   // the optimizer
+
+  StepTimes& operator+=(const StepTimes& other);
+  StepTimes operator/(double divisor) const;
+};
+
+enum class Cause { kNone, kData, kCompute, kNetwork };
+
+// "none", "data", "compute" or "network".
+const char* name_of(Cause cause);
+
+struct Straggler {
+  int rank = 0;                // whose own work, data + forward + backward, takes longest
+  double excess = 0;           // that work over the median of the ranks' work, less 1
+  Cause cause = Cause::kNone;  // what the step time suffers from
+};
+
+// `by_rank`: times of the same steps, by rank, at least one. The cause is data or compute,
+// the part that exceeds its own median by more seconds, where the excess is above 10 %.
+// Where it is not, but no rank gets by without exposing communication of more than 10 %
+// of its work, it is the network, and the rank is the one that exposes most.
+Straggler find_straggler(std::span<const StepTimes> by_rank);
+
+}  // namespace lockstep
