@@ -174,6 +174,33 @@ void add_export(CLI::App& app, CommandLine& line) {
   command->callback([&line] { line.command = Command::kExport; });
 }
 
+void add_plan(CLI::App& app, CommandLine& line) {
+  CLI::App* plan = app.add_subcommand(
+      "plan", "Predict training steps on a cluster from times measured on this machine");
+  add_experiment(plan, line);
+  plan->add_option("--ranks", line.ranks, "World sizes, as in 1,8,64")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 65536))
+      ->required();
+  plan->add_option("--network", line.network,
+                   "Between nodes: 1GbE, 10GbE, 25GbE, 100GbE, 200Gb, 400Gb, or LATENCY:SPEED in "
+                   "microseconds and Gbit/s")
+      ->capture_default_str();
+  plan->add_option("--ranks-per-node", line.ranks_per_node,
+                   "Default: the cores of a node divided by --threads")
+      ->check(CLI::Range(1, 4096));
+  plan->add_option("--cores-per-node", line.cores_per_node, "Default: those of this machine")
+      ->check(CLI::Range(1, 4096));
+  plan->add_flag("--json", line.json, "Print one JSON object instead of a table");
+  plan->add_option("--threads", line.threads, "Worker threads of each rank; default: 1")
+      ->check(CLI::Range(1, 4096));
+  plan->footer(
+      "Example:\n"
+      "  lockstep plan configs/digits.textproto --ranks 8,64,512 --network 100GbE "
+      "--ranks-per-node 32 --cores-per-node 32");
+  plan->callback([&line] { line.command = Command::kPlan; });
+}
+
 }  // namespace
 
 CommandLine parse_command_line(int argc, const char* const* argv) {
@@ -192,6 +219,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   add_verify(app, line);
   add_report(app, line);
   add_export(app, line);
+  add_plan(app, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

@@ -17,6 +17,7 @@ enum class Command {
   kVerify,
   kReport,
   kExport,
+  kPlan,
   kHelp
 };
 
@@ -43,8 +44,12 @@ struct CommandLine {
   std::vector<std::string> runs;                     // report: run folders
   std::string out;  // file to write, or report's folder; empty for none, or the default
   bool json = false;
-  int steps = 100;         // bench: measured
-  std::int64_t from = -1;  // verify: steps; -1: first and last checkpoint
+  std::vector<int> ranks;         // plan: world sizes
+  std::string network = "25GbE";  // plan: between nodes
+  int ranks_per_node = 0;         // plan; 0: as many as cores
+  int cores_per_node = 0;         // plan; 0: as here
+  int steps = 100;                // bench: measured
+  std::int64_t from = -1;         // verify: steps; -1: first and last checkpoint
   std::int64_t to = -1;
 
   int threads = 0;  // workers of this rank; 0: the cores of the node shared by its ranks

@@ -23,6 +23,7 @@ int run_bench(Communicator& comm, const CommandLine& line);
 int run_inspect(Communicator& comm, const CommandLine& line);
 int run_verify(Communicator& comm, const CommandLine& line);
 int run_report(Communicator& comm, const CommandLine& line);
+int run_plan(Communicator& comm, const CommandLine& line);
 int run_export(Communicator& comm, const CommandLine& line);
 
 // What the commands share.

@@ -50,6 +50,8 @@ int run_command(Communicator& comm, const CommandLine& line) {
       return run_report(comm, line);
     case Command::kExport:
       return run_export(comm, line);
+    case Command::kPlan:
+      return run_plan(comm, line);
     case Command::kHelp:
       if (comm.rank() == 0) fmt::print("{}", line.help);
       return 0;

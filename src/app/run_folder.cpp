@@ -36,9 +36,8 @@ std::string processor_name() {
 }
 
 fs::path default_folder(const Experiment& experiment) {
-  const char* root = std::getenv("LOCKSTEP_ROOT");
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-  return fs::path(root == nullptr ? "." : root) / "models" / experiment.name /
+  return models_folder() / experiment.name /
          fmt::format("{:%Y%m%dT%H%M%SZ}-{}", fmt::gmtime(now),
                      digest_of(experiment).hex().substr(0, 8));
 }
@@ -57,6 +56,11 @@ std::string environment_json(const Communicator& comm, const std::vector<std::st
 }
 
 }  // namespace
+
+fs::path models_folder() {
+  const char* root = std::getenv("LOCKSTEP_ROOT");
+  return fs::path(root == nullptr ? "." : root) / "models";
+}
 
 std::filesystem::path make_run_folder(Communicator& comm, const Experiment& experiment,
                                       const std::string& wanted, int workers, RunLock& lock) {

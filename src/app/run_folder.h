@@ -10,6 +10,9 @@
 
 namespace lockstep {
 
+// Where run folders are made: models, below LOCKSTEP_ROOT.
+std::filesystem::path models_folder();
+
 // Collective: makes the folder that `wanted` names, or models/<name>/<UTC
 // time>-<first 8 digits of the experiment's digest> below LOCKSTEP_ROOT; writes
 // experiment.textproto and environment.json; opens logs/rank-N.log on each rank. Rank 0

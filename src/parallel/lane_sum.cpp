@@ -307,6 +307,15 @@ class NativeSum final : public RankSum {
 
 }  // namespace
 
+int most_partial_sums(int lanes, int ranks) {
+  const LaneTree tree(lanes);
+  std::size_t most = 0;
+  for (int rank = 0; rank < ranks; ++rank) {
+    most = std::max(most, tree.complete_nodes(share_of(lanes, ranks, rank)).size());
+  }
+  return static_cast<int>(most);
+}
+
 std::unique_ptr<LaneSum> make_lane_sum(Communicator& comm, const LaneSumShape& shape,
                                        Reduction reduction, Route route) {
   if (reduction == Reduction::kNative) return std::make_unique<NativeSum>(comm, shape);

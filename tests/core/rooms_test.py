@@ -16,6 +16,7 @@ USES = {
     "model": ["core"],
     "checkpoint": ["core"],
     "parallel": ["comm", "model"],
+    "plan": ["parallel"],
     "eval": ["comm", "data", "model"],
     "train": ["parallel", "eval", "checkpoint", "data"],
     "callbacks": ["train"],

@@ -1,0 +1,139 @@
+#include "app/plan_measurement.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "app/commands.h"
+#include "app/run_folder.h"
+#include "lockstep/core/files.h"
+#include "lockstep/model/lane_executor.h"
+#include "lockstep/parallel/lane_sum.h"
+#include "lockstep/train/stepper.h"
+
+namespace lockstep {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int kRounds = 5;
+constexpr int kLanesAdded = 8;  // by each worker, to time an addition
+constexpr double kRoundSeconds = 0.04;
+
+double median(std::vector<double>& values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+// Steps of lanes of one size, one lane a worker.
+class PassTimer {
+ public:
+  PassTimer(Communicator& comm, const Experiment& experiment, const Network& network,
+            const TrainingData& data, Workers& workers, std::int64_t samples)
+      : batch_(samples * workers.count()),
+        steps_(std::max<std::int64_t>(data.summary().training_rows / batch_, 1)),
+        stepper_(comm, network, data, workers, options(experiment, workers.count()),
+                 experiment.train, experiment.seed) {
+    time_steps();
+    passes_.clear();
+    updates_.clear();
+  }
+
+  // As many steps as take kRoundSeconds.
+  void time_steps() {
+    const auto begin = Clock::now();
+    do {
+      stepper_.step(0, next_++ % steps_, 0.0F);
+      const StepTimes times = stepper_.runner().take_times();
+      passes_.push_back(times.data + times.forward + times.backward);
+      updates_.push_back(times.update);
+    } while (std::chrono::duration<double>(Clock::now() - begin).count() < kRoundSeconds);
+  }
+
+  double pass_seconds() { return median(passes_); }
+  double update_seconds() { return median(updates_); }
+
+ private:
+  ParallelOptions options(const Experiment& experiment, int lanes) const {
+    ParallelOptions options = experiment.parallel;
+    options.lanes = lanes;
+    options.global_batch = static_cast<int>(batch_);
+    options.digest_every_steps = 0;
+    return options;
+  }
+
+  std::int64_t batch_;
+  std::int64_t steps_;  // of whole batches in an epoch
+  Stepper stepper_;
+  std::int64_t next_ = 0;
+  std::vector<double> passes_;
+  std::vector<double> updates_;
+};
+
+double measure_addition(Communicator& comm, std::int64_t values, Workers& workers) {
+  const int lanes = kLanesAdded * workers.count();
+  const auto sum = make_lane_sum(
+      comm, {.lanes = lanes, .size = values, .normed_size = values, .workers = workers.count()},
+      Reduction::kOrdered);
+  std::vector<double> seconds;
+  for (int round = 0; round < 4 * kRounds; ++round) {
+    std::vector<double> by_worker(static_cast<std::size_t>(workers.count()));
+    workers.run(
+        [&](int worker) { by_worker[static_cast<std::size_t>(worker)] = sum->run(worker).sum; });
+    seconds.push_back(*std::max_element(by_worker.begin(), by_worker.end()) / kLanesAdded);
+  }
+  return median(seconds);
+}
+
+}  // namespace
+
+MeasuredTimes measure_times(Communicator& comm, const Experiment& experiment,
+                            const Network& network, const std::vector<std::int64_t>& samples,
+                            int worker_count) {
+  Experiment measured = experiment;
+  measured.parallel.lanes = worker_count;
+  const TrainingData data = load_training_data(comm, measured);
+  Workers workers(worker_count, prepare_worker_thread);
+  std::vector<std::unique_ptr<PassTimer>> timers;
+  for (const std::int64_t each : samples) {
+    timers.push_back(std::make_unique<PassTimer>(comm, experiment, network, data, workers, each));
+  }
+  for (int round = 0; round < kRounds; ++round) {
+    for (const auto& timer : timers) timer->time_steps();
+  }
+  MeasuredTimes result;
+  std::vector<double> updates;
+  for (std::size_t i = 0; i < timers.size(); ++i) {
+    result.passes.push_back({samples[i], timers[i]->pass_seconds()});
+    updates.push_back(timers[i]->update_seconds() * worker_count);
+  }
+  result.update_seconds = median(updates);
+  result.values = network.total_size();
+  result.add_seconds = measure_addition(comm, result.values, workers);
+  return result;
+}
+
+CheckpointCost measure_checkpoint(const Experiment& experiment, const Network& network) {
+  const Optimizer optimizer(experiment.train.optimizer, network.trainable_size());
+  auto floats = static_cast<double>(network.total_size());
+  for (const auto& buffer : optimizer.buffers())
+    floats += static_cast<double>(buffer.values.size());
+  if (experiment.train.ema_decay > 0) floats += static_cast<double>(network.trainable_size());
+  const fs::path folder = models_folder();
+  fs::create_directories(folder);
+  const fs::path file = folder / fmt::format(".plan-{}", ::getpid());
+  const std::string content(static_cast<std::size_t>(floats * sizeof(float)), 'x');
+  const auto begin = Clock::now();
+  write_file_durably(file, content);
+  const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  fs::remove(file);
+  return {static_cast<double>(content.size()), seconds};
+}
+
+}  // namespace lockstep
