@@ -108,11 +108,16 @@ def _field(arguments: list[str], in_file: str, in_override: str) -> str | None:
     return value
 
 
+def program_words(binary: Path, command: str, arguments: list[str], threads: int) -> list[str]:
+    """The words of one rank."""
+    return [str(binary), command, "--threads", str(threads), *arguments]
+
+
 def command_line(
     binary: Path, command: str, arguments: list[str], shape: Shape, machine: Machine
 ) -> list[str]:
     """The words that start a parallel command; one rank needs no mpirun."""
-    program = [str(binary), command, "--threads", str(shape.threads), *arguments]
+    program = program_words(binary, command, arguments, shape.threads)
     if shape.ranks == 1:
         return program
     # Without -q, mpirun follows the program's own message with paragraphs.

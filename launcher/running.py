@@ -46,8 +46,8 @@ class RestartPlan:
 
 def plan_restarts(arguments: list[str], most: int, root: Path) -> RestartPlan:
     """Fixes the run folder of a training: the user's own, or one that is named here."""
-    arguments, wanted = _take_option(arguments, "--run-dir")
-    arguments, resume = _take_option(arguments, "--resume")
+    arguments, wanted = take_option(arguments, "--run-dir")
+    arguments, resume = take_option(arguments, "--resume")
     if resume not in ("", "auto", "never"):  # the program takes the run folder from this path
         run_dir = Path(resume).resolve()
         if (run_dir / "manifest.json").exists():  # <run folder>/checkpoints/<checkpoint>
@@ -61,7 +61,7 @@ def plan_restarts(arguments: list[str], most: int, root: Path) -> RestartPlan:
     return RestartPlan(most, run_dir, [*again, resume or "auto"], [*again, "auto"])
 
 
-def _take_option(arguments: list[str], name: str) -> tuple[list[str], str]:
+def take_option(arguments: list[str], name: str) -> tuple[list[str], str]:
     """The arguments without an option, and its last value."""
     rest, value = [], ""
     words = iter(arguments)

@@ -1,0 +1,250 @@
+"""Runs a training as a Slurm job: the batch script, its submission, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from console import LauncherError
+from job import Shape, program_words
+
+EXIT_USAGE = 2
+SIGNAL_SECONDS = 180  # before the time limit; a third of a short one
+MOST_RESTARTS = 10  # of a job that failed by no fault of its experiment
+CANCELLED = "slurm.cancelled"  # in the run folder: save, and do not begin again
+JOB_FILE = "slurm.json"
+SCRIPT_FILE = "slurm.sh"
+LOG_FILE = "slurm.log"
+
+
+@dataclass
+class Request:
+    """What is asked of Slurm for one training."""
+
+    nodes: str = "1"  # a number, or the least and the most as in 1-4
+    ranks_per_node: int = 1
+    threads: int = 1
+    gpus_per_node: int = 0
+    time: str = ""
+    partition: str = ""
+    job_name: str = ""
+    srun: bool = False
+    max_restarts: int = MOST_RESTARTS
+    sbatch: list[str] = field(default_factory=list)  # options as they are
+
+    @property
+    def most_ranks(self) -> int:
+        """Of all nodes together."""
+        return int(self.nodes.rpartition("-")[2]) * self.ranks_per_node
+
+
+# --- The batch script ---
+
+# The shell gets the signal, and a trap runs only when `wait` has returned. `wait` is then
+# asked again; a job that ended meanwhile is one that the shell may have forgotten (127).
+_SUPERVISE = """\
+job=
+asked=0
+trap 'asked=1; [ -z "$job" ] || kill -USR1 "$job" 2>/dev/null' USR1
+"${words[@]}" &
+job=$!
+[ "$asked" = 0 ] || kill -USR1 "$job"
+wait "$job"
+status=$?
+while [ "$asked" = 1 ]; do
+  asked=0
+  wait "$job"
+  again=$?
+  [ "$again" = 127 ] || status=$again
+done
+"""
+
+_REQUEUE = """\
+restarts=${{SLURM_RESTART_COUNT:-0}}
+case $status in
+  75) again=1 ;;  # saved, and wants to go on
+  4 | 12[89] | 1[3-9][0-9] | 2[0-9][0-9]) again=$((restarts < {most})) ;;  # a rank was lost
+  *) again=0 ;;
+esac
+if [ "$again" = 1 ] && [ ! -e {cancelled} ]; then
+  id=$SLURM_JOB_ID
+  [ -z "${{SLURM_ARRAY_TASK_ID:-}}" ] || id=${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID
+  echo "lockstep: exit code $status; job $id goes back to the queue for start $((restarts + 2))"
+  scontrol requeue "$id"
+fi
+exit "$status"
+"""
+
+
+def batch_script(
+    request: Request, words: list[str], log: Path, cancelled: str, environment: dict[str, str]
+) -> str:
+    """A script for sbatch that runs `words` in the current folder: it passes USR1 on, and
+    puts the job back into the queue when the training was saved or lost a rank, unless the
+    file `cancelled` (words of the shell) is there. Exit codes 2 and 3 are final."""
+    options = [
+        f"--job-name={request.job_name}",
+        f"--nodes={request.nodes}",
+        f"--ntasks-per-node={request.ranks_per_node}",
+        f"--cpus-per-task={request.threads}",
+        f"--output={log}",
+        "--open-mode=append",
+        "--requeue",
+        f"--signal=B:USR1@{signal_seconds(request.time)}",
+    ]
+    if request.gpus_per_node:
+        options.append(f"--gpus-per-node={request.gpus_per_node}")
+    if request.time:
+        options.append(f"--time={request.time}")
+    if request.partition:
+        options.append(f"--partition={request.partition}")
+    lines = ["#!/bin/bash", *(f"#SBATCH {option}" for option in [*options, *request.sbatch]), ""]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
+    lines += [f"cd {shlex.quote(os.getcwd())} || exit 1", f"words=({' '.join(words)})"]
+    requeue = _REQUEUE.format(most=request.max_restarts, cancelled=cancelled)
+    return "\n".join(lines) + "\n" + _SUPERVISE + requeue
+
+
+def signal_seconds(limit: str) -> int:
+    """How long before the time limit the job is told to save."""
+    seconds = limit_seconds(limit)
+    return min(SIGNAL_SECONDS, seconds // 3) if seconds else SIGNAL_SECONDS
+
+
+def limit_seconds(limit: str) -> int:
+    """Slurm's time limit (M, M:S, H:M:S, D-H, D-H:M, D-H:M:S) in seconds; 0 for none."""
+    if not limit:
+        return 0
+    match = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", limit)
+    if not match:
+        raise LauncherError(
+            f"--time is {limit!r}: expected minutes, minutes:seconds, hours:minutes:seconds or "
+            "days-hours:minutes:seconds",
+            EXIT_USAGE,
+        )
+    days, first, second, third = (int(part) if part else None for part in match.groups())
+    if days is not None:
+        hours, minutes, seconds = first, second or 0, third or 0
+    elif third is not None:
+        days, hours, minutes, seconds = 0, first, second, third
+    else:
+        days, hours, minutes, seconds = 0, 0, first, second or 0
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def parallel_words(request: Request) -> list[str]:
+    """The words before the program that start its ranks within the allocation."""
+    if request.srun:
+        # From 22.05 on srun does not take --cpus-per-task from the allocation; without
+        # --kill-on-bad-exit the others would wait for a dead rank.
+        return ["srun", "--mpi=pmix", "--kill-on-bad-exit=1",
+                f"--cpus-per-task={request.threads}"]
+    return mpirun_words(request.ranks_per_node, request.threads)
+
+
+def mpirun_words(ranks_per_node: int, threads: int, ranks: int | None = None) -> list[str]:
+    """mpirun within an allocation: Open MPI asks Slurm for the nodes. So many ranks on each,
+    all or the first `ranks`, each bound to cores of its own."""
+    words = ["mpirun", "-q", *(["-np", str(ranks)] if ranks else [])]
+    words += ["--map-by", f"ppr:{ranks_per_node}:node:PE={threads}"]
+    return [*words, "--mca", "btl_vader_single_copy_mechanism", "none"]
+
+
+# --- An allocation that the launcher runs in ---
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """The Slurm job around this process."""
+
+    nodes: int
+    shape: Shape
+    ranks_per_node: int
+
+
+def allocation(env: dict[str, str]) -> Allocation | None:
+    """The allocation of this shell, as salloc or sbatch made it; None outside of one and
+    in a task of srun."""
+    if "SLURM_JOB_ID" not in env or env.get("SLURM_STEP_ID", "").isdecimal():
+        return None
+    nodes = int(env.get("SLURM_JOB_NUM_NODES", "1"))
+    threads = int(env.get("SLURM_CPUS_PER_TASK", "1"))
+    ranks_per_node = _first_count(env.get("SLURM_NTASKS_PER_NODE", ""))
+    if not ranks_per_node:
+        cores = _first_count(env.get("SLURM_JOB_CPUS_PER_NODE", "1"))
+        tasks = int(env.get("SLURM_NTASKS", "0"))
+        ranks_per_node = -(-tasks // nodes) if tasks > 1 else max(1, cores // threads)
+    return Allocation(nodes, Shape(nodes * ranks_per_node, threads), ranks_per_node)
+
+
+def _first_count(text: str) -> int:
+    """The first number of a list such as 2(x3),1; 0 where there is none."""
+    match = re.match(r"\d+", text)
+    return int(match[0]) if match else 0
+
+
+# --- Submission ---
+
+
+def submit(script: str, run_dir: Path, request: Request) -> str:
+    """Keeps the script in the run folder and gives it to sbatch; returns the job's number."""
+    need("sbatch")
+    run_dir.mkdir(parents=True, exist_ok=True)
+    (run_dir / CANCELLED).unlink(missing_ok=True)
+    path = run_dir / SCRIPT_FILE
+    path.write_text(script)
+    path.chmod(0o755)
+    done = subprocess.run(["sbatch", "--parsable", str(path)], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, check=False)
+    if done.returncode != 0:
+        lines = [line for line in done.stderr.splitlines() if "error" in line] or ["no output"]
+        raise LauncherError(f"sbatch: {lines[0].removeprefix('sbatch: error: ')}", EXIT_USAGE)
+    job = done.stdout.strip().split(";")[0]
+    record = {"job": job, "nodes": request.nodes, "ranks_per_node": request.ranks_per_node,
+              "threads": request.threads}
+    (run_dir / JOB_FILE).write_text(json.dumps(record, indent=2) + "\n")
+    return job
+
+
+def need(program: str) -> None:
+    """Ends with one line where a program of Slurm is not there."""
+    if not shutil.which(program):
+        raise LauncherError(f"no {program} here: this is not a host of a Slurm cluster")
+
+
+def job_of(run_dir: Path) -> str | None:
+    """The number of the last job submitted for a run folder."""
+    try:
+        return str(json.loads((run_dir / JOB_FILE).read_text())["job"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def job_states(jobs: list[str]) -> dict[str, str]:
+    """By number, what squeue says of the jobs that it knows: RUNNING on n[1-2], PENDING, ..."""
+    if not jobs or not shutil.which("squeue"):
+        return {}
+    done = subprocess.run(
+        ["squeue", "--noheader", "--format=%A|%T|%R", "--jobs", ",".join(jobs)],
+        capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+    )
+    # It fails as a whole for one that it has forgotten.
+    if done.returncode != 0 and len(jobs) > 1:
+        return {job: state for each in jobs for job, state in job_states([each]).items()}
+    states = {}
+    for line in done.stdout.splitlines():
+        job, state, where = line.split("|", 2)
+        states[job] = f"{state} on {where}" if state == "RUNNING" else f"{state} {where}"
+    return states
+
+
+def train_words(binary: Path, arguments: list[str], request: Request) -> list[str]:
+    """The words of a training that goes on wherever its run folder is."""
+    words = [*parallel_words(request), *program_words(binary, "train", arguments, request.threads)]
+    return [shlex.quote(word) for word in words]

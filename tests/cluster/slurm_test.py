@@ -1,0 +1,207 @@
+"""Trainings as jobs of a real Slurm of two pretended nodes: `lockstep slurm`, `status`,
+`logs` and `cancel`, the time limit, a lost node, srun."""
+
+import json
+import os
+import re
+import signal
+import time
+import unittest
+from pathlib import Path
+
+from built_launcher import launch, launcher_words
+from lockstep_run import BINARY, LockstepTest
+from mini_slurm import MiniSlurm, missing_programs
+
+LONG = ("--set", "training.epochs=60", "--set", "training.log_every_steps=1",
+        "--set", "checkpoint.every_steps=10")
+ENDLESS = ("--set", "training.epochs=100000", *LONG[2:])
+ENDED = ("COMPLETED", "FAILED", "CANCELLED", "NODE_FAIL", "TIMEOUT")
+
+
+def ended(job):
+    return job.get("JobState") in ENDED
+
+
+def ranks_of(run):
+    """The processes of this host that train in a run folder."""
+    found = []
+    for name in os.listdir("/proc"):
+        try:
+            words = Path(f"/proc/{name}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0] == os.fsencode(BINARY) and os.fsencode(run) in words:
+            found.append(int(name))
+    return found
+
+
+@unittest.skipIf(os.geteuid() != 0, "needs root")
+@unittest.skipIf(missing_programs(), f"not installed: {missing_programs()}")
+class SlurmTest(LockstepTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.slurm = MiniSlurm(nodes=2)
+        cls.addClassCleanup(cls.slurm.stop)
+        cls.slurm.start()
+
+    def launch(self, *words):
+        return launch(self.folder, *words, environment=self.slurm.environment())
+
+    def submit(self, run, *words):
+        """Submits a training in the run folder `run`; its job's number."""
+        done = self.launch("slurm", self.experiment, "--run-dir", self.folder / run, *words)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return re.match(r"job (\d+) in ", done.stderr)[1]
+
+    def reference(self, run, *words):
+        done = self.lockstep("train", self.experiment, "--run-dir", self.folder / run,
+                             "--threads", 1, *words, ranks=None)
+        return self.outcome(run, self.digest_of(done))
+
+    def log(self, run):
+        path = self.folder / run / "slurm.log"
+        return path.read_text() if path.exists() else ""
+
+    def check_end(self, run, job, expected, seconds=120):
+        """The job ends well and leaves what an uninterrupted run leaves."""
+        state = self.slurm.await_job(job, ended, seconds)
+        self.assertEqual(state.get("JobState"), "COMPLETED", self.log(run) + self.slurm.logs())
+        digest = re.findall(r"^weights xxh3:(\w+)$", self.log(run), re.MULTILINE)
+        self.assertEqual(len(digest), 1, self.log(run))
+        self.assert_same_outcome(self.outcome(run, digest[0]), expected)
+        return state
+
+    def await_step(self, run, step, seconds=60):
+        path = self.folder / run / "metrics.jsonl"
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if path.exists() and path.read_text().count("\n") >= step:
+                return
+            time.sleep(0.01)
+        self.fail(self.log(run) + self.slurm.logs())
+
+    def world_size(self, run):
+        newest = sorted((self.folder / run / "checkpoints").glob("step-*"))[-1]
+        return json.loads((newest / "state.json").read_text())["world_size"]
+
+    def test_two_nodes_like_one_process(self):
+        expected = self.reference("alone")
+        for starter in ((), ("--srun",)):
+            with self.subTest(starter=starter):
+                run = f"two{''.join(starter)}"
+                job = self.submit(run, "--nodes", 2, "--ranks-per-node", 2, *starter)
+                state = self.check_end(run, job, expected)
+                self.assertEqual((state["NodeList"], state["Restarts"]), ("n[1-2]", "0"))
+                self.assertEqual(self.world_size(run), 4)
+
+    def test_time_limit_saves_and_goes_on(self):
+        expected = self.reference("unlimited", *LONG)
+        job = self.submit("limited", "--nodes", 2, "--time", "1", *LONG,
+                          "--sbatch=--export=ALL,LOCKSTEP_HARD_LIMIT_SECONDS=600")
+        self.await_step("limited", 20)
+        # The ranks stand still until the limit is near, so that they use no core meanwhile.
+        stopped = ranks_of(str(self.folder / "limited"))
+        self.assertEqual(len(stopped), 2)
+        for rank in stopped:
+            os.kill(rank, signal.SIGSTOP)
+        script = self.folder / "limited" / "slurm.sh"
+        self.assertIn("#SBATCH --signal=B:USR1@20\n", script.read_text())
+        try:
+            end = time.monotonic() + 60
+            while time.monotonic() < end and not all(map(self.has_usr1, stopped)):
+                time.sleep(0.1)
+        finally:
+            for rank in stopped:
+                os.kill(rank, signal.SIGCONT)
+        state = self.check_end("limited", job, expected)
+        self.assertEqual(state["Restarts"], "1")
+        self.assertIn(f"lockstep: exit code 75; job {job} goes back to the queue for start 2",
+                      self.log("limited"))
+        self.assertIn("going on in", self.log("limited"))
+
+    @staticmethod
+    def has_usr1(rank):
+        status = Path(f"/proc/{rank}/status").read_text()
+        pending = re.search(r"^ShdPnd:\s*(\w+)", status, re.MULTILINE)[1]
+        return int(pending, 16) >> (signal.SIGUSR1 - 1) & 1
+
+    def test_cancelled_run_is_saved_and_can_go_on(self):
+        expected = self.reference("whole", *LONG)
+        for starter in ((), ("--srun",)):
+            run = f"cancelled{''.join(starter)}"
+            with self.subTest(run=run):
+                job = self.submit(run, "--nodes", 2, *starter, *ENDLESS)
+                self.await_step(run, 20)
+                line = self.launch("status", self.folder / run).stdout.splitlines()[1]
+                self.assertRegex(line, rf"running +\d+ +\d+/1700000 .* {job}$")
+                done = self.launch("cancel", self.folder / run)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertRegex(done.stderr, r": saved \(saved at step \d+ and ended on request\)")
+                state = self.slurm.job(job)
+                self.assertEqual((state["JobState"], state["Restarts"]), ("FAILED", "0"))
+                self.assertEqual(state["ExitCode"], "75:0")
+                # On one node now.
+                job = self.submit(run, "--ranks-per-node", 2, *LONG)
+                self.check_end(run, job, expected)
+
+    def test_lost_node(self):
+        expected = self.reference("quiet", *LONG)
+        job = self.submit("lost", "--nodes", "1-2", *LONG)
+        self.await_step("lost", 100)
+        self.assertEqual(len(ranks_of(str(self.folder / "lost"))), 2)
+        self.slurm.kill_node("n1")  # where the script runs
+        try:
+            state = self.check_end("lost", job, expected, seconds=150)
+            self.assertEqual((state["NodeList"], state["Restarts"]), ("n2", "1"))
+            self.assertEqual(self.world_size("lost"), 1)
+        finally:
+            self.slurm.start_node("n1")
+            self.slurm.await_nodes()
+
+    def test_pending_job_is_cancelled(self):
+        job = self.submit("pending", "--sbatch=--begin=now+1hour")
+        self.assertIn("PENDING", self.launch("status", self.folder / "pending").stdout)
+        done = self.launch("cancel", self.folder / "pending")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.slurm.job(job)["JobState"], "CANCELLED")
+
+    def test_training_within_an_allocation(self):
+        expected = self.reference("outside")
+        words = launcher_words(self.folder, "train", self.experiment, "--run-dir",
+                               self.folder / "inside")
+        done = self.slurm.run("salloc", "--nodes=2", "--ntasks-per-node=1", *words,
+                              cwd=self.folder, LOCKSTEP_ROOT=str(self.folder))
+        self.assert_same_outcome(self.outcome("inside", self.digest_of(done)), expected)
+        self.assertEqual(self.world_size("inside"), 2)
+
+    def test_srun_without_pmix_is_refused(self):
+        done = self.slurm.run("srun", "--mpi=none", "--nodes=2", "--ntasks=2", BINARY, "train",
+                              self.experiment, "--run-dir", self.folder / "worlds", check=False,
+                              LOCKSTEP_ROOT=str(self.folder))
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("srun --mpi=pmix", done.stderr)
+        self.assertFalse((self.folder / "worlds").exists())
+
+    def test_bad_requests(self):
+        cases = ((("--nodes", "0"), "--nodes is '0'"),
+                 (("--nodes", "3", "--ranks-per-node", "2"), "training.lanes is 5"),
+                 (("--time", "soon"), "--time is 'soon'"),
+                 (("--set", "training.epochs=many"), "training.epochs"),
+                 (("--partition", "fast"), "sbatch: "))
+        for words, expected in cases:
+            with self.subTest(words=words):
+                done = self.launch("slurm", self.experiment, *words)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertIn(expected, done.stderr)
+                self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+
+    def test_logs(self):
+        job = self.submit("logged", "--set", "training.epochs=1")
+        self.slurm.await_job(job, ended, 60)
+        self.assertEqual(self.launch("logs", self.folder / "logged").stdout, self.log("logged"))
+
+
+if __name__ == "__main__":
+    unittest.main()
