@@ -39,6 +39,11 @@ class Request:
     sbatch: list[str] = field(default_factory=list)  # options as they are
 
     @property
+    def is_range(self) -> bool:
+        """Whether Slurm chooses the number of nodes."""
+        return "-" in self.nodes
+
+    @property
     def most_ranks(self) -> int:
         """Of all nodes together."""
         return int(self.nodes.rpartition("-")[2]) * self.ranks_per_node
@@ -91,7 +96,9 @@ def batch_script(
     options = [
         f"--job-name={request.job_name}",
         f"--nodes={request.nodes}",
-        f"--ntasks-per-node={request.ranks_per_node}",
+        # With tasks named, Slurm gives the least of a range of nodes, not the most.
+        f"--mincpus={request.ranks_per_node * request.threads}" if request.is_range
+        else f"--ntasks-per-node={request.ranks_per_node}",
         f"--cpus-per-task={request.threads}",
         f"--output={log}",
         "--open-mode=append",
@@ -139,11 +146,13 @@ def limit_seconds(limit: str) -> int:
 
 
 def parallel_words(request: Request) -> list[str]:
-    """The words before the program that start its ranks within the allocation."""
+    """What the shell finds before the program: it starts the ranks in the allocation."""
     if request.srun:
         # From 22.05 on srun does not take --cpus-per-task from the allocation; without
         # --kill-on-bad-exit the others would wait for a dead rank.
-        return ["srun", "--mpi=pmix", "--kill-on-bad-exit=1",
+        ranks = f"$((SLURM_JOB_NUM_NODES * {request.ranks_per_node}))"
+        return ["srun", "--mpi=pmix", "--kill-on-bad-exit=1", f"--ntasks={ranks}",
+                f"--ntasks-per-node={request.ranks_per_node}",
                 f"--cpus-per-task={request.threads}"]
     return mpirun_words(request.ranks_per_node, request.threads)
 
@@ -245,6 +254,6 @@ def job_states(jobs: list[str]) -> dict[str, str]:
 
 
 def train_words(binary: Path, arguments: list[str], request: Request) -> list[str]:
-    """The words of a training that goes on wherever its run folder is."""
-    words = [*parallel_words(request), *program_words(binary, "train", arguments, request.threads)]
-    return [shlex.quote(word) for word in words]
+    """A training, in words of the shell."""
+    program = program_words(binary, "train", arguments, request.threads)
+    return [*parallel_words(request), *(shlex.quote(word) for word in program)]

@@ -129,6 +129,7 @@ class SlurmTest(LockstepTest):
 
     def test_cancelled_run_is_saved_and_can_go_on(self):
         expected = self.reference("whole", *LONG)
+        del expected["best weights"]  # the file tells of the epochs that were asked for first
         for starter in ((), ("--srun",)):
             run = f"cancelled{''.join(starter)}"
             with self.subTest(run=run):

@@ -1,0 +1,106 @@
+"""What the launcher asks of Slurm, without one: time limits, allocations, and the batch
+script's answer to how a training ends."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "launcher"))
+
+import slurm  # noqa: E402
+from console import LauncherError  # noqa: E402
+
+
+class LimitTest(unittest.TestCase):
+    def test_every_form(self):
+        cases = {"": 0, "1": 60, "90": 5400, "1:30": 90, "2:00:00": 7200, "1-0": 86400,
+                 "1-2": 93600, "1-2:30": 95400, "1-2:30:15": 95415, "0:10": 10}
+        for text, seconds in cases.items():
+            self.assertEqual(slurm.limit_seconds(text), seconds, text)
+        for text in ("soon", "1h", "1:2:3:4", "-1", "1-", ":5"):
+            with self.assertRaises(LauncherError, msg=text):
+                slurm.limit_seconds(text)
+
+    def test_signal_leaves_two_thirds_of_a_short_limit(self):
+        for text, seconds in (("", 180), ("1", 20), ("8", 160), ("9", 180), ("1-0", 180)):
+            self.assertEqual(slurm.signal_seconds(text), seconds, text)
+
+
+class AllocationTest(unittest.TestCase):
+    def check(self, nodes, ranks, threads, ranks_per_node, **variables):
+        found = slurm.allocation({f"SLURM_{key}": value for key, value in variables.items()})
+        self.assertEqual(found, slurm.Allocation(nodes, slurm.Shape(ranks, threads),
+                                                 ranks_per_node))
+
+    def test_shapes(self):
+        self.check(1, 1, 1, 1, JOB_ID="7")
+        self.check(2, 4, 1, 2, JOB_ID="7", JOB_NUM_NODES="2", NTASKS_PER_NODE="2", NTASKS="4")
+        self.check(3, 6, 8, 2, JOB_ID="7", JOB_NUM_NODES="3", NTASKS="5", CPUS_PER_TASK="8")
+        # Nodes alone: a rank for each CPU, or for each that CPUS_PER_TASK asks for.
+        self.check(2, 32, 1, 16, JOB_ID="7", JOB_NUM_NODES="2", JOB_CPUS_PER_NODE="16(x2)")
+        self.check(2, 8, 4, 4, JOB_ID="7", JOB_NUM_NODES="2", JOB_CPUS_PER_NODE="16,20",
+                   CPUS_PER_TASK="4")
+
+    def test_none_outside_of_a_job_and_in_a_task_of_srun(self):
+        self.assertIsNone(slurm.allocation({}))
+        self.assertIsNone(slurm.allocation({"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0"}))
+
+
+class ScriptTest(unittest.TestCase):
+    """The script runs here, with a stand-in for scontrol."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        scontrol = self.folder / "scontrol"
+        scontrol.write_text(f'#!/bin/sh\necho "$*" >>{self.folder}/calls\n')
+        scontrol.chmod(0o755)
+
+    def run_script(self, program, restarts=0, **variables):
+        """The script's exit status, and what it asked of scontrol."""
+        words = ["sh", "-c", f"'{program}'"]
+        script = slurm.batch_script(slurm.Request(max_restarts=3), words, self.folder / "log",
+                                    str(self.folder / "cancelled"), {"A": "a b"})
+        calls = self.folder / "calls"
+        calls.unlink(missing_ok=True)
+        env = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}", "SLURM_JOB_ID": "12",
+               "SLURM_RESTART_COUNT": str(restarts), **variables}
+        done = subprocess.run(["bash", "-c", script], env=env, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, calls.read_text() if calls.exists() else ""
+
+    def test_what_goes_back_to_the_queue(self):
+        again = "requeue 12\n"
+        for status, calls in ((0, ""), (1, ""), (2, ""), (3, ""), (4, again), (75, again),
+                              (127, ""), (128, again), (134, again), (137, again), (205, again)):
+            with self.subTest(status=status):
+                self.assertEqual(self.run_script(f"exit {status}"), (status, calls))
+
+    def test_failures_are_counted_and_saves_are_not(self):
+        self.assertEqual(self.run_script("exit 4", restarts=2), (4, "requeue 12\n"))
+        self.assertEqual(self.run_script("exit 4", restarts=3), (4, ""))
+        self.assertEqual(self.run_script("exit 75", restarts=300), (75, "requeue 12\n"))
+
+    def test_cancelled(self):
+        (self.folder / "cancelled").touch()
+        self.assertEqual(self.run_script("exit 75"), (75, ""))
+
+    def test_task_of_an_array(self):
+        got = self.run_script("exit 75", SLURM_ARRAY_JOB_ID="9", SLURM_ARRAY_TASK_ID="3")
+        self.assertEqual(got, (75, "requeue 9_3\n"))
+
+    def test_signal_is_passed_on_and_the_end_awaited(self):
+        program = 'trap "sleep 0.3; exit 75" USR1; kill -USR1 $PPID; while :; do sleep 0.05; done'
+        self.assertEqual(self.run_script(program.replace("'", "")), (75, "requeue 12\n"))
+
+    def test_environment(self):
+        self.assertEqual(self.run_script('[ "$A" = "a b" ] || exit 9')[0], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
