@@ -35,7 +35,7 @@ void add_train(CLI::App& app, CommandLine& line) {
                    "the path of a run folder or checkpoint folder to go on from")
       ->capture_default_str();
   train->add_flag("--print-config", line.print_config,
-                  "Print the experiment with every default, and end");
+                  "Print the experiment with every default and the origin of each value, and end");
   train->add_flag("--dry-run", line.dry_run, "Check experiment, model and data, and end");
   add_threads(train, line);
   train->callback([&line] { line.command = Command::kTrain; });

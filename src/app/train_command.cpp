@@ -90,7 +90,9 @@ int run_train(Communicator& comm, const CommandLine& line) {
   const bool root = comm.rank() == 0;
   const auto [experiment, network] = prepare(comm, line);
   if (line.print_config) {
-    if (root) fmt::print("{}", to_text(experiment));
+    agree(comm, [&] {
+      if (root) fmt::print("{}", to_text_with_origins(line.experiment, line.overrides));
+    });
     return 0;
   }
   const TrainingData data = load_training_data(comm, experiment);

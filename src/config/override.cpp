@@ -132,9 +132,10 @@ void set_field(Message& section, const FieldDescriptor& field, const std::string
   }
 }
 
-// `section` is at `section_path`; `steps` lead from it to the field.
-void set_path(Message& section, const std::string& section_path, std::span<const std::string> steps,
-              const std::string& value) {
+// `section` is at `section_path`; `steps` lead from it to the field, whose path is
+// returned.
+std::string set_path(Message& section, const std::string& section_path,
+                     std::span<const std::string> steps, const std::string& value) {
   const FieldDescriptor& field = find_field(section, section_path, steps[0]);
   const auto& reflection = *section.GetReflection();
   const std::string path = section_path + (section_path.empty() ? "" : ".") + steps[0];
@@ -146,25 +147,27 @@ void set_path(Message& section, const std::string& section_path, std::span<const
                  field.message_type()->field(0)->name());
     }
     const int index = parse_index(steps[1], path, size);
-    set_path(*reflection.MutableRepeatedMessage(&section, &field, index),
-             fmt::format("{}[{}]", path, index), steps.subspan(2), value);
-  } else if (steps.size() == 1) {
-    set_field(section, field, value);
-  } else if (holds_sections) {
-    set_path(*reflection.MutableMessage(&section, &field), path, steps.subspan(1), value);
-  } else {
-    fail_usage("{} is a single value; it has no field \"{}\"", path, steps[1]);
+    return set_path(*reflection.MutableRepeatedMessage(&section, &field, index),
+                    fmt::format("{}[{}]", path, index), steps.subspan(2), value);
   }
+  if (steps.size() == 1) {
+    set_field(section, field, value);
+    return path;
+  }
+  if (holds_sections) {
+    return set_path(*reflection.MutableMessage(&section, &field), path, steps.subspan(1), value);
+  }
+  fail_usage("{} is a single value; it has no field \"{}\"", path, steps[1]);
 }
 
 }  // namespace
 
-void apply_override(const std::string& text, proto::Experiment& experiment) {
+std::string apply_override(const std::string& text, proto::Experiment& experiment) {
   try {
     const std::size_t equals = text.find('=');
     if (equals == std::string::npos) fail_usage("expected PATH=VALUE, as in training.epochs=3");
     const std::vector<std::string> steps = path_steps(text.substr(0, equals));
-    set_path(experiment, "", steps, text.substr(equals + 1));
+    return set_path(experiment, "", steps, text.substr(equals + 1));
   } catch (const Error& error) {
     throw error.within("--set " + text);
   }

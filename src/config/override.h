@@ -7,7 +7,8 @@
 
 namespace lockstep {
 
-// Applies "PATH=VALUE" (see experiment.h). Errors (2) begin "--set PATH=VALUE: ".
-void apply_override(const std::string& text, proto::Experiment& experiment);
+// Applies "PATH=VALUE" (see experiment.h) and returns the path with its indices in
+// brackets. Errors (2) begin "--set PATH=VALUE: ".
+std::string apply_override(const std::string& text, proto::Experiment& experiment);
 
 }  // namespace lockstep

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <google/protobuf/stubs/strutil.h>
-#include <google/protobuf/text_format.h>
 
 #include <charconv>
 
@@ -39,11 +38,13 @@ class ReadableValues : public TextFormat::FastFieldValuePrinter {
 
 }  // namespace
 
-proto::Experiment parse_text(const std::string& text, const std::string& origin) {
+proto::Experiment parse_text(const std::string& text, const std::string& origin,
+                             TextFormat::ParseInfoTree* locations) {
   proto::Experiment experiment;
   FirstProblem problem;
   TextFormat::Parser parser;
   parser.RecordErrorsTo(&problem);
+  parser.WriteLocationsTo(locations);
   if (!parser.ParseFromString(text, &experiment)) {
     fail_usage("{}:{}: {}", origin, problem.place(text), problem.explanation(text));
   }

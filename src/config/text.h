@@ -1,14 +1,18 @@
 // An experiment as text and as a message of the grammar.
 #pragma once
 
+#include <google/protobuf/text_format.h>
+
 #include <string>
 
 #include "experiment.pb.h"
 
 namespace lockstep {
 
-// Errors (2) begin "ORIGIN:LINE:COLUMN: ".
-proto::Experiment parse_text(const std::string& text, const std::string& origin);
+// Errors (2) begin "ORIGIN:LINE:COLUMN: ". Where each field stands goes to
+// `locations`, unless that is null.
+proto::Experiment parse_text(const std::string& text, const std::string& origin,
+                             google::protobuf::TextFormat::ParseInfoTree* locations = nullptr);
 
 // Fields in the grammar's order; numbers as short as reads back to the same value.
 std::string print_text(const proto::Experiment& experiment);

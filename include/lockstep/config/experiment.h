@@ -52,8 +52,14 @@ Experiment parse_experiment(const std::string& text, const std::string& origin,
                             std::span<const std::string> overrides);
 
 // The experiment as text that parses to the same experiment, every default
-// written out; what --print-config prints and a run folder keeps.
+// written out; what a run folder keeps.
 std::string to_text(const Experiment& experiment);
+
+// The same text of load_experiment(file, overrides), for --print-config: every line
+// but closing braces ends with a comment on where its value or section is from:
+// "# FILE:LINE" (the file's name without its folders, the line from 1), "# --set" or
+// "# default".
+std::string to_text_with_origins(const std::string& file, std::span<const std::string> overrides);
 
 // The paths of the fields in which two experiments differ, as --set names them.
 std::vector<std::string> differing_fields(const Experiment& a, const Experiment& b);
