@@ -90,17 +90,21 @@ std::string fault_of(std::string_view field, Limit limit, std::string_view kind)
   return fmt::format("{} is out of range; expected a {}", shown(field), kind);
 }
 
+// The file without its byte order mark; `last` gets its last byte that ends no line.
+std::string_view content_of(std::string_view file, const std::string& name, std::size_t& last) {
+  if (file.starts_with(kByteOrderMark)) file.remove_prefix(kByteOrderMark.size());
+  last = file.find_last_not_of("\r\n");
+  if (last != std::string_view::npos) return file;
+  fail_usage("{}:1:1: the file is empty; expected a header line and rows", name);
+}
+
 }  // namespace
 
 CsvHeader parse_csv_header(std::string_view file, const std::string& name,
                            const DataOptions& options, Labels labels) {
   CsvHeader header;
-  header.text = file;
-  if (header.text.starts_with(kByteOrderMark)) header.text.remove_prefix(kByteOrderMark.size());
-  const std::size_t last = header.text.find_last_not_of("\r\n");
-  if (last == std::string_view::npos) {
-    fail_usage("{}:1:1: the file is empty; expected a header line and rows", name);
-  }
+  std::size_t last = 0;
+  header.text = content_of(file, name, last);
   header.body_last = last + 1;
   const std::string_view line = line_at(header.text, 0);
   for (const std::string_view field : split_fields(line)) header.names.emplace_back(field);
@@ -119,6 +123,14 @@ CsvHeader parse_csv_header(std::string_view file, const std::string& name,
   }
   ++header.body_first;
   return header;
+}
+
+int csv_pixel_columns(std::string_view file, const std::string& name,
+                      const std::string& label_column) {
+  std::size_t last = 0;
+  const auto fields = split_fields(line_at(content_of(file, name, last), 0));
+  const auto labels = std::count(fields.begin(), fields.end(), std::string_view(label_column));
+  return static_cast<int>(fields.size()) - (labels > 0 ? 1 : 0);
 }
 
 void fail_csv_row(const CsvHeader& header, const std::string& name, const DataOptions& options,

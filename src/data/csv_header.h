@@ -25,6 +25,11 @@ struct CsvHeader {
 CsvHeader parse_csv_header(std::string_view file, const std::string& name,
                            const DataOptions& options, Labels labels);
 
+// How many columns the header has beside `label_column`. Any thread. Error (2): an
+// empty file.
+int csv_pixel_columns(std::string_view file, const std::string& name,
+                      const std::string& label_column);
+
 // Throws the Error (2) that says what is wrong with the row at byte `row` of the
 // text, its line and its column.
 [[noreturn]] void fail_csv_row(const CsvHeader& header, const std::string& name,

@@ -91,6 +91,13 @@ bool is_idx(std::string_view file) {
   return magic == kImageMagic || magic == kColourMagic || magic == kLabelMagic;
 }
 
+IdxSizes read_idx_sizes(const SourceText& images) {
+  const bool colour = images.text().size() >= 4 && word_at(images.text(), 0) == kColourMagic;
+  const std::vector<std::uint32_t> sizes = read_sizes(images, colour ? kColourMagic : kImageMagic);
+  const auto size = [&](std::size_t i) { return static_cast<int>(sizes[i]); };
+  return {sizes[0], {size(1), size(2), colour ? size(3) : 1}};
+}
+
 FileRows parse_idx(const SourceText& images, const SourceText* label_source,
                    const DataOptions& options, Labels labels, FilePart part) {
   const std::uint32_t magic = options.shape.channels == 1 ? kImageMagic : kColourMagic;

@@ -20,6 +20,8 @@ class ZipMember {
 
   // The member's size when inflated, in bytes.
   std::uint64_t bytes() const { return bytes_; }
+  // And in the archive.
+  std::uint64_t packed_bytes() const { return packed_bytes_; }
 
   // Reads the member into `out`, of bytes(), and checks its CRC. Error (2) for a
   // damaged archive.

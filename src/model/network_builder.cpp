@@ -90,6 +90,7 @@ void NetworkBuilder::add(const ConvOptions& conv) {
   op.weight =
       place("weight", {conv.filters, conv.kernel, conv.kernel, shape_.channels}, conv.initializer);
   if (conv.bias) op.bias = place("bias", {conv.filters});
+  info_.multiply_adds = op.weight.size() * out.height * out.width;
   info_.kind = with_activation(fmt::format("conv {} {}x{}", conv.filters, conv.kernel, conv.kernel),
                                conv.activation);
   push({op, shape_, out});
@@ -104,6 +105,7 @@ void NetworkBuilder::add(const DenseOptions& dense) {
   DenseOp op;
   op.weight = place("weight", {dense.units, shape_.channels}, dense.initializer);
   if (dense.bias) op.bias = place("bias", {dense.units});
+  info_.multiply_adds = op.weight.size();
   info_.kind = with_activation(fmt::format("dense {}", dense.units), dense.activation);
   push({op, shape_, ImageShape{1, 1, dense.units}});
   add_activation(dense.activation);

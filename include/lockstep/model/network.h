@@ -32,6 +32,7 @@ struct LayerInfo {
   ImageShape output;
   std::int64_t parameters = 0;  // trainable ones and statistics
   std::int64_t trainable_parameters = 0;
+  std::int64_t multiply_adds = 0;  // of a sample's forward pass: conv and dense, without biases
 };
 
 struct Op;

@@ -1,0 +1,58 @@
+// What a source holds, without keeping its rows: for `inspect` and --dry-run. Plain
+// values.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lockstep/comm/communicator.h"
+#include "lockstep/data/options.h"
+#include "lockstep/data/row_share.h"
+#include "lockstep/data/training_data.h"
+
+namespace lockstep {
+
+// The most bytes of a source that each rank reads for a survey.
+inline constexpr std::uint64_t kSurveyBytes = 256u << 20;
+
+enum class RowCount { kExact, kEstimated };
+
+struct SourceSurvey {
+  std::string name;                // path, or path:member
+  std::string format;              // "CSV" or "IDX"
+  std::uint64_t bytes = 0;         // of the file or member, inflated
+  std::uint64_t packed_bytes = 0;  // of the zip's member or the gzip file; 0 for a plain file
+  std::int64_t rows = 0;
+  RowCount row_count = RowCount::kExact;
+  std::int64_t rows_read = 0;
+  bool labelled = false;
+  // Of the rows read:
+  std::vector<std::int64_t> class_counts;        // [classes]; zeros without labels
+  std::array<std::int64_t, 256> pixel_counts{};  // by value
+  std::vector<TrainingRow> first_rows;           // at most 8, on rank 0
+};
+
+// Collective: opens `source` as a training does and reads it, or of a source of more
+// than `most_bytes` a rank as much, spread over the file; the rows of a CSV file are
+// then estimated from the bytes of those read. Errors (2, agreed) as of load_rows().
+SourceSurvey survey(Communicator& comm, const SourceOptions& source, const DataOptions& options,
+                    Labels labels, std::uint64_t most_bytes = kSurveyBytes);
+
+// The sizes of the splits that a deal of rows with these labels makes.
+struct SplitSizes {
+  std::int64_t training = 0;
+  std::int64_t validation = 0;
+};
+SplitSizes split_sizes(std::span<const std::int64_t> class_counts,
+                       const ValidationOptions& validation);
+
+// Local: the data section that fits a source of unknown shape: images that are square,
+// or square with three channels, else one row of pixels; an IDX file's own sizes. CSV
+// labels stand in `label_column`, if there is one. Error (2): no such file, a CSV file
+// without rows.
+DataOptions guess_options(const SourceOptions& source, const std::string& label_column);
+
+}  // namespace lockstep
