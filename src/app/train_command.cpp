@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "app/commands.h"
+#include "app/dry_run.h"
 #include "app/resume.h"
 #include "app/run_folder.h"
 #include "app/run_lock.h"
@@ -88,22 +89,20 @@ void show_pictures(const fs::path& run_dir, std::int64_t step) {
 
 int run_train(Communicator& comm, const CommandLine& line) {
   const bool root = comm.rank() == 0;
-  const auto [experiment, network] = prepare(comm, line);
+  const PreparedExperiment prepared = prepare(comm, line);
+  const auto& [experiment, network] = prepared;
   if (line.print_config) {
     agree(comm, [&] {
       if (root) fmt::print("{}", to_text_with_origins(line.experiment, line.overrides));
     });
     return 0;
   }
-  const TrainingData data = load_training_data(comm, experiment);
-  if (root) fmt::print("{}\n", model_table(*network));
   if (line.dry_run) {
-    if (root) {
-      fmt::print("{} training and {} validation rows; the experiment can be run\n",
-                 data.summary().training_rows, data.summary().validation_rows);
-    }
+    dry_run(comm, prepared, line);
     return 0;
   }
+  const TrainingData data = load_training_data(comm, experiment);
+  if (root) fmt::print("{}\n", model_table(*network));
   const int threads = worker_count(comm, line.threads);
   RunLock lock;
   StartPoint start = find_start(comm, experiment, line.run_dir, line.resume, lock);

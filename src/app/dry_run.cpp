@@ -1,0 +1,296 @@
+#include "app/dry_run.h"
+
+#include <fmt/format.h>
+#include <malloc.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/training_needs.h"
+#include "lockstep/core/error.h"
+#include "lockstep/core/workers.h"
+#include "lockstep/data/survey.h"
+#include "lockstep/model/lane_executor.h"
+#include "lockstep/report/model_table.h"
+
+namespace lockstep {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMostRanksShown = 16;
+
+std::string megabytes(std::int64_t bytes) {
+  const auto value = static_cast<double>(bytes);
+  return value < 1e10 ? fmt::format("{:.0f} MB", value / 1e6)
+                      : fmt::format("{:.1f} GB", value / 1e9);
+}
+
+// The number behind `key` in a file of lines "KEY: NUMBER kB", in bytes; 0 without one.
+std::int64_t kilobytes_entry(const char* file, std::string_view key) {
+  std::ifstream lines(file);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with(key)) continue;
+    return std::strtoll(line.c_str() + key.size(), nullptr, 10) * 1024;
+  }
+  return 0;
+}
+
+// What this process holds once a lane has passed through the network: by then the
+// libraries have loaded what they need.
+std::int64_t program_bytes(const PreparedExperiment& prepared, int threads) {
+  Workers workers(threads, prepare_worker_thread);
+  const Network& network = *prepared.network;
+  const Precision precision = prepared.experiment.parallel.precision;
+  const auto pass = [&] {
+    const Weights weights(network.initial_weights(prepared.experiment.seed), precision);
+    Batch batch;
+    batch.size = 1;
+    batch.images.resize(static_cast<std::size_t>(network.input().pixels()));
+    batch.labels = {0};
+    batch.rows = {0};
+    std::vector<float> gradients(static_cast<std::size_t>(network.trainable_size()));
+    std::vector<float> statistics(static_cast<std::size_t>(network.statistics_size()));
+    LaneExecutor(network, precision).train(weights, batch, {}, gradients, statistics);
+  };
+  workers.run([&](int worker) {
+    if (worker == 0) pass();
+  });
+  ::malloc_trim(0);
+  return kilobytes_entry("/proc/self/status", "VmRSS:");
+}
+
+// The memory of this machine, or of the container where that has less, in bytes.
+std::int64_t memory_here() {
+  std::int64_t bytes = kilobytes_entry("/proc/meminfo", "MemTotal:");
+  std::int64_t limit = 0;
+  if (std::ifstream("/sys/fs/cgroup/memory.max") >> limit) bytes = std::min(bytes, limit);
+  return bytes;
+}
+
+// What the ranks of a host need together, and what it has.
+struct HostMemory {
+  std::int64_t needed = 0;
+  std::int64_t free = 0;
+  std::int64_t total = 0;
+};
+
+struct RankPlan {
+  MemoryNeed need;
+  std::int64_t free = 0;  // of its host
+  std::int64_t total = 0;
+};
+
+std::map<std::string, HostMemory> by_host(const std::vector<std::string>& hosts,
+                                          const std::vector<RankPlan>& ranks) {
+  std::map<std::string, HostMemory> result;
+  for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
+    HostMemory& host = result[hosts[rank]];
+    host.needed += ranks[rank].need.peak();
+    host.free = ranks[rank].free;
+    host.total = ranks[rank].total;
+  }
+  return result;
+}
+
+void check_total(const std::string& host, std::int64_t needed, std::int64_t total) {
+  if (needed <= total) return;
+  fail_usage(
+      "memory: the ranks on {} need about {}, but it has {}; expected fewer ranks there, a "
+      "smaller model or a smaller training.global_batch",
+      host, megabytes(needed), megabytes(total));
+}
+
+void plan_memory(const std::string& host, const HostMemory& memory) {
+  fmt::print("memory    {} of {} free on {}\n", megabytes(memory.needed), megabytes(memory.free),
+             host);
+  check_total(host, memory.needed, memory.total);
+  if (memory.needed > memory.free) fmt::print("warning: that is more than is free there now\n");
+}
+
+// The nearest folder above the run folder, or itself, that is there already.
+fs::path disk_of(const CommandLine& line) {
+  const char* root = std::getenv("LOCKSTEP_ROOT");
+  fs::path folder = line.run_dir.empty() ? fs::path(root == nullptr ? "." : root) / "models"
+                                         : fs::path(line.run_dir);
+  folder = fs::absolute(folder).lexically_normal();
+  while (!fs::exists(folder) && folder.has_relative_path()) folder = folder.parent_path();
+  return folder;
+}
+
+void plan_disk(const CommandLine& line, const Experiment& experiment, const Network& network,
+               std::int64_t steps) {
+  const fs::path folder = disk_of(line);
+  struct statvfs disk {};
+  if (::statvfs(folder.c_str(), &disk) != 0) fail_usage("{}: cannot be read", folder.string());
+  if (::access(folder.c_str(), W_OK) != 0) {
+    fail_usage("{}: is not writable, and the run folder would be there", folder.string());
+  }
+  const auto block = static_cast<std::int64_t>(disk.f_frsize);
+  const std::int64_t free = block * static_cast<std::int64_t>(disk.f_bavail);
+  const std::int64_t total = block * static_cast<std::int64_t>(disk.f_blocks);
+  const std::int64_t checkpoint = checkpoint_bytes(experiment, network);
+  const std::int64_t needed = run_folder_bytes(experiment, network, steps);
+  fmt::print("disk      at most {} of {} free in {}: up to {} checkpoints of {}, and the reports\n",
+             megabytes(needed), megabytes(free), folder.string(),
+             experiment.checkpoint.keep_last + 2, megabytes(checkpoint));
+  if (checkpoint > total) {
+    fail_usage("{}: a checkpoint has {}, the whole disk {}", folder.string(), megabytes(checkpoint),
+               megabytes(total));
+  }
+  if (needed <= free) return;
+  fmt::print("warning: the disk of {} may become full\n", folder.string());
+}
+
+void print_source(const char* word, const SourceSurvey& source) {
+  fmt::print("{:<9} {}: {}, {}{}, {}{} rows{}\n", word, source.name, source.format,
+             megabytes(static_cast<std::int64_t>(source.bytes)),
+             source.packed_bytes > 0 ? " inflated" : "",
+             source.row_count == RowCount::kExact ? "" : "about ", source.rows,
+             source.row_count == RowCount::kExact
+                 ? ""
+                 : fmt::format(" (estimated from the size and the first {})", source.rows_read));
+}
+
+void print_classes(const SourceSurvey& source) {
+  const auto [least, most] =
+      std::minmax_element(source.class_counts.begin(), source.class_counts.end());
+  const auto missing = std::count(source.class_counts.begin(), source.class_counts.end(), 0);
+  fmt::print("classes   {}, with {} to {} of the {} rows read\n", source.class_counts.size(),
+             *least, *most, source.rows_read);
+  if (missing == 0) return;
+  fmt::print("warning: {} of {} classes have no row there, the first of them is {}\n", missing,
+             source.class_counts.size(), least - source.class_counts.begin());
+}
+
+std::string lanes_text(const Range& lanes) {
+  if (lanes.size() == 1) return fmt::format("{}", lanes.first);
+  return fmt::format("{}-{}", lanes.first, lanes.last - 1);
+}
+
+void print_ranks(const Experiment& experiment, const SplitSizes& split,
+                 const std::vector<std::string>& hosts, const std::vector<RankPlan>& ranks) {
+  const int lanes = experiment.parallel.lanes;
+  const auto world = static_cast<std::int64_t>(ranks.size());
+  fmt::print("\nrank  host              lanes    samples/step       rows     memory\n");
+  for (std::size_t rank = 0; rank < std::min(ranks.size(), kMostRanksShown); ++rank) {
+    const Range own = share_of(lanes, world, static_cast<std::int64_t>(rank));
+    fmt::print("{:>4}  {:<16}  {:<7}  {:>12}  {:>9}  {:>9}\n", rank, hosts[rank], lanes_text(own),
+               own.size() * experiment.parallel.global_batch / lanes,
+               split.training * own.size() / lanes, megabytes(ranks[rank].need.peak()));
+  }
+  if (ranks.size() > kMostRanksShown) fmt::print("and {} more\n", ranks.size() - kMostRanksShown);
+  const MemoryNeed& need = ranks.front().need;
+  fmt::print(
+      "rank 0: program {}, then for loading {}, or for training {}: rows {}, weights and moments "
+      "{}, sums over lanes {}, passes {}, saving {}, report {}\n\n",
+      megabytes(need.program), megabytes(need.loading), megabytes(need.training()),
+      megabytes(need.rows), megabytes(need.weights), megabytes(need.sums), megabytes(need.passes),
+      megabytes(need.saving), megabytes(need.report));
+}
+
+void print_steps(const Experiment& experiment, const SplitSizes& split, RowCount counted) {
+  const std::int64_t batch = experiment.parallel.global_batch;
+  const std::int64_t lanes = experiment.parallel.lanes;
+  const std::int64_t steps = (split.training + batch - 1) / batch;
+  fmt::print("split     {}{} training and {} validation rows\n",
+             counted == RowCount::kExact ? "" : "about ", split.training, split.validation);
+  fmt::print(
+      "steps     {} an epoch, {} in {} epochs; global batch {}, {} in an epoch's last step\n",
+      steps, steps * experiment.train.epochs, experiment.train.epochs, batch,
+      split.training - (steps - 1) * batch);
+  fmt::print("lanes     {}, of {}{} samples a step each\n", lanes, batch / lanes,
+             batch % lanes == 0 ? "" : fmt::format(" or {}", batch / lanes + 1));
+}
+
+// A training does not read the test rows: what is wrong with them is for later.
+void look_at_test_rows(Communicator& comm, const Experiment& experiment) {
+  if (experiment.data.test.path.empty()) return;
+  try {
+    const SourceSurvey source =
+        survey(comm, below_root(experiment.data.test), experiment.data, Labels::kOptional);
+    if (comm.rank() == 0) print_source("test data", source);
+  } catch (const Error& error) {
+    if (error.reach() != Reach::kAgreed) throw;
+    if (comm.rank() == 0) fmt::print("warning: data.test: {}\n", error.what());
+  }
+}
+
+SplitSizes split_of(const SourceSurvey& source, const Experiment& experiment) {
+  std::vector<std::int64_t> counts = source.class_counts;
+  const std::int64_t read = std::max<std::int64_t>(source.rows_read, 1);
+  for (std::int64_t& count : counts) {
+    if (source.rows != source.rows_read) count = count * (source.rows / read);
+  }
+  const SplitSizes split = split_sizes(counts, experiment.data.validation);
+  if (split.training >= experiment.parallel.lanes) return split;
+  fail_usage(
+      "{}: {} training rows beside {} of validation; expected at least one for each of {} "
+      "lanes",
+      source.name, split.training, split.validation, experiment.parallel.lanes);
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+}  // namespace
+
+void dry_run(Communicator& comm, const PreparedExperiment& prepared, const CommandLine& line) {
+  const Experiment& experiment = prepared.experiment;
+  const Network& network = *prepared.network;
+  const int threads = worker_count(comm, line.threads);
+  const std::string host = host_name();
+  const SourceSurvey source =
+      survey(comm, below_root(experiment.data.train), experiment.data, Labels::kRequired);
+  SplitSizes split;
+  RankPlan mine;
+  agree(comm, [&] {
+    split = split_of(source, experiment);
+    mine.total = memory_here();
+    mine.free = std::min(kilobytes_entry("/proc/meminfo", "MemAvailable:"), mine.total);
+    const auto need = [&](std::int64_t program) {
+      return memory_need(comm, experiment, network, source, split, threads, program);
+    };
+    // Before the pass, which would take it.
+    check_total(host, need(0).peak(), mine.total);
+    mine.need = need(program_bytes(prepared, threads));
+  });
+  const std::vector<std::string> hosts = gather_texts(comm, host);
+  const std::vector<RankPlan> ranks = gather_values(comm, mine);
+  const bool root = comm.rank() == 0;
+  if (root) {
+    fmt::print("{}\n", model_table(network));
+    print_source("data", source);
+    print_classes(source);
+  }
+  look_at_test_rows(comm, experiment);
+  agree(comm, [&] {
+    if (!root) return;
+    print_steps(experiment, split, source.row_count);
+    fmt::print("ranks     {} of {} worker{} each\n", ranks.size(), threads,
+               threads == 1 ? "" : "s");
+    print_ranks(experiment, split, hosts, ranks);
+    for (const auto& [name, memory] : by_host(hosts, ranks)) plan_memory(name, memory);
+    const std::int64_t steps =
+        (split.training + experiment.parallel.global_batch - 1) / experiment.parallel.global_batch;
+    plan_disk(line, experiment, network, steps * experiment.train.epochs);
+    fmt::print("\n{} training and {} validation rows; the experiment can be run\n", split.training,
+               split.validation);
+  });
+}
+
+}  // namespace lockstep

@@ -1,0 +1,13 @@
+// train --dry-run: whether an experiment can be run here, and how it would be.
+#pragma once
+
+#include "app/commands.h"
+
+namespace lockstep {
+
+// Collective: looks at the data, compares what the training needs with the memory and
+// the disk that are there, and prints the plan on rank 0. Writes nothing. Error (2,
+// agreed) where the experiment cannot run; what may go wrong is a line "warning: ...".
+void dry_run(Communicator& comm, const PreparedExperiment& prepared, const CommandLine& line);
+
+}  // namespace lockstep

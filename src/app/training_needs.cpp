@@ -1,0 +1,93 @@
+#include "app/training_needs.h"
+
+#include <algorithm>
+#include <variant>
+
+#include "lockstep/core/share.h"
+#include "lockstep/model/memory_need.h"
+
+namespace lockstep {
+
+namespace {
+
+constexpr std::int64_t kRowBytes = 20;           // of a held row: place, label, number
+constexpr std::int64_t kParsedRowBytes = 44;     // label, digest, place, destination
+constexpr std::int64_t kParcelRowBytes = 24;     // before a row's pixels on its way
+constexpr std::int64_t kHeaderBytes = 32 << 10;  // of a checkpoint's files
+constexpr std::int64_t kLineBytes = 1024;        // of metrics.jsonl, and its events
+
+std::int64_t moments_of(const Experiment& experiment) {
+  return std::holds_alternative<SgdOptions>(experiment.train.optimizer) ? 1 : 2;
+}
+
+bool averages(const Experiment& experiment) { return experiment.train.ema_decay > 0; }
+
+std::int64_t rows_held(const Communicator& comm, const SourceSurvey& source,
+                       const SplitSizes& split, std::int64_t lanes, std::int64_t own_lanes,
+                       std::int64_t pixels) {
+  if (comm.world_size() == 1) {
+    return source.rows * (pixels + kRowBytes) + split.validation * pixels;
+  }
+  const std::int64_t rows = split.training * own_lanes / lanes;
+  return (rows + split.validation / comm.world_size()) * (pixels + kRowBytes);
+}
+
+std::int64_t loading_bytes(const Communicator& comm, const SourceSurvey& source, std::int64_t held,
+                           std::int64_t pixels) {
+  const std::int64_t ranks = comm.world_size();
+  const auto bytes = static_cast<std::int64_t>(source.bytes);
+  const auto packed = static_cast<std::int64_t>(source.packed_bytes);
+  const bool inflates = packed > 0 && comm.node_place() == 0;
+  const std::int64_t rows = source.rows / ranks;
+  const std::int64_t parsed = rows * (pixels + kParsedRowBytes);
+  const std::int64_t moved = rows - rows / ranks;
+  const std::int64_t parsing =
+      std::max(inflates ? bytes + packed : 0, (inflates ? bytes : bytes / ranks) + parsed);
+  const std::int64_t copied = ranks == 1 ? held - source.rows * pixels : held;
+  return std::max(parsing, parsed + copied + 2 * moved * (pixels + kParcelRowBytes));
+}
+
+}  // namespace
+
+std::int64_t MemoryNeed::peak() const { return program + std::max(loading, training()); }
+
+MemoryNeed memory_need(const Communicator& comm, const Experiment& experiment,
+                       const Network& network, const SourceSurvey& source, const SplitSizes& split,
+                       int workers, std::int64_t program) {
+  const std::int64_t lanes = experiment.parallel.lanes;
+  const std::int64_t own = share_of(lanes, comm.world_size(), comm.rank()).size();
+  const std::int64_t pixels = experiment.data.shape.pixels();
+  const Precision precision = experiment.parallel.precision;
+  const std::int64_t flat = network.total_size() * std::int64_t{sizeof(float)};
+  const std::int64_t lane_samples = (experiment.parallel.global_batch + lanes - 1) / lanes;
+  MemoryNeed need;
+  need.program = program;
+  need.rows = rows_held(comm, source, split, lanes, own, pixels);
+  need.weights = flat + (precision == Precision::kBf16 ? flat / 2 : 0) +
+                 (averages(experiment) ? flat : 0) +
+                 moments_of(experiment) * network.trainable_size() * std::int64_t{sizeof(float)};
+  need.sums = flat * (own + 1) + flat * (lanes - own) / comm.world_size();
+  need.passes =
+      std::min<std::int64_t>(workers, own) * training_pass_bytes(network, precision, lane_samples) +
+      workers * inference_pass_bytes(network, precision, kChunkRows);
+  const std::int64_t copies = comm.rank() == 0 ? 4 : 2;
+  need.saving = copies * checkpoint_bytes(experiment, network) + flat;
+  need.report = comm.rank() == 0 ? kReportMemoryBytes : 0;
+  need.loading = loading_bytes(comm, source, need.rows, pixels);
+  return need;
+}
+
+std::int64_t checkpoint_bytes(const Experiment& experiment, const Network& network) {
+  const std::int64_t weights = network.parameter_count() * std::int64_t{sizeof(float)};
+  const std::int64_t trained = network.trainable_parameter_count() * std::int64_t{sizeof(float)};
+  return weights * (averages(experiment) ? 3 : 2) + trained * moments_of(experiment) + kHeaderBytes;
+}
+
+std::int64_t run_folder_bytes(const Experiment& experiment, const Network& network,
+                              std::int64_t steps) {
+  const std::int64_t checkpoints = experiment.checkpoint.keep_last + 2;
+  const std::int64_t lines = steps / experiment.train.log_every_steps + experiment.train.epochs;
+  return checkpoints * checkpoint_bytes(experiment, network) + kReportBytes + lines * kLineBytes;
+}
+
+}  // namespace lockstep
