@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <string>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "app/commands.h"
+#include "app/terminal.h"
 #include "app/trained_model.h"
 #include "lockstep/callbacks/progress_output.h"
 #include "lockstep/core/error.h"
@@ -26,7 +26,6 @@ namespace lockstep {
 
 namespace {
 
-constexpr const char* kDefaultWeights = "models/digits.safetensors";
 constexpr int kBarColumns = 24;
 
 // One that could be brought to the network's shape.
@@ -47,12 +46,6 @@ void check_usage(const CommandLine& line) {
   }
   if (!line.out.empty()) fail_usage("predict: --out goes with rows, not with PNG files");
   if (!line.data.empty()) fail_usage("predict: --data goes with rows, not with PNG files");
-}
-
-std::string default_checkpoint() {
-  const std::string path = below_root({kDefaultWeights, "", ""}).path;
-  if (fs::is_regular_file(path)) return path;
-  fail_usage("predict: no CHECKPOINT before the PNG files, and there is no {}", path);
 }
 
 void check_channels(const ImageShape& shape) {
@@ -129,15 +122,6 @@ nlohmann::ordered_json to_json(const std::string& file, const std::vector<double
           {"probabilities", by_class}};
 }
 
-// Names come from outside: no control codes of theirs reach the terminal.
-std::string printable(std::string text) {
-  for (char& c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7F) c = '?';
-  }
-  return text;
-}
-
 // A bar of kBarColumns columns for a probability of 1.
 std::string bar(double probability, TextStyle style) {
   if (style == TextStyle::kAscii) {
@@ -169,21 +153,13 @@ std::vector<std::string> bar_lines(const std::vector<double>& probabilities,
   return lines;
 }
 
-TextStyle style_of(const ProgressOutput& output) {
-  if (output.style != ProgressStyle::kColour) return TextStyle::kAscii;
-  const char* value = std::getenv("COLORTERM");
-  const std::string_view colours = value == nullptr ? "" : value;
-  return colours == "truecolor" || colours == "24bit" ? TextStyle::kTrueColour
-                                                      : TextStyle::kPalette;
-}
-
 // The picture as the network saw it, and the bars beside it.
 void print_picture(const Picture& seen, const std::vector<std::string>& bars,
                    const ProgressOutput& output) {
   constexpr int kMostColumns = 64;
   constexpr int kColumnsBeside = 48;  // bars and names
   const int columns = std::clamp(output.columns - kColumnsBeside, 16, kMostColumns);
-  const std::vector<std::string> image = picture_text(seen, style_of(output), columns);
+  const std::vector<std::string> image = picture_text(seen, text_style_of(output), columns);
   const std::string blank(static_cast<std::size_t>(std::min(seen.width, columns)), ' ');
   for (std::size_t i = 0; i < std::max(image.size(), bars.size()); ++i) {
     const std::string& left = i < image.size() ? image[i] : blank;
@@ -206,7 +182,7 @@ void print_predictions(const std::vector<ReadPicture>& pictures,
     fmt::print("{}{}: {}  {:.2f}%\n", i == 0 ? "" : "\n", printable(pictures[i].file),
                printable(names[best]), 100 * predictions[i][best]);
     print_picture({shape.width, shape.height, shape.channels, pictures[i].pixels},
-                  bar_lines(predictions[i], names, top, style_of(output)), output);
+                  bar_lines(predictions[i], names, top, text_style_of(output)), output);
   }
 }
 
@@ -224,7 +200,8 @@ void print_json(const std::vector<ReadPicture>& pictures,
 int predict_pictures(Communicator& comm, const CommandLine& line) {
   std::string checkpoint = line.checkpoint;
   agree(comm, [&] {
-    if (checkpoint.empty()) checkpoint = default_checkpoint();
+    if (checkpoint.empty())
+      checkpoint = default_checkpoint("predict: no CHECKPOINT before the PNG files");
   });
   TrainedModel model = TrainedModel::load(comm, checkpoint);
   int status = 0;

@@ -1,6 +1,7 @@
 #include "app/trained_model.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -17,6 +18,7 @@ constexpr const char* kExperimentKey = "lockstep.experiment";
 constexpr const char* kNormalizationKey = "lockstep.normalization";
 constexpr const char* kFramingKey = "lockstep.framing";
 constexpr const char* kWeightsFile = "weights.safetensors";
+constexpr const char* kDefaultWeights = "models/digits.safetensors";
 
 fs::path find_weights(const fs::path& checkpoint) {
   if (fs::is_regular_file(checkpoint)) return checkpoint;
@@ -91,6 +93,24 @@ TrainedModel TrainedModel::load(Communicator& comm, const std::string& checkpoin
   std::optional<TrainedModel> model;
   agree(comm, [&] { model.emplace(read_model(find_weights(checkpoint))); });
   return std::move(*model);
+}
+
+std::string default_checkpoint(const std::string& problem) {
+  std::vector<fs::path> roots;
+  if (const char* root = std::getenv("LOCKSTEP_ROOT"); root != nullptr) {
+    roots = {root};
+  } else {
+    std::error_code none;
+    const fs::path folder = fs::read_symlink("/proc/self/exe", none).parent_path();
+    roots = {"", folder, folder.parent_path()};
+  }
+  std::string places;
+  for (const fs::path& root : roots) {
+    const fs::path path = root / kDefaultWeights;
+    if (fs::is_regular_file(path)) return path.string();
+    places += (places.empty() ? "" : " or ") + path.string();
+  }
+  fail_usage("{}, and there is no {}", problem, places);
 }
 
 Metadata metadata_of(const Experiment& experiment, const Normalization& normalization,

@@ -26,6 +26,11 @@ struct TrainedModel {
   static TrainedModel load(Communicator& comm, const std::string& checkpoint);
 };
 
+// The weights used where the user names none: models/digits.safetensors of the project's
+// folder, which is LOCKSTEP_ROOT, or else the first of the working folder, the program's
+// own and the one above that to have it. Local. Error (2): `problem` and where it is not.
+std::string default_checkpoint(const std::string& problem);
+
 // What the file's metadata must hold for that.
 Metadata metadata_of(const Experiment& experiment, const Normalization& normalization,
                      const Framing& framing);

@@ -7,7 +7,6 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
-#include <filesystem>
 #include <future>
 #include <string>
 
@@ -23,7 +22,6 @@ namespace lockstep {
 
 namespace {
 
-constexpr const char* kDefaultWeights = "models/digits.safetensors";
 constexpr const char* kUsageHint = "(see lockstep-serve --help)";
 
 struct ServeLine {
@@ -46,13 +44,6 @@ void add_options(CLI::App& app, ServeLine& line) {
       "GET /metrics are for supervision. Ends at Ctrl-C or TERM.");
 }
 
-std::string checkpoint_of(const ServeLine& line) {
-  if (!line.checkpoint.empty()) return line.checkpoint;
-  const std::string path = below_root({kDefaultWeights, "", ""}).path;
-  if (std::filesystem::is_regular_file(path)) return path;
-  fail_usage("expected a CHECKPOINT, since there is no {}", path);
-}
-
 sigset_t end_signals() {
   sigset_t signals;
   ::sigemptyset(&signals);
@@ -63,7 +54,8 @@ sigset_t end_signals() {
 
 void serve(const ServeLine& line) {
   const auto comm = connect_self();
-  const TrainedModel trained = TrainedModel::load(*comm, checkpoint_of(line));
+  const TrainedModel trained = TrainedModel::load(
+      *comm, line.checkpoint.empty() ? default_checkpoint("no CHECKPOINT") : line.checkpoint);
   const ServedModel model{trained.experiment.name, class_names_of(trained.experiment.data),
                           trained.network,         trained.weights,
                           trained.normalization,   trained.framing};
