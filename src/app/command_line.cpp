@@ -125,11 +125,20 @@ void add_bench(CLI::App& app, CommandLine& line) {
 }
 
 void add_inspect(CLI::App& app, CommandLine& line) {
-  CLI::App* inspect = app.add_subcommand("inspect", "Show and verify checkpoints");
+  CLI::App* inspect = app.add_subcommand(
+      "inspect", "Show what data, an experiment or a checkpoint hold, and whether they are whole");
   inspect
-      ->add_option("CHECKPOINT", line.checkpoint,
-                   "Run folder, checkpoint folder or .safetensors file")
+      ->add_option("FILE", line.checkpoint,
+                   "CSV, zip or IDX file of data; experiment file (.textproto); run folder, "
+                   "checkpoint folder or .safetensors file")
       ->required();
+  inspect->add_flag("--json", line.json, "Print one JSON object instead");
+  inspect->add_option("--member", line.member, "Data: member of the zip");
+  inspect->add_option("--labels", line.labels, "Data: IDX file of labels");
+  inspect->add_option("--label-column", line.label_column, "Data: column of a CSV file's labels")
+      ->capture_default_str();
+  inspect->add_option("--set", line.overrides, "Experiment: PATH=VALUE overrides a field")
+      ->allow_extra_args(false);
   inspect->callback([&line] { line.command = Command::kInspect; });
 }
 

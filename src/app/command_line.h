@@ -28,19 +28,21 @@ struct CommandLine {
   std::string help;  // for kHelp: what to print
 
   std::string experiment;              // train, bench: file
-  std::vector<std::string> overrides;  // train, bench: --set PATH=VALUE
+  std::vector<std::string> overrides;  // train, bench, inspect: --set PATH=VALUE
   std::string run_dir;                 // train: empty for models/<name>/<time>-<digest>
   std::string resume = "auto";         // train: auto, never or a path
   bool print_config = false;
   bool dry_run = false;
 
-  std::string checkpoint;  // evaluate, predict, submit, inspect, export; verify: a run folder
+  // evaluate, predict, submit, export; inspect: or a data or experiment file; verify: a run folder
+  std::string checkpoint;
   ExportFormat format = ExportFormat::kSafetensors;  // export
   std::vector<std::string> pictures;                 // predict: PNG files
   int top = 3;                                       // predict: classes shown of a picture
   std::string data;                                  // file; empty for the experiment's own
   std::string member;                                // of a zip
   std::string labels;                                // IDX labels
+  std::string label_column = "label";                // inspect: of a CSV file
   std::vector<std::string> runs;                     // report: run folders
   std::string out;  // file to write, or report's folder; empty for none, or the default
   bool json = false;

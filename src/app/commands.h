@@ -53,6 +53,11 @@ TrainSettings train_settings(const Experiment& experiment, const std::filesystem
 // Collective: the class and probabilities of rows, as CSV; `predict` without pictures.
 int predict_rows(Communicator& comm, const CommandLine& line);
 
+// `inspect` of what is no checkpoint. Local, alone; error (2) for a file that is not
+// what its name says, or is damaged.
+void inspect_data(Communicator& comm, const CommandLine& line);
+void inspect_experiment(const CommandLine& line);
+
 // Collective: the training data of an experiment, its paths below the root.
 TrainingData load_training_data(Communicator& comm, const Experiment& experiment);
 

@@ -1,8 +1,9 @@
-// lockstep inspect: what a training left.
+// lockstep inspect: data, experiments, and what a training left.
 
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,15 +19,47 @@ namespace lockstep {
 
 namespace {
 
-void print_tensors(const SafetensorsFile& file) {
+using Json = nlohmann::ordered_json;
+
+void print_json(const Json& json) {
+  fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+}
+
+void inspect_weights(const fs::path& path, const CommandLine& line) {
+  const SafetensorsFile file(path);
+  if (line.json) {
+    Json json = {{"kind", "weights"}, {"path", path.string()}, {"tensors", Json::array()}};
+    for (const TensorView& tensor : file.tensors()) {
+      json["tensors"].push_back({{"name", tensor.name}, {"shape", tensor.shape}});
+    }
+    json["metadata"] = file.metadata();
+    print_json(json);
+    return;
+  }
+  fmt::print("{}: whole\n", path.string());
   for (const TensorView& tensor : file.tensors()) {
     fmt::print("  {:<28} [{}]\n", tensor.name, fmt::join(tensor.shape, ", "));
   }
+  for (const auto& [key, value] : file.metadata()) fmt::print("{}:\n{}\n", key, value);
 }
 
-void inspect_checkpoint(const fs::path& folder) {
+// A whole checkpoint; printed unless it shall be JSON.
+Json inspect_checkpoint(const fs::path& folder, const CommandLine& line) {
   const CheckpointFiles files = read_checkpoint(folder);
   const RunState state = read_run_state(files);
+  Json json = {{"kind", "checkpoint"},
+               {"path", folder.string()},
+               {"whole", true},
+               {"files", Json::object()},
+               {"step", state.loop.step},
+               {"epoch", state.loop.epoch},
+               {"epoch_step", state.loop.epoch_step},
+               {"seed", state.seed},
+               {"world_size", state.world_size},
+               {"weights_digest", "xxh3:" + state.weights_digest},
+               {"data_digest", "xxh3:" + state.data_digest}};
+  for (const auto& [name, content] : files) json["files"][name] = content.size();
+  if (line.json) return json;
   fmt::print("{}: whole\n", folder.string());
   for (const auto& [name, content] : files) fmt::print("  {:<28} {} bytes\n", name, content.size());
   fmt::print(
@@ -34,27 +67,55 @@ void inspect_checkpoint(const fs::path& folder) {
       "  weights xxh3:{}\n  data xxh3:{}\n",
       state.loop.step, state.loop.epoch, state.loop.epoch_step, state.seed, state.world_size,
       state.world_size == 1 ? "" : "s", state.weights_digest, state.data_digest);
+  return json;
 }
 
 // All are looked at; the first that is not whole becomes the error.
-void inspect_run(const fs::path& run_dir) {
+void inspect_run(const fs::path& run_dir, const CommandLine& line) {
   const std::vector<std::int64_t> steps = CheckpointStore(run_dir).steps();
   if (steps.empty()) fail_usage("{}: no checkpoint there", run_dir.string());
+  Json json = {{"kind", "run"}, {"path", run_dir.string()}, {"checkpoints", Json::array()}};
   std::optional<Error> first;
   for (const std::int64_t step : steps) {
     const fs::path folder = checkpoint_folder(run_dir, step);
     try {
-      inspect_checkpoint(folder);
+      json["checkpoints"].push_back(inspect_checkpoint(folder, line));
     } catch (const Error& error) {
-      fmt::print("{}: {}\n", folder.string(),
-                 is_of_newer_format(folder) ? "of a newer format" : "not whole");
+      const char* const fault = is_of_newer_format(folder) ? "of a newer format" : "not whole";
+      if (!line.json) fmt::print("{}: {}\n", folder.string(), fault);
+      json["checkpoints"].push_back(
+          {{"path", folder.string()}, {"whole", false}, {"fault", error.what()}});
       if (!first) first = error;
     }
   }
   std::error_code none;
   const fs::path best = fs::read_symlink(best_link(run_dir), none);
-  if (!best.empty()) fmt::print("best: {}\n", best.string());
+  if (!best.empty()) json["best"] = best.string();
+  if (line.json) {
+    print_json(json);
+  } else if (!best.empty()) {
+    fmt::print("best: {}\n", best.string());
+  }
   if (first) throw *first;
+}
+
+// Which of the three kinds of file it is, by its place and name.
+void inspect(Communicator& comm, const CommandLine& line) {
+  const fs::path path = line.checkpoint;
+  const std::string ending = path.extension().string();
+  if (!fs::exists(path)) fail_usage("{}: no such file or folder", line.checkpoint);
+  if (fs::exists(path / "manifest.json")) {
+    const Json json = inspect_checkpoint(path, line);
+    if (line.json) print_json(json);
+  } else if (fs::is_directory(path)) {
+    inspect_run(path, line);
+  } else if (ending == ".safetensors") {
+    inspect_weights(path, line);
+  } else if (ending == ".textproto" || ending == ".pbtxt") {
+    inspect_experiment(line);
+  } else {
+    inspect_data(comm, line);
+  }
 }
 
 }  // namespace
@@ -62,17 +123,8 @@ void inspect_run(const fs::path& run_dir) {
 int run_inspect(Communicator& comm, const CommandLine& line) {
   agree(comm, [&] {
     if (comm.rank() != 0) return;
-    const fs::path path = line.checkpoint;
-    if (fs::is_regular_file(path)) {
-      const SafetensorsFile file(path);
-      fmt::print("{}: whole\n", path.string());
-      print_tensors(file);
-      for (const auto& [key, value] : file.metadata()) fmt::print("{}:\n{}\n", key, value);
-    } else if (fs::exists(path / "manifest.json")) {
-      inspect_checkpoint(path);
-    } else {
-      inspect_run(path);
-    }
+    const auto alone = connect_self();
+    inspect(*alone, line);
   });
   return 0;
 }

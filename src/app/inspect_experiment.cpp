@@ -1,0 +1,76 @@
+// lockstep inspect of an experiment: its network and its settings.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "app/commands.h"
+
+namespace lockstep {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::int64_t total_multiply_adds(const Network& network) {
+  std::int64_t total = 0;
+  for (const LayerInfo& layer : network.layers()) total += layer.multiply_adds;
+  return total;
+}
+
+std::string shape_text(const ImageShape& shape) {
+  if (shape.height == 1 && shape.width == 1) return std::to_string(shape.channels);
+  return fmt::format("{}x{}x{}", shape.height, shape.width, shape.channels);
+}
+
+Json to_json(const Experiment& experiment, const Network& network) {
+  Json json = {{"kind", "experiment"},
+               {"name", experiment.name},
+               {"parameters", network.parameter_count()},
+               {"trainable_parameters", network.trainable_parameter_count()},
+               {"multiply_adds", total_multiply_adds(network)},
+               {"layers", Json::array()}};
+  for (const LayerInfo& layer : network.layers()) {
+    const ImageShape& output = layer.output;
+    json["layers"].push_back({{"kind", layer.kind},
+                              {"output", {output.height, output.width, output.channels}},
+                              {"parameters", layer.parameters},
+                              {"trainable_parameters", layer.trainable_parameters},
+                              {"multiply_adds", layer.multiply_adds}});
+  }
+  json["fields"] = fields_of(experiment);
+  return json;
+}
+
+void print_layers(const Network& network) {
+  std::size_t width = 5;
+  for (const LayerInfo& layer : network.layers()) width = std::max(width, layer.kind.size());
+  fmt::print("{:>2}  {:<{}}  {:>12}  {:>10}  {:>12}\n", "", "layer", width, "output", "parameters",
+             "MACs");
+  fmt::print("{:>2}  {:<{}}  {:>12}\n", "", "input", width, shape_text(network.input()));
+  int index = 0;
+  for (const LayerInfo& layer : network.layers()) {
+    fmt::print("{:>2}  {:<{}}  {:>12}  {:>10}  {:>12}\n", index++, layer.kind, width,
+               shape_text(layer.output), layer.parameters, layer.multiply_adds);
+  }
+  fmt::print(
+      "{} parameters, {} of them trainable; {} multiply-adds (MACs) a sample's forward pass\n",
+      network.parameter_count(), network.trainable_parameter_count(), total_multiply_adds(network));
+}
+
+}  // namespace
+
+void inspect_experiment(const CommandLine& line) {
+  const Experiment experiment = load_experiment(line.checkpoint, line.overrides);
+  const Network network(experiment.model, experiment.data.shape, experiment.data.classes);
+  if (line.json) {
+    fmt::print("{}\n", to_json(experiment, network).dump(2));
+    return;
+  }
+  print_layers(network);
+  fmt::print("\n{}", to_text_with_origins(line.checkpoint, line.overrides));
+}
+
+}  // namespace lockstep
