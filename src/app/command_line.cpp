@@ -12,6 +12,13 @@ namespace lockstep {
 
 namespace {
 
+// Two or three lines at the end of a command's help, without the program's name.
+void add_examples(CLI::App* app, const std::vector<std::string>& examples) {
+  std::string text = "Examples:";
+  for (const std::string& each : examples) text += "\n  lockstep " + each;
+  app->footer(text);
+}
+
 void add_threads(CLI::App* app, CommandLine& line) {
   app->add_option("--threads", line.threads,
                   "Worker threads of each rank; default: the node's cores shared by its ranks")
@@ -38,6 +45,10 @@ void add_train(CLI::App& app, CommandLine& line) {
                   "Print the experiment with every default and the origin of each value, and end");
   train->add_flag("--dry-run", line.dry_run, "Check experiment, model and data, and end");
   add_threads(train, line);
+  add_examples(train,
+               {"train configs/digits_fast.textproto",
+                "train configs/digits.textproto --set training.epochs=3 --run-dir models/try",
+                "train configs/digits.textproto --dry-run"});
   train->callback([&line] { line.command = Command::kTrain; });
 }
 
@@ -60,6 +71,8 @@ void add_evaluate(CLI::App& app, CommandLine& line) {
   add_data(evaluate, line, "the experiment's validation rows");
   evaluate->add_option("--out", line.out, "Write the evaluation as JSON to this file");
   evaluate->add_flag("--json", line.json, "Print JSON instead of the report");
+  add_examples(evaluate, {"evaluate models/digits/<run>",
+                          "evaluate models/digits/<run> --data rows.csv --json"});
   evaluate->callback([&line] { line.command = Command::kEvaluate; });
 }
 
@@ -83,10 +96,8 @@ void add_predict(CLI::App& app, CommandLine& line) {
                     "PNG: print JSON instead, with the probability of each class");
   add_data(predict, line, "the experiment's test rows");
   predict->add_option("--out", line.out, "Rows: file to write");
-  predict->footer(
-      "Examples:\n"
-      "  lockstep predict models/digits/<run> seven.png\n"
-      "  lockstep predict models/digits/<run> --data rows.csv --out predictions.csv");
+  add_examples(predict, {"predict seven.png", "predict models/digits/<run> *.png --top 5",
+                         "predict models/digits/<run> --data rows.csv --out predictions.csv"});
   predict->callback([&line] {
     line.command = Command::kPredict;
     if (!is_png_name(line.checkpoint)) return;
@@ -99,6 +110,9 @@ void add_submit(CLI::App& app, CommandLine& line) {
   add_checkpoint(submit, line)->required();
   add_data(submit, line, "the experiment's test rows");
   submit->add_option("--out", line.out, "File to write")->required();
+  add_examples(submit,
+               {"submit models/digits/<run> --out submission.csv",
+                "submit models/digits/<run> --data rows.zip --member test.csv --out s.csv"});
   submit->callback([&line] { line.command = Command::kSubmit; });
 }
 
@@ -111,6 +125,8 @@ void add_bench(CLI::App& app, CommandLine& line) {
       ->capture_default_str();
   bench->add_flag("--json", line.json, "Print one JSON object instead of a table");
   add_threads(bench, line);
+  add_examples(bench, {"bench configs/digits.textproto",
+                       "bench configs/digits.textproto --set training.precision=BF16 --json"});
   bench->callback([&line] { line.command = Command::kBench; });
 }
 
@@ -139,6 +155,9 @@ void add_inspect(CLI::App& app, CommandLine& line) {
       ->capture_default_str();
   inspect->add_option("--set", line.overrides, "Experiment: PATH=VALUE overrides a field")
       ->allow_extra_args(false);
+  add_examples(inspect, {"inspect configs/digits.textproto",
+                         "inspect data/digit-recognizer.zip --member train.csv",
+                         "inspect models/digits/<run> --json"});
   inspect->callback([&line] { line.command = Command::kInspect; });
 }
 
@@ -149,6 +168,7 @@ void add_verify(CLI::App& app, CommandLine& line) {
   verify->add_option("--from", line.from, "Step to begin at; default: the first checkpoint's");
   verify->add_option("--to", line.to, "Step to end at; default: the last checkpoint's");
   add_threads(verify, line);
+  add_examples(verify, {"verify models/digits/<run>", "verify models/digits/<run> --from 100"});
   verify->callback([&line] { line.command = Command::kVerify; });
 }
 
@@ -160,6 +180,7 @@ void add_report(CLI::App& app, CommandLine& line) {
                      "Folder of the report (default: the run folder); file of a comparison "
                      "(default: compare.html)");
   add_threads(report, line);
+  add_examples(report, {"report models/digits/<run>", "report models/digits/* --out compare.html"});
   report->callback([&line] { line.command = Command::kReport; });
 }
 
@@ -180,6 +201,9 @@ void add_export(CLI::App& app, CommandLine& line) {
       ->type_name("safetensors|onnx|torchscript")
       ->required();
   command->add_option("--out", line.out, "File to write")->required();
+  add_examples(command,
+               {"export models/digits/<run> --format onnx --out digits.onnx",
+                "export models/digits/<run> --format safetensors --out digits.safetensors"});
   command->callback([&line] { line.command = Command::kExport; });
 }
 
@@ -219,6 +243,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       "the same weights on all of them",
       "lockstep");
   app.require_subcommand(1);
+  add_examples(&app, {"train configs/digits_fast.textproto", "evaluate models/digits_fast/<run>",
+                      "train --help"});
   add_train(app, line);
   add_evaluate(app, line);
   add_predict(app, line);

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "app/commands.h"
@@ -103,6 +106,8 @@ void inspect_run(const fs::path& run_dir, const CommandLine& line) {
 void inspect(Communicator& comm, const CommandLine& line) {
   const fs::path path = line.checkpoint;
   const std::string ending = path.extension().string();
+  constexpr std::array<std::string_view, 4> kExperimentEndings = {".textproto", ".txtpb", ".pbtxt",
+                                                                  ".prototxt"};
   if (!fs::exists(path)) fail_usage("{}: no such file or folder", line.checkpoint);
   if (fs::exists(path / "manifest.json")) {
     const Json json = inspect_checkpoint(path, line);
@@ -111,7 +116,8 @@ void inspect(Communicator& comm, const CommandLine& line) {
     inspect_run(path, line);
   } else if (ending == ".safetensors") {
     inspect_weights(path, line);
-  } else if (ending == ".textproto" || ending == ".pbtxt") {
+  } else if (std::find(kExperimentEndings.begin(), kExperimentEndings.end(), ending) !=
+             kExperimentEndings.end()) {
     inspect_experiment(line);
   } else {
     inspect_data(comm, line);

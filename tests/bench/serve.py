@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Measures lockstep-serve with wrk (Debian's package): single images on kept connections.
+"""Measures lockstep-serve with wrk (launcher/lockstep install bench): single images on kept
+connections.
 
     tests/bench/serve.py SERVER CHECKPOINT [--connections N] [--seconds S]
 

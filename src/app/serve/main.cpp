@@ -41,7 +41,10 @@ void add_options(CLI::App& app, ServeLine& line) {
       ->check(CLI::Range(1, 256));
   app.footer(
       "GET / is the page, POST /predict takes JSON (GET /schema describes it), GET /healthz and\n"
-      "GET /metrics are for supervision. Ends at Ctrl-C or TERM.");
+      "GET /metrics are for supervision. Ends at Ctrl-C or TERM.\n\n"
+      "Examples:\n"
+      "  lockstep serve\n"
+      "  lockstep serve models/digits/<run> --port 9000");
 }
 
 sigset_t end_signals() {
