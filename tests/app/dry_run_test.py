@@ -102,6 +102,25 @@ class DryRunTest(LockstepTest):
         text = self.plan("--set", "data.classes=7", "--set", "model.layer[7].dense.units=7")
         self.assertIn("warning: 2 of 7 classes have no row there, the first of them is 5\n", text)
 
+    def test_a_small_disk(self):
+        disk = self.folder / "disk"
+        disk.mkdir()
+        for size, fits in (("1m", True), ("64k", False)):
+            words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
+            mounted = subprocess.run(words, capture_output=True, text=True)
+            if mounted.returncode != 0:
+                self.skipTest(f"a small disk cannot be mounted: {mounted.stderr.strip()}")
+            try:
+                where = ["--run-dir", disk / "none" / "run"]
+                if fits:
+                    text = self.plan(*where)
+                    self.assertIn(f"free in {disk}: up to 4 checkpoints of", text)
+                    self.assertIn(f"warning: the disk of {disk} may become full\n", text)
+                else:
+                    self.assertRegex(self.refuse(*where), r": a checkpoint has .*, the whole disk ")
+            finally:
+                subprocess.run(["umount", "--lazy", disk], check=True)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -266,6 +266,29 @@ class PredictPngTest(LockstepTest):
         found = json.loads(self.lockstep("predict", file, "--json").stdout)
         self.assertEqual([each["class"] for each in found], ["1"])
 
+    def test_without_a_checkpoint_and_a_root(self):
+        file = self.write("no-root.png", grey_png(drawn(1, 50, 50, 30, 9, 9)))
+        elsewhere = self.folder / "elsewhere"
+        elsewhere.mkdir()
+        (elsewhere / "build").mkdir()
+        program = shutil.copy(BINARY, elsewhere / "build")
+        environment = {key: value for key, value in self.environment().items()
+                       if key != "LOCKSTEP_ROOT"}
+
+        def predict():
+            return subprocess.run([program, "predict", file, "--json"], cwd="/", text=True,
+                                  env=environment, capture_output=True, timeout=TIME_LIMIT_SECONDS)
+
+        done = predict()
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(f"there is no models/digits.safetensors or {elsewhere}/build/models/digits."
+                      f"safetensors or {elsewhere}/models/digits.safetensors\n", done.stderr)
+        (elsewhere / "models").mkdir()
+        shutil.copy(self.weights, elsewhere / "models" / "digits.safetensors")
+        done = predict()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([each["class"] for each in json.loads(done.stdout)], ["1"])
+
     def test_usage(self):
         file = self.write("usage.png", grey_png(drawn(1, 50, 50, 30, 9, 9)))
         for arguments, words in (((self.run_dir, file, "--out", "x.csv"), "--out"),

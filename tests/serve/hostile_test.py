@@ -4,6 +4,7 @@ import http.client
 import os
 import random
 import socket
+import threading
 import time
 import unittest
 
@@ -57,6 +58,34 @@ class HostileTest(ServeTest):
             self.connect().sendall(b"POST /predict HTTP/1.1\r\nX: " + b"x" * i)
             if i % 50 == 0:
                 self.assert_answers()
+
+    def test_others_are_answered_within_a_second(self):
+        """While 200 connections send their headers a byte at a time, for ever."""
+        slow = [self.connect() for _ in range(200)]
+        ended = threading.Event()
+
+        def drip():
+            while not ended.is_set():
+                for i, connection in enumerate(slow):
+                    try:
+                        connection.sendall(b"X")
+                    except ConnectionError:
+                        connection.close()
+                        slow[i] = self.connect()
+                time.sleep(0.01)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(ended.set)
+        limit = 10 if "LOCKSTEP_SANITIZED" in os.environ else 1
+        for _ in range(20):
+            for ask in (lambda: self.server.ask("GET", "/healthz"),
+                        lambda: self.server.predict({"images": [[0] * PIXELS]})):
+                start = time.monotonic()
+                self.assertEqual(ask()[0], 200)
+                self.assertLess(time.monotonic() - start, limit)
+            self.assertLessEqual(self.server.metric("lockstep_connections"), MOST_CONNECTIONS)
 
     def test_headers_that_never_end_in_time(self):
         connection = self.connect()

@@ -3,6 +3,7 @@
 import base64
 import csv
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -220,6 +221,24 @@ class StartTest(ServeTest):
         self.assertIn("--port", self.fails(self.checkpoint, "--port", "70000"))
         self.assertIn(str(self.server.port),
                       self.fails(self.checkpoint, "--port", self.server.port))
+
+    def test_without_a_checkpoint(self):
+        for name, place, root in (("root", "models", True), ("beside", "bin/models", False),
+                                  ("above", "models", False)):
+            with self.subTest(name):
+                folder = self.folder / name
+                (folder / place).mkdir(parents=True)
+                (folder / "bin").mkdir(exist_ok=True)
+                shutil.copy(self.checkpoint / "checkpoints" / "best" / "weights.safetensors",
+                            folder / place / "digits.safetensors")
+                program = shutil.copy(SERVER, folder / "bin")
+                environment = self.environment() | {"LOCKSTEP_ROOT": str(folder)}
+                if not root:
+                    del environment["LOCKSTEP_ROOT"]
+                server = RunningServer(program=program, folder=self.folder,
+                                       environment=environment)
+                self.addCleanup(server.end)
+                self.assertEqual(server.predict({"images": [[0] * PIXELS]})[0], 200)
 
     def test_signals_end_it(self):
         for number in (signal.SIGTERM, signal.SIGINT):

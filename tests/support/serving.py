@@ -16,9 +16,9 @@ SERVER = os.environ["LOCKSTEP_SERVE"]
 class RunningServer:
     """A server on a port that the system chose, until end()."""
 
-    def __init__(self, checkpoint, *arguments, folder, environment):
+    def __init__(self, *arguments, folder, environment, program=SERVER):
         self.process = subprocess.Popen(
-            [SERVER, str(checkpoint), "--port", "0", *map(str, arguments)], cwd=folder,
+            [program, "--port", "0", *map(str, arguments)], cwd=folder,
             env=environment, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         self.title = self.process.stdout.readline()
         self.address = self.process.stdout.readline().strip()
