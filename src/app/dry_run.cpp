@@ -31,8 +31,9 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMostRanksShown = 16;
 
-std::string megabytes(std::int64_t bytes) {
+std::string size_text(std::int64_t bytes) {
   const auto value = static_cast<double>(bytes);
+  if (value < 1e6) return fmt::format("{:.0f} kB", value / 1e3);
   return value < 1e10 ? fmt::format("{:.0f} MB", value / 1e6)
                       : fmt::format("{:.1f} GB", value / 1e9);
 }
@@ -109,11 +110,11 @@ void check_total(const std::string& host, std::int64_t needed, std::int64_t tota
   fail_usage(
       "memory: the ranks on {} need about {}, but it has {}; expected fewer ranks there, a "
       "smaller model or a smaller training.global_batch",
-      host, megabytes(needed), megabytes(total));
+      host, size_text(needed), size_text(total));
 }
 
 void plan_memory(const std::string& host, const HostMemory& memory) {
-  fmt::print("memory    {} of {} free on {}\n", megabytes(memory.needed), megabytes(memory.free),
+  fmt::print("memory    {} of {} free on {}\n", size_text(memory.needed), size_text(memory.free),
              host);
   check_total(host, memory.needed, memory.total);
   if (memory.needed > memory.free) fmt::print("warning: that is more than is free there now\n");
@@ -143,11 +144,11 @@ void plan_disk(const CommandLine& line, const Experiment& experiment, const Netw
   const std::int64_t checkpoint = checkpoint_bytes(experiment, network);
   const std::int64_t needed = run_folder_bytes(experiment, network, steps);
   fmt::print("disk      at most {} of {} free in {}: up to {} checkpoints of {}, and the reports\n",
-             megabytes(needed), megabytes(free), folder.string(),
-             experiment.checkpoint.keep_last + 2, megabytes(checkpoint));
+             size_text(needed), size_text(free), folder.string(),
+             experiment.checkpoint.keep_last + 2, size_text(checkpoint));
   if (checkpoint > total) {
-    fail_usage("{}: a checkpoint has {}, the whole disk {}", folder.string(), megabytes(checkpoint),
-               megabytes(total));
+    fail_usage("{}: a checkpoint has {}, the whole disk {}", folder.string(), size_text(checkpoint),
+               size_text(total));
   }
   if (needed <= free) return;
   fmt::print("warning: the disk of {} may become full\n", folder.string());
@@ -155,7 +156,7 @@ void plan_disk(const CommandLine& line, const Experiment& experiment, const Netw
 
 void print_source(const char* word, const SourceSurvey& source) {
   fmt::print("{:<9} {}: {}, {}{}, {}{} rows{}\n", word, source.name, source.format,
-             megabytes(static_cast<std::int64_t>(source.bytes)),
+             size_text(static_cast<std::int64_t>(source.bytes)),
              source.packed_bytes > 0 ? " inflated" : "",
              source.row_count == RowCount::kExact ? "" : "about ", source.rows,
              source.row_count == RowCount::kExact
@@ -188,16 +189,16 @@ void print_ranks(const Experiment& experiment, const SplitSizes& split,
     const Range own = share_of(lanes, world, static_cast<std::int64_t>(rank));
     fmt::print("{:>4}  {:<16}  {:<7}  {:>12}  {:>9}  {:>9}\n", rank, hosts[rank], lanes_text(own),
                own.size() * experiment.parallel.global_batch / lanes,
-               split.training * own.size() / lanes, megabytes(ranks[rank].need.peak()));
+               split.training * own.size() / lanes, size_text(ranks[rank].need.peak()));
   }
   if (ranks.size() > kMostRanksShown) fmt::print("and {} more\n", ranks.size() - kMostRanksShown);
   const MemoryNeed& need = ranks.front().need;
   fmt::print(
       "rank 0: program {}, then for loading {}, or for training {}: rows {}, weights and moments "
       "{}, sums over lanes {}, passes {}, saving {}, report {}\n\n",
-      megabytes(need.program), megabytes(need.loading), megabytes(need.training()),
-      megabytes(need.rows), megabytes(need.weights), megabytes(need.sums), megabytes(need.passes),
-      megabytes(need.saving), megabytes(need.report));
+      size_text(need.program), size_text(need.loading), size_text(need.training()),
+      size_text(need.rows), size_text(need.weights), size_text(need.sums), size_text(need.passes),
+      size_text(need.saving), size_text(need.report));
 }
 
 void print_steps(const Experiment& experiment, const SplitSizes& split, RowCount counted) {

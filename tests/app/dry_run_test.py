@@ -24,8 +24,9 @@ class DryRunTest(LockstepTest):
     def test_plan(self):
         for ranks, rank_lines in ((1, ["0-4"]), (2, ["0-1", "2-4"])):
             text = self.plan(ranks=ranks)
-            self.assertIn(f"train.csv: CSV, 0 MB, {ROWS} rows\n", text)
-            self.assertIn("test.csv: CSV, 0 MB, 301 rows\n", text)
+            for path, rows in ((self.train_csv, ROWS), (self.test_csv, 301)):
+                self.assertIn(f"{path.name}: CSV, {path.stat().st_size / 1000:.0f} kB, {rows} "
+                              "rows\n", text)
             self.assertIn("split     798 training and 199 validation rows\n", text)
             # ceil(798 / 48); 798 - 16 * 48
             self.assertIn("steps     17 an epoch, 34 in 2 epochs; global batch 48, 30 in an", text)

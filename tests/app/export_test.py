@@ -10,7 +10,7 @@ import zipfile
 
 from export_network import CHANNELS, EXPERIMENT, SIDE
 from lockstep_run import LockstepTest
-from test_venv import run_python
+from test_venv import BENCH_PYTHON, run_python
 
 IMAGES = 100
 NAMES = ["ant", "bee", "cat", 'd, "e"', "élan"]
@@ -98,6 +98,15 @@ class ExportTest(LockstepTest):
                 metadata = {name.partition("/extra/")[2]: archive.read(name).decode()
                             for name in archive.namelist() if "/extra/" in name}
             self.check_metadata(metadata, precision)
+
+    @unittest.skipUnless(BENCH_PYTHON.exists(), "no torch package: tests/bench/run.py fetches it")
+    def test_torchscript_by_the_torch_package(self):
+        for precision in ("FP32", "BF16"):
+            out = self.export(precision, "torchscript")
+            found = json.loads(run_python("read_logits.py", "torchscript", out, self.pixels,
+                                          python=BENCH_PYTHON))
+            self.assert_near(found["logits"], self.expected(precision))
+            self.check_metadata(found["metadata"], precision)
 
     def test_a_moving_average(self):
         # metrics.jsonl has the digest of the weights that it is the average of.

@@ -22,6 +22,20 @@ def onnx(path, pixels):
     return logits, session.get_modelmeta().custom_metadata_map
 
 
+def torchscript(path, pixels):
+    """By the torch package."""
+    import torch
+
+    extra = {f"lockstep.{name}": "" for name in
+             ("experiment", "normalization", "framing", "classes", "validation_accuracy")}
+    module = torch.jit.load(path, _extra_files=extra)
+    given = torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy())
+    with torch.no_grad():
+        logits = module(given)
+    return logits.numpy(), {key: value if isinstance(value, str) else value.decode()
+                            for key, value in extra.items()}
+
+
 def safetensors(path, pixels):
     """From weights read by the safetensors package, layer by layer in double."""
     from safetensors import safe_open
@@ -76,7 +90,8 @@ def main():
     with open(path) as file:
         rows = np.array(json.load(file))
     pixels = rows.reshape(len(rows), SIDE, SIDE, CHANNELS)
-    logits, metadata = {"onnx": onnx, "safetensors": safetensors}[kind](model, pixels)
+    kinds = {"onnx": onnx, "safetensors": safetensors, "torchscript": torchscript}
+    logits, metadata = kinds[kind](model, pixels)
     json.dump({"logits": logits.tolist(), "metadata": metadata}, sys.stdout)
 
 
