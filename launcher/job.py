@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from probe import available_cores, physical_cores
+
 # Commands whose work is shared between ranks.
 PARALLEL_COMMANDS = ("train", "evaluate", "predict", "submit", "bench", "verify", "report")
 DEFAULT_LANES = 4  # of an experiment that does not say
@@ -22,37 +24,9 @@ class Machine:
     is_root: bool
 
 
-def available_cores() -> int:
-    """CPUs that this process may run on, no more than its control group allows."""
-    return max(1, min(len(os.sched_getaffinity(0)), _quota()))
-
-
 def this_machine() -> Machine:
     """The machine that the launcher runs on."""
-    siblings = {_first_sibling(cpu) for cpu in os.sched_getaffinity(0)}
-    cores = available_cores()
-    return Machine(cores, min(cores, len(siblings)), os.geteuid() == 0)
-
-
-def _first_sibling(cpu: int) -> str:
-    path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-    try:
-        return re.split(r"[,-]", path.read_text().strip())[0]
-    except OSError:
-        return str(cpu)
-
-
-def _quota(root: Path = Path("/sys/fs/cgroup")) -> int:
-    """Whole CPUs of the control group's quota, version 2 or 1; many without one."""
-    try:
-        if (root / "cpu.max").exists():
-            quota, period = (root / "cpu.max").read_text().split()
-        else:
-            quota = (root / "cpu" / "cpu.cfs_quota_us").read_text()
-            period = (root / "cpu" / "cpu.cfs_period_us").read_text()
-        return max(1, int(quota) // int(period)) if int(quota) > 0 else 1 << 20
-    except (OSError, ValueError):
-        return 1 << 20
+    return Machine(available_cores(), physical_cores(), os.geteuid() == 0)
 
 
 # --- Ranks and threads ---

@@ -16,6 +16,7 @@ from typing import IO
 
 from console import LauncherError, say
 from job import name_of
+from mpirun_messages import MpirunMessages, signal_name
 
 EXIT_PEER = 4
 EXIT_RESTART = 75
@@ -123,6 +124,7 @@ class Supervisor:
         self._process: subprocess.Popen[bytes] | None = None
         self._hardest = signal.SIGTERM
         self._last_error = ""
+        self._messages = MpirunMessages()
         for number in SIGNALS:
             if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
                 signal.signal(number, self._forward)
@@ -130,7 +132,8 @@ class Supervisor:
     def run(self, words: list[str]) -> Attempt:
         """Runs the words to their end."""
         variable = "OMPI_MCA_btl_vader_backing_directory"
-        if variable in self._env or not os.access(SHARED_MEMORY, os.W_OK):
+        # Those of other hosts are removed by mpirun's daemons there.
+        if variable in self._env or "--host" in words or not os.access(SHARED_MEMORY, os.W_OK):
             return self._run(words, self._env)
         # An mpirun that is killed leaves the files of its ranks' messages.
         with tempfile.TemporaryDirectory(
@@ -145,11 +148,13 @@ class Supervisor:
         if setpriv := shutil.which("setpriv"):
             words = [setpriv, "--pdeathsig", "TERM", "--", *words]
         self._last_error = ""
+        self._messages = MpirunMessages()
+        listen = self._listen or "--host" in words
         # A session of its own keeps the terminal's Ctrl-C away: mpirun would kill the
         # ranks before they can save.
         process = subprocess.Popen(
             words, env=env, stdin=subprocess.DEVNULL, start_new_session=True,
-            stderr=subprocess.PIPE if self._listen else None,
+            stderr=subprocess.PIPE if listen else None,
         )
         self._process = process
         if self.received:  # while the process was being started
@@ -174,6 +179,8 @@ class Supervisor:
     def _relay(self, errors: IO[bytes]) -> None:
         """Passes stderr on and remembers the program's last message."""
         for line in errors:
+            if self._messages.take(line.decode(errors="replace")):
+                continue
             sys.stderr.buffer.write(line)
             sys.stderr.buffer.flush()
             text = line.decode(errors="replace").strip()
@@ -184,17 +191,17 @@ class Supervisor:
         killed_by = -status if status < 0 else status - 128
         if killed_by > 0 and self.received:
             return Attempt(128 + self.received[0], "interrupted", killed=False)
+        if cause := self._messages.cause():
+            if cause.split(" (")[0] not in self._last_error:
+                say(f"lockstep: {cause}")
+            return Attempt(EXIT_PEER, cause, killed=False)
+        if status and not self._last_error:
+            sys.stderr.write(self._messages.text())
         if killed_by > 0:
-            cause = f"a rank was killed by {_signal_name(killed_by)}"
+            cause = f"a rank was killed by {signal_name(killed_by)}"
         else:
             cause = f"exit code {status}"
         if self._last_error:
             cause += f" ({self._last_error})"
         return Attempt(status, cause, killed_by > 0)
 
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

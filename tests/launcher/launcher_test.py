@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "launcher"))
 
 import dependencies  # noqa: E402
 import job  # noqa: E402
+import probe  # noqa: E402
 from console import CommandError  # noqa: E402
 
 
@@ -78,17 +79,17 @@ class ShapeTest(unittest.TestCase):
         self.assertEqual(self.shape("train", [], 2, ranks=4, threads=3), (4, 3))
 
     def test_quota_of_the_control_group(self):
-        self.assertGreater(job._quota(self.folder), 4096)
+        self.assertGreater(probe.quota(self.folder), 4096)
         (self.folder / "cpu").mkdir()
         (self.folder / "cpu" / "cpu.cfs_quota_us").write_text("-1\n")
         (self.folder / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
-        self.assertGreater(job._quota(self.folder), 4096)
+        self.assertGreater(probe.quota(self.folder), 4096)
         (self.folder / "cpu" / "cpu.cfs_quota_us").write_text("350000\n")
-        self.assertEqual(job._quota(self.folder), 3)
+        self.assertEqual(probe.quota(self.folder), 3)
         (self.folder / "cpu.max").write_text("max 100000\n")
-        self.assertGreater(job._quota(self.folder), 4096)
+        self.assertGreater(probe.quota(self.folder), 4096)
         (self.folder / "cpu.max").write_text("50000 100000\n")
-        self.assertEqual(job._quota(self.folder), 1)
+        self.assertEqual(probe.quota(self.folder), 1)
 
 
 class CommandLineTest(unittest.TestCase):

@@ -1,0 +1,54 @@
+"""What mpirun says on stderr about hosts and ranks, in one line for the user."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+
+def signal_name(number: int) -> str:
+    """As SIGKILL."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+class MpirunMessages:
+    """Keeps mpirun's paragraphs, which stand between lines of dashes, from the program's
+    own lines."""
+
+    def __init__(self) -> None:
+        self._paragraphs: list[str] = []
+        self._open: list[str] | None = None
+
+    def take(self, line: str) -> bool:
+        """Whether a line is mpirun's, and so kept here."""
+        if re.fullmatch(r"-{60,}\s*", line):
+            if self._open is not None:
+                self._paragraphs.append("".join(self._open))
+            self._open = [] if self._open is None else None
+            return True
+        if self._open is None or line.startswith("lockstep: "):
+            return False
+        self._open.append(line)
+        return True
+
+    def cause(self) -> str:
+        """Which host was lost, or which rank died; empty when none was."""
+        for text in self._paragraphs:
+            if "lost communication with a remote daemon" in text:
+                hosts = re.findall(r"Remote daemon:\s+\S+\s+on\s+node\s+(\S+)", text)
+                return f"{', '.join(hosts)} was lost: its network or the machine itself failed"
+        for text in self._paragraphs:
+            found = re.search(
+                r"process\s+rank\s+(\d+)\s+with\s+PID\s+(\d+)\s+on\s+node\s+(\S+)\s+exited\s+on"
+                r"\s+signal\s+(\d+)", text)
+            if found:
+                name = signal_name(int(found[4]))
+                return f"rank {found[1]} on {found[3]} died (process {found[2]}, {name})"
+        return ""
+
+    def text(self) -> str:
+        """All that was kept."""
+        return "\n".join(self._paragraphs)

@@ -1,0 +1,258 @@
+"""Asks all hosts of a job at once what they have for it, and says what is wrong."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import probe
+from console import LauncherError
+from hosts import EXIT_USAGE, Host, Placement, choose_binding, common_networks, is_here, place
+from job import EXPERIMENT_SUFFIXES
+
+DEADLINE_SECONDS = 20  # for a host's answer
+MOST_CLOCK_SECONDS = 5.0
+SSH = ("ssh", "-x", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10")
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What every host must have: the program and files that can be read, a folder to work
+    in, folders where files are made, all as absolute paths; a GPU for each rank or not."""
+
+    program: str
+    files: list[str]
+    folder: str
+    folders: list[str]
+    gpus: bool = False
+
+
+def needs_of(binary: Path, command: str, arguments: list[str], root: Path) -> Needs:
+    """Of a command. Every rank reads experiment, weights and data, and writes its own log in
+    the run folder; all else is the first rank's."""
+    files = [word for word in _without_outputs(arguments) if Path(word).exists()]
+    text = _experiment_text(binary, command, arguments)
+    if not _option(arguments, "--data"):
+        part = "test" if command in ("predict", "submit") else "train"
+        files += [str(root / path) for path in data_files(text, part)]
+    folders = []
+    if command == "train":
+        run_dir = _option(arguments, "--run-dir")
+        folders = [os.path.abspath(run_dir) if run_dir else str(root / "models")]
+    return Needs(
+        str(binary), list(dict.fromkeys(map(os.path.abspath, files))), os.getcwd(), folders,
+        gpus=bool(re.search(r"^device: CUDA", text, re.MULTILINE)),
+    )
+
+
+def _option(arguments: list[str], name: str) -> str | None:
+    """The last value of an option."""
+    value = None
+    for i, word in enumerate(arguments):
+        if word == name and i + 1 < len(arguments):
+            value = arguments[i + 1]
+        elif word.startswith(f"{name}="):
+            value = word[len(name) + 1 :]
+    return value
+
+
+def _without_outputs(arguments: list[str]) -> list[str]:
+    """The words that may name something to read."""
+    outputs = ("--out", "--run-dir", "--resume", "--set")
+    return [word for before, word in zip(["", *arguments], arguments) if before not in outputs]
+
+
+def data_files(text: str, part: str) -> list[str]:
+    """The files of `train` or `test` that an experiment names, as it names them."""
+    found = re.search(rf"\b{part}\s*\{{([^}}]*)\}}", text)
+    return re.findall(r'\b(?:path|labels): "([^"]+)"', found[1]) if found else []
+
+
+def _experiment_text(binary: Path, command: str, arguments: list[str]) -> str:
+    """The experiment of a command with every field written out; empty where only the weights
+    know it."""
+    if command in ("train", "bench"):
+        return _resolved_experiment(binary, arguments)
+    files = [Path(word, "experiment.textproto") for word in arguments]
+    return next((path.read_text() for path in files if path.is_file()), "")
+
+
+def _resolved_experiment(binary: Path, arguments: list[str]) -> str:
+    """The experiment with every override, as the program prints it; its error where it is
+    wrong."""
+    words = [str(binary), "train"]
+    for before, word in zip(["", *arguments], arguments):
+        if before == "--set" or word.startswith("--set=") or word == "--set":
+            words.append(word)
+        elif Path(word).suffix in EXPERIMENT_SUFFIXES and before not in ("--run-dir", "--resume"):
+            words.append(word)
+    done = subprocess.run(
+        [*words, "--print-config"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        check=False,
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["lockstep: no experiment"]
+        raise LauncherError(lines[-1].removeprefix("lockstep: "), done.returncode)
+    return done.stdout
+
+
+# --- Asking ---
+
+
+class Unreachable(Exception):
+    """Why a host gave no answer."""
+
+
+def agent() -> list[str]:
+    """The words before a host's name that run a command there, as mpirun finds them."""
+    value = os.environ.get("OMPI_MCA_plm_rsh_agent", "").split(":")[0].split()
+    return value or list(SSH)
+
+
+def ask(host: str, needs: Needs) -> dict[str, Any]:
+    """The answer of the probe on a host, with `clock_seconds`: how far its clock is off, at
+    least."""
+    request = base64.urlsafe_b64encode(json.dumps(vars(needs)).encode()).decode()
+    words = [sys.executable] if is_here(host) else [*agent(), host, "python3"]
+    begin = time.time()
+    try:
+        with open(probe.__file__, "rb") as script:
+            done = subprocess.run(
+                [*words, "-", request], stdin=script, capture_output=True, text=True,
+                timeout=DEADLINE_SECONDS, check=False, start_new_session=True,
+            )
+    except subprocess.TimeoutExpired:
+        raise Unreachable(f"no answer within {DEADLINE_SECONDS} s") from None
+    except OSError as error:
+        hint = "; install openssh-client" if words[0] == "ssh" else ""
+        raise Unreachable(f"{words[0]}: {error.strerror}{hint}") from None
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        lines = done.stderr.strip().splitlines() or [f"{words[0]} ended with {done.returncode}"]
+        raise Unreachable(lines[-1]) from None
+    answer["clock_seconds"] = clock_offset(begin, answer["time"], time.time())
+    return answer
+
+
+def clock_offset(begin: float, there: float, end: float) -> float:
+    """Seconds by which a clock read between `begin` and `end` is off, at least; negative:
+    behind."""
+    return min(0.0, there - begin) + max(0.0, there - end)
+
+
+# --- Judging ---
+
+
+def judge(answers: dict[str, dict[str, Any]], needs: Needs, digest: str) -> dict[str, list[str]]:
+    """What each host that answered lacks, with the fix; `digest`: of this machine's build."""
+    problems = {}
+    for name, answer in answers.items():
+        found = _program_problems(answer, needs, digest)
+        if not answer["has_folder"]:
+            found.append(f"has no folder {needs.folder}, where the command was given; share it")
+        for i, path in enumerate(needs.files):
+            size = answer["sizes"][i]
+            origin, expected = _first_size(answers, i)
+            if size is None:
+                found.append(f"cannot read {path}; copy it there or share its folder")
+            elif size != expected:
+                found.append(
+                    f"has another {path}: {size} bytes, on {origin} {expected}; copy it again")
+        for path in answer["unwritable"]:
+            found.append(f"cannot write in {path}; every rank keeps a log in the run folder")
+        offset = answer["clock_seconds"]
+        if abs(offset) > MOST_CLOCK_SECONDS:
+            word = "ahead" if offset > 0 else "behind"
+            found.append(f"its clock is {abs(offset):.0f} s {word}; set it (chrony, ntpd)")
+        problems[name] = found
+    return problems
+
+
+def _first_size(answers: dict[str, dict[str, Any]], index: int) -> tuple[str, int | None]:
+    """The first host that has a file, and the size there."""
+    return next(
+        ((name, answer["sizes"][index]) for name, answer in answers.items()
+         if answer["sizes"][index] is not None), ("", None))
+
+
+def room_problems(
+    answers: dict[str, dict[str, Any]], slots: dict[str, int], threads: int, needs: Needs
+) -> dict[str, list[str]]:
+    """Hosts that have fewer cores or GPUs than asked for."""
+    problems: dict[str, list[str]] = {name: [] for name in answers}
+    for name, answer in answers.items():
+        if slots[name] * threads > answer["cores"]:
+            problems[name].append(
+                f"{slots[name]} ranks of {threads} threads, but {answer['cores']} cores; ask "
+                "for fewer, or give --oversubscribe")
+        if needs.gpus and slots[name] > answer["gpus"]:
+            problems[name].append(
+                f"{slots[name]} ranks, each on a GPU, but {answer['gpus']} GPUs; ask for fewer "
+                "or set device: CPU")
+    return problems
+
+
+def _program_problems(answer: dict[str, Any], needs: Needs, digest: str) -> list[str]:
+    if not answer["has_orted"]:
+        return ["has no Open MPI (orted is not in its PATH); install openmpi-bin"]
+    if answer["digest"] is None:
+        return [f"has no {needs.program}; share this folder, or copy it to the same path"]
+    if answer["digest"] != digest:
+        return [f"has another build of {needs.program}; copy this machine's to it"]
+    if answer["fault"]:
+        return [f"cannot run {needs.program}: {answer['fault']}"]
+    return []
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asks of the hosts; None: what suits them."""
+
+    hosts: list[Host]
+    threads: int | None = None
+    interface: str | None = None
+    oversubscribe: bool = False
+
+
+def prepare_hosts(
+    command: str, arguments: list[str], wishes: Wishes, needs: Needs
+) -> Placement:
+    """Asks all hosts, and gives where the ranks go; raises LauncherError with a line for
+    everything that is wrong anywhere."""
+    answers, lines = ask_all(wishes.hosts, needs)
+    slots, threads = place(command, arguments, wishes.hosts, wishes.threads, answers)
+    found = judge(answers, needs, probe.digest_of(needs.program) or "")
+    room = {} if wishes.oversubscribe else room_problems(answers, slots, threads, needs)
+    for name in answers:
+        lines += [f"{name}: {problem}" for problem in (*found[name], *room.get(name, []))]
+    if lines:
+        raise LauncherError("\nlockstep: ".join(lines), EXIT_USAGE)
+    networks = [wishes.interface] if wishes.interface else common_networks(
+        {name: answer["networks"] for name, answer in answers.items()}, probe.networks())
+    return Placement(slots, threads, choose_binding(slots, threads, answers), networks)
+
+
+def ask_all(hosts: list[Host], needs: Needs) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """The answers by host, and a line for each that gave none."""
+    answers: dict[str, dict[str, Any]] = {}
+    lines = []
+    with ThreadPoolExecutor(max_workers=min(len(hosts), 64)) as pool:
+        asked = {host.name: pool.submit(ask, host.name, needs) for host in hosts}
+        for name, future in asked.items():
+            try:
+                answers[name] = future.result()
+            except Unreachable as error:
+                way = shlex.join([*agent(), name, "python3", "--version"])
+                lines.append(f"{name}: not reached: {error}; this must work: {way}")
+    return answers, lines

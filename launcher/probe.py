@@ -1,0 +1,142 @@
+"""What a machine has for a job. The launcher also sends this file to other hosts, where it
+needs nothing but Python 3.6: `python3 - REQUEST`, base64 of the JSON that look() takes."""
+
+import base64
+import fcntl
+import glob
+import hashlib
+import ipaddress
+import json
+import os
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import time
+from typing import Any, Dict, Optional
+
+SIOCGIFADDR = 0x8915
+SIOCGIFNETMASK = 0x891B
+
+
+def available_cores() -> int:
+    """CPUs that this process may run on, no more than its control group allows."""
+    return max(1, min(len(os.sched_getaffinity(0)), quota()))
+
+
+def physical_cores() -> int:
+    """The physical cores behind them."""
+    siblings = {_first_sibling(cpu) for cpu in os.sched_getaffinity(0)}
+    return min(available_cores(), len(siblings))
+
+
+def _first_sibling(cpu: int) -> str:
+    path = "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list" % cpu
+    try:
+        with open(path) as file:
+            return re.split(r"[,-]", file.read().strip())[0]
+    except OSError:
+        return str(cpu)
+
+
+def quota(root: str = "/sys/fs/cgroup") -> int:
+    """Whole CPUs of the control group's quota, version 2 or 1; many without one."""
+    def read(name: str) -> str:
+        with open(os.path.join(root, name)) as file:
+            return file.read()
+
+    try:
+        if os.path.exists(os.path.join(root, "cpu.max")):
+            quota, period = read("cpu.max").split()
+        else:
+            quota, period = read("cpu/cpu.cfs_quota_us"), read("cpu/cpu.cfs_period_us")
+        return max(1, int(quota) // int(period)) if int(quota) > 0 else 1 << 20
+    except (OSError, ValueError):
+        return 1 << 20
+
+
+def networks() -> Dict[str, str]:
+    """The IPv4 network of each address of this machine, as 10.0.0.5: 10.0.0.0/24."""
+    found = {}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        for _, name in socket.if_nameindex():
+            request = struct.pack("256s", name.encode()[:15])
+            try:
+                address, mask = (
+                    socket.inet_ntoa(fcntl.ioctl(any_socket, code, request)[20:24])
+                    for code in (SIOCGIFADDR, SIOCGIFNETMASK)
+                )
+            except OSError:  # no address
+                continue
+            network = ipaddress.ip_network("%s/%s" % (address, mask), strict=False)
+            found[address] = str(network)
+    return found
+
+
+def digest_of(path: str) -> Optional[str]:
+    """Of a file; None where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            for block in iter(lambda: file.read(1 << 20), b""):
+                digest.update(block)
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
+def size_of(path: str) -> Optional[int]:
+    """Of a file that can be read, in bytes."""
+    try:
+        with open(path, "rb"):
+            return os.stat(path).st_size
+    except IsADirectoryError:
+        return 0
+    except OSError:
+        return None
+
+
+def can_be_written(folder: str) -> bool:
+    """Whether a folder, or the nearest one above it that exists, can be written."""
+    while not os.path.exists(folder):
+        folder = os.path.dirname(folder)
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def _fault_of(program: str) -> str:
+    """Why a program does not start, as for the lack of a library; empty when it does."""
+    try:
+        done = subprocess.run(
+            [program, "--help"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, check=False,
+        )
+    except OSError as error:
+        return str(error)
+    lines = done.stdout.decode(errors="replace").splitlines()
+    return "" if done.returncode == 0 else (lines or ["ended with %d" % done.returncode])[-1]
+
+
+def look(request: Dict[str, Any]) -> Dict[str, Any]:
+    """What this machine has of the request's `program`, `files`, `folder` to work in and
+    `folders` to write in."""
+    program = request["program"]
+    digest = digest_of(program)
+    return {
+        "cores": available_cores(),
+        "physical_cores": physical_cores(),
+        "gpus": len(glob.glob("/dev/nvidia[0-9]*")),
+        "networks": networks(),
+        "has_orted": shutil.which("orted") is not None,
+        "digest": digest,
+        "fault": "" if digest is None else _fault_of(program),
+        "has_folder": os.path.isdir(request["folder"]),
+        "sizes": [size_of(path) for path in request["files"]],
+        "unwritable": [path for path in request["folders"] if not can_be_written(path)],
+        "time": time.time(),  # last, so that the launcher knows when it was
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(look(json.loads(base64.urlsafe_b64decode(sys.argv[1]).decode()))))

@@ -1,0 +1,212 @@
+"""Jobs over several hosts: the launcher's questions before the start, equal weights, and
+links that are slow or cut. Hosts are network namespaces on this machine."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+from host_net import HostNet
+from lockstep_run import BINARY, EXPERIMENT, LockstepTest
+
+ROOT = Path(__file__).resolve().parents[2]
+END_SECONDS = 15  # a job must end so soon after a host was cut off
+EXIT_USAGE = 2
+EXIT_PEER = 4
+
+
+def tool(folder, name, script):
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+@unittest.skipUnless(os.geteuid() == 0, "network namespaces need root")
+class HostsTest(LockstepTest):
+    """A project of the real launcher and program, whose builder is a stand-in, on hosts."""
+
+    names = ("na", "nb")
+    delay_seconds = 0.0
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.net = HostNet(cls.names, cls.delay_seconds)
+        cls.addClassCleanup(cls.net.close)
+        # Not below /dev/shm: that is each host's own.
+        shared = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(shared.cleanup)
+        cls.shared = Path(shared.name).resolve()
+        cls.project = cls.shared / "project"
+        cls.program = cls.project / "build" / "lockstep"
+        for folder in ("src", "include", ".deps", "build"):
+            (cls.project / folder).mkdir(parents=True)
+        shutil.copytree(ROOT / "launcher", cls.project / "launcher")
+        (cls.project / "CMakeLists.txt").write_text("")
+        (cls.project / "torch" / "lib").mkdir(parents=True)
+        (cls.project / "torch" / "lib" / "libtorch_cpu.so").write_text("")
+        shutil.copy(BINARY, cls.program)
+        tools = cls.shared / "tools"
+        tools.mkdir()
+        tool(tools, "dpkg-query", 'shift 3; for p in "$@"; do echo "installed $p"; done')
+        tool(tools, "cmake", "exit 0")
+        tool(tools, "ninja", "exit 0")
+        cls.data = cls.shared / "data"
+        cls.data.mkdir()
+        for file in (cls.train_csv, cls.test_csv):
+            shutil.copy(file, cls.data)
+        text = EXPERIMENT % {"train": cls.data / "train.csv", "test": cls.data / "test.csv"}
+        cls.config = cls.shared / "tiny.textproto"
+        cls.config.write_text(text)
+        built = subprocess.run([cls.project / "launcher" / "lockstep", "build"],
+                               env=cls.environment(), capture_output=True, text=True)
+        assert built.returncode == 0, built.stderr
+
+    @classmethod
+    def environment(cls):
+        kept = {key: value for key, value in os.environ.items()
+                if not key.startswith(("OMPI_", "LOCKSTEP_"))}
+        return kept | {
+            "PATH": f"{cls.shared / 'tools'}:{kept['PATH']}",
+            "LOCKSTEP_TORCH": str(cls.project / "torch"),
+            "OMPI_MCA_plm_rsh_agent": str(cls.net.agent),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    def start(self, *words, at="na"):
+        """Starts the launcher on a host."""
+        command = [*self.net.entry(at), "env", "-C", self.shared, sys.executable,
+                   self.project / "launcher" / "lockstep", *map(str, words)]
+        return subprocess.Popen(command, env=self.environment(), text=True,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE)
+
+    def launch(self, *words, at="na"):
+        process = self.start(*words, at=at)
+        try:
+            output, errors = process.communicate(timeout=100)
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(words, process.returncode, output, errors)
+
+    def train_on(self, hosts, *words):
+        """Trains on hosts; the digest of the weights."""
+        run = self.shared / "runs" / hosts.replace(":", "-").replace(",", "_")
+        done = self.launch("train", self.config, "--hosts", hosts, "--run-dir", run,
+                           "--resume", "never", *words)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return self.digest_of(done)
+
+    def expected_digest(self, *words):
+        """Of the same training in one process on this machine."""
+        done = self.run_binary("train", self.config, "--run-dir", self.folder / "alone",
+                               "--resume", "never", "--threads", 1, *words, ranks=None)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return self.digest_of(done)
+
+
+class TwoHostsTest(HostsTest):
+    def test_the_same_weights_as_on_one_host(self):
+        short = ("--set", "training.epochs=1")
+        expected = self.expected_digest(*short)
+        for hosts in ("na:1,nb:1", "na:2,nb:2", "na:2,nb:1"):
+            with self.subTest(hosts):
+                self.assertEqual(self.train_on(hosts, "--threads", 1, *short), expected)
+
+    def test_a_host_that_is_cut_off_ends_the_job(self):
+        self.addCleanup(self.net.restore, "nb")
+        run = self.shared / "runs" / "cut"
+        process = self.start("train", self.config, "--hosts", "na:1,nb:1", "--run-dir", run,
+                             "--set", "training.epochs=100000")
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        metrics = run / "metrics.jsonl"
+        end = time.monotonic() + 60
+        while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < end:
+            self.assertIsNone(process.poll())
+            time.sleep(0.05)
+        begin = time.monotonic()
+        self.net.cut("nb")
+        _, errors = process.communicate(timeout=60)
+        self.assertLess(time.monotonic() - begin, END_SECONDS)
+        self.assertEqual(process.returncode, EXIT_PEER, errors)
+        self.assertRegex(errors, r"(?m)^lockstep: .*\bnb\b")
+
+
+class SlowHostsTest(HostsTest):
+    delay_seconds = 0.05
+
+    def test_a_slow_network_changes_nothing(self):
+        few = ("--set", "training.epochs=1", "--set", "data.validation.fraction=0.8")
+        self.assertEqual(self.train_on("na:1,nb:1", "--threads", 1, *few),
+                         self.expected_digest(*few))
+
+
+class PreflightTest(HostsTest):
+    """What is wrong with a host is said before the start."""
+
+    def refused(self, *words, hosts="na:1,nb:1"):
+        """The lines of a start that is refused."""
+        done = self.launch("train", self.config, "--threads", 1, "--hosts", hosts, *words)
+        self.assertEqual(done.returncode, EXIT_USAGE, done.stderr)
+        self.assertNotIn("Traceback", done.stderr)
+        self.assertFalse((self.project / "models").exists())
+        lines = done.stderr.splitlines()
+        for line in lines:
+            self.assertTrue(line.startswith("lockstep: "), line)
+        return lines
+
+    def test_hosts_that_are_not_reached_and_one_that_is(self):
+        lines = self.refused(hosts="na:1,nb:1,nx:1,ny:1")
+        self.assertEqual(len(lines), 2)
+        for line, name in zip(lines, ("nx", "ny")):
+            self.assertRegex(line, f"^lockstep: {name}: not reached: no host {name}")
+
+    def test_another_build(self):
+        other = self.shared / "other"
+        other.write_bytes(self.program.read_bytes() + b"\0")
+        other.chmod(0o755)
+        self.net.on("nb", "mount", "--bind", other, self.program)
+        self.addCleanup(self.net.on, "nb", "umount", self.program)
+        lines = self.refused()
+        self.assertEqual(len(lines), 1)
+        self.assertRegex(lines[0], r"^lockstep: nb: has another build of .*/build/lockstep")
+
+    def test_all_that_is_wrong_with_a_host_at_once(self):
+        self.net.on("nb", "mount", "-t", "tmpfs", "tmpfs", self.data)
+        self.addCleanup(self.net.on, "nb", "umount", self.data)
+        self.net.limit_cores({"nb": "0"})
+        self.addCleanup(self.net.limit_cores, {})
+        lines = self.refused(hosts="na:1,nb:2,nx:1")
+        self.assertRegex(lines[0], "^lockstep: nx: not reached: ")
+        self.assertRegex(lines[1], r"^lockstep: nb: cannot read .*/data/train\.csv; ")
+        self.assertRegex(lines[2], r"^lockstep: nb: 2 ranks of 1 threads, but 1 cores; ")
+        self.assertEqual(len(lines), 3)
+
+    def test_other_data(self):
+        other = self.shared / "other.csv"
+        other.write_text((self.data / "train.csv").read_text() + "\n")
+        self.net.on("nb", "mount", "--bind", other, self.data / "train.csv")
+        self.addCleanup(self.net.on, "nb", "umount", self.data / "train.csv")
+        lines = self.refused()
+        self.assertEqual(len(lines), 1)
+        self.assertRegex(lines[0], r"^lockstep: nb: has another .*/train\.csv: \d+ bytes, on na ")
+
+    def test_the_command_line(self):
+        done = self.launch("train", self.config, "--threads", 1, "--hosts", "na:2,nb:2",
+                           "--print-command")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        words = done.stdout.split()
+        for pair in ("--host na:2,nb:2", "-np 4", "--map-by slot:PE=1", "--bind-to core",
+                     "btl_tcp_if_include 10.77.3.0/24", "oob_tcp_if_include 10.77.3.0/24",
+                     "-x LOCKSTEP_ROOT"):
+            name, value = pair.split()
+            self.assertIn((name, value), list(zip(words, words[1:])))
+
+
+if __name__ == "__main__":
+    unittest.main()
