@@ -3,8 +3,10 @@
 
 #include <filesystem>
 #include <memory>
+#include <vector>
 
 #include "app/command_line.h"
+#include "app/place.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/config/experiment.h"
 #include "lockstep/core/workers.h"
@@ -15,7 +17,7 @@
 
 namespace lockstep {
 
-int run_train(Communicator& comm, const CommandLine& line);
+int run_train(Communicator& comm, const CommandLine& line, const std::vector<Place>& places);
 int run_evaluate(Communicator& comm, const CommandLine& line);
 int run_predict(Communicator& comm, const CommandLine& line);
 int run_submit(Communicator& comm, const CommandLine& line);

@@ -9,9 +9,11 @@
 #include <exception>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "app/command_line.h"
 #include "app/commands.h"
+#include "app/place.h"
 #include "app/resume.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/core/error.h"
@@ -31,9 +33,11 @@ void keep_freed_memory() {
 }
 
 int run_command(Communicator& comm, const CommandLine& line) {
+  const bool alone = comm.world_size() == 1 && line.command != Command::kTrain;
+  const std::vector<Place> places = alone ? std::vector<Place>{} : gather_places(comm);
   switch (line.command) {
     case Command::kTrain:
-      return run_train(comm, line);
+      return run_train(comm, line, places);
     case Command::kEvaluate:
       return run_evaluate(comm, line);
     case Command::kPredict:

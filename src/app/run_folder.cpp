@@ -2,13 +2,9 @@
 
 #include <fmt/chrono.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdlib>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "app/version.h"
@@ -20,21 +16,6 @@ namespace lockstep {
 
 namespace {
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
-
-std::string processor_name() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (!line.starts_with("model name")) continue;
-    return line.substr(std::min(line.find(": ") + 2, line.size()));
-  }
-  return "unknown";
-}
-
 fs::path default_folder(const Experiment& experiment) {
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   return models_folder() / experiment.name /
@@ -42,16 +23,25 @@ fs::path default_folder(const Experiment& experiment) {
                      digest_of(experiment).hex().substr(0, 8));
 }
 
-std::string environment_json(const Communicator& comm, const std::vector<std::string>& hosts,
-                             int workers) {
+nlohmann::ordered_json json_of(const Place& place) {
+  return {{"host", place.host},
+          {"rank_on_node", place.rank_on_node},
+          {"cores", core_list(place.cores)},
+          {"processor", place.processor}};
+}
+
+std::string environment_json(const std::vector<Place>& places, int workers) {
   nlohmann::ordered_json json;
   json["lockstep"] = kVersion;
   json["torch"] = kTorchVersion;
   json["compiler"] = kCompiler;
-  json["processor"] = processor_name();
-  json["world_size"] = comm.world_size();
+  json["build"] = "xxh3:" + places.front().build;
+  json["processor"] = places.front().processor;
+  json["processor_kind"] = places.front().kind;
+  json["world_size"] = places.size();
   json["threads_per_rank"] = workers;
-  json["hosts_by_rank"] = hosts;
+  for (const Place& place : places) json["hosts_by_rank"].push_back(place.host);
+  for (const Place& place : places) json["places"].push_back(json_of(place));
   return json.dump(2) + "\n";
 }
 
@@ -63,8 +53,8 @@ fs::path models_folder() {
 }
 
 std::filesystem::path make_run_folder(Communicator& comm, const Experiment& experiment,
-                                      const std::string& wanted, int workers, RunLock& lock) {
-  const std::vector<std::string> hosts = gather_texts(comm, host_name());
+                                      const std::string& wanted, int workers,
+                                      const std::vector<Place>& places, RunLock& lock) {
   std::string name = wanted;
   agree(comm, [&] {
     if (comm.rank() != 0) return;
@@ -76,13 +66,14 @@ std::filesystem::path make_run_folder(Communicator& comm, const Experiment& expe
     fs::create_directories(folder / "logs");
     fs::create_directories(folder / "checkpoints");
     write_file_atomically(folder / "experiment.textproto", to_text(experiment));
-    write_file_atomically(folder / "environment.json", environment_json(comm, hosts, workers));
+    write_file_atomically(folder / "environment.json", environment_json(places, workers));
     name = folder.string();
   });
   fs::path folder = broadcast_text(comm, name, 0);
   log_to_file(folder / "logs" / fmt::format("rank-{}.log", comm.rank()));
-  spdlog::info("rank {} of {} on {}, {} workers", comm.rank(), comm.world_size(), host_name(),
-               workers);
+  const Place& mine = places[static_cast<std::size_t>(comm.rank())];
+  spdlog::info("rank {} of {} on {}, {} workers, cores {}", comm.rank(), comm.world_size(),
+               mine.host, workers, core_list(mine.cores));
   return folder;
 }
 

@@ -99,6 +99,19 @@ std::vector<RankTimes> read_times(const Json& times, const Json& environment) {
   return by_rank;
 }
 
+// A line for each rank; its host stands in hosts_by_rank as well.
+void add_places(const Json& places, RunRecord& record) {
+  for (std::size_t rank = 0; rank < places.size(); ++rank) {
+    const Json& place = places[rank];
+    if (!place.is_object()) continue;
+    record.environment.emplace_back(
+        fmt::format("rank {}", rank),
+        fmt::format("{}, rank {} there, cores {}, {}", text(place, "host"),
+                    whole_number(place, "rank_on_node"), text(place, "cores"),
+                    text(place, "processor")));
+  }
+}
+
 }  // namespace
 
 RunRecord read_run_record(const fs::path& run_dir) {
@@ -113,6 +126,10 @@ RunRecord read_run_record(const fs::path& run_dir) {
   record.ranks = static_cast<int>(whole_number(environment, "world_size"));
   record.threads_per_rank = static_cast<int>(whole_number(environment, "threads_per_rank"));
   for (const auto& [key, value] : environment.items()) {
+    if (key == "places" && value.is_array()) {
+      add_places(value, record);
+      continue;
+    }
     record.environment.emplace_back(key, shown(value));
   }
   record.times = read_times(read_object(run_dir / "times.json"), environment);

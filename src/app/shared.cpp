@@ -72,6 +72,8 @@ PreparedExperiment prepare(Communicator& comm, const CommandLine& line) {
         std::make_unique<Network>(prepared.experiment.model, prepared.experiment.data.shape,
                                   prepared.experiment.data.classes);
   });
+  check_same(comm, "experiment", "xxh3:" + digest_of(prepared.experiment).hex(),
+             "give all ranks the same file and overrides");
   return prepared;
 }
 
@@ -89,6 +91,7 @@ TrainSettings train_settings(const Experiment& experiment, const std::filesystem
 TrainingData load_training_data(Communicator& comm, const Experiment& experiment) {
   DataOptions options = experiment.data;
   options.train = below_root(options.train);
+  check_same_source(comm, options.train);
   return TrainingData(comm, options, experiment.parallel.lanes, experiment.seed);
 }
 

@@ -87,7 +87,7 @@ void show_pictures(const fs::path& run_dir, std::int64_t step) {
 
 }  // namespace
 
-int run_train(Communicator& comm, const CommandLine& line) {
+int run_train(Communicator& comm, const CommandLine& line, const std::vector<Place>& places) {
   const bool root = comm.rank() == 0;
   const PreparedExperiment prepared = prepare(comm, line);
   const auto& [experiment, network] = prepared;
@@ -106,7 +106,8 @@ int run_train(Communicator& comm, const CommandLine& line) {
   const int threads = worker_count(comm, line.threads);
   RunLock lock;
   StartPoint start = find_start(comm, experiment, line.run_dir, line.resume, lock);
-  const fs::path run_dir = make_run_folder(comm, experiment, start.run_dir.string(), threads, lock);
+  const fs::path run_dir =
+      make_run_folder(comm, experiment, start.run_dir.string(), threads, places, lock);
   if (root && !start.files.empty()) fmt::print("going on in {}\n", run_dir.string());
   Workers workers(threads, prepare_worker_thread);
   auto callbacks = make_callbacks(experiment.callbacks, experiment.train.log_every_steps,

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "app/place.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/model/lane_executor.h"
@@ -92,6 +93,8 @@ TrainedModel read_model(const fs::path& path) {
 TrainedModel TrainedModel::load(Communicator& comm, const std::string& checkpoint) {
   std::optional<TrainedModel> model;
   agree(comm, [&] { model.emplace(read_model(find_weights(checkpoint))); });
+  check_same(comm, "model in " + checkpoint, "xxh3:" + model->weights.digest(model->network).hex(),
+             "copy one to all hosts");
   return std::move(*model);
 }
 

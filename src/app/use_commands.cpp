@@ -88,8 +88,9 @@ using RowLine =
 
 int write_predictions(Communicator& comm, const CommandLine& line, TrainedModel& model,
                       const std::string& header, const RowLine& write) {
-  const RowShare rows = load_rows(comm, source_of(line, model.experiment.data.test, "data.test"),
-                                  model.experiment.data, Labels::kOptional);
+  const SourceOptions source = source_of(line, model.experiment.data.test, "data.test");
+  check_same_source(comm, source);
+  const RowShare rows = load_rows(comm, source, model.experiment.data, Labels::kOptional);
   Workers workers(worker_count(comm, line.threads), prepare_worker_thread);
   Evaluator evaluator(model.network, workers, model.experiment.parallel.precision,
                       model.normalization);
@@ -113,7 +114,9 @@ int run_evaluate(Communicator& comm, const CommandLine& line) {
   if (line.data.empty()) {
     rows = load_training_data(comm, model.experiment).validation();
   } else {
-    rows = load_rows(comm, source_of(line, options.test, "data.test"), options, Labels::kRequired);
+    const SourceOptions source = source_of(line, options.test, "data.test");
+    check_same_source(comm, source);
+    rows = load_rows(comm, source, options, Labels::kRequired);
   }
   Workers workers(worker_count(comm, line.threads), prepare_worker_thread);
   Evaluator evaluator(model.network, workers, model.experiment.parallel.precision,

@@ -61,8 +61,10 @@ void copy_text(std::array<char, N>& to, const char* from) {
 
 std::size_t Liveness::note_bytes() { return sizeof(Note); }
 
-Liveness::Liveness(std::unique_ptr<SharedWindow> window, int places, int place, int rank)
+Liveness::Liveness(std::unique_ptr<SharedWindow> window, int places, int place, int rank,
+                   std::string other_hosts)
     : window_(std::move(window)),
+      other_hosts_(std::move(other_hosts)),
       place_(place),
       soft_seconds_(limit_from("LOCKSTEP_SOFT_LIMIT_SECONDS", 20)),
       hard_seconds_(limit_from("LOCKSTEP_HARD_LIMIT_SECONDS", 60)),
@@ -179,7 +181,9 @@ std::string Liveness::late_ranks() const {
         fmt::format("{}rank {} on {} (process {}, last seen in: {})", text.empty() ? "" : ", ",
                     note->rank, note->host.data(), note->process.load(), note->operation.data());
   }
-  return text.empty() ? "no rank of this node, so a rank of another one or the network" : text;
+  if (!text.empty()) return text;
+  return fmt::format("no rank of this node, so one on {} or the network to it",
+                     other_hosts_.empty() ? "another" : other_hosts_);
 }
 
 bool Liveness::long_work_goes_on() const {

@@ -9,7 +9,8 @@
 // still: their process is stopped.
 //
 // LOCKSTEP_SOFT_LIMIT_SECONDS (20) and LOCKSTEP_HARD_LIMIT_SECONDS (60) set the
-// limits; past the soft one a line goes to the log. While a rank does work that it
+// limits; past the soft one a line goes to the log. Of ranks of other nodes it knows only
+// their hosts: that one is late, but not which. While a rank does work that it
 // announced as long, and its process is not stopped, the hard limit is the soft one and
 // LOCKSTEP_LONG_WORK_LIMIT_SECONDS (10 times the hard limit) the hard one.
 #pragma once
@@ -30,10 +31,11 @@ namespace lockstep {
 class Liveness {
  public:
   // `window` has room for a Note of each rank of the node; `first_rank` is the
-  // world rank of this process.
+  // world rank of this process; `other_hosts` names the other nodes, for the user.
   struct Note;
   static std::size_t note_bytes();
-  Liveness(std::unique_ptr<SharedWindow> window, int places, int place, int rank);
+  Liveness(std::unique_ptr<SharedWindow> window, int places, int place, int rank,
+           std::string other_hosts);
   ~Liveness();
 
   // By the main thread: begins to wait for the others in `operation`, a literal;
@@ -63,6 +65,7 @@ class Liveness {
   std::unique_ptr<SharedWindow> window_;
   std::vector<Note*> notes_;  // by place on the node
   Note* mine_;
+  std::string other_hosts_;
   struct Beat {
     std::int64_t seen;
     Clock::time_point at;  // when it was new

@@ -1,10 +1,13 @@
 // The ranks of an MPI world. MPI's C interface, its errors turned into Error.
 
 #include <mpi.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <cstring>
+#include <set>
 
 #include "comm/liveness.h"
 #include "comm/node_memory.h"
@@ -16,6 +19,7 @@ namespace lockstep {
 namespace {
 
 constexpr int kExchangeTag = 7;
+constexpr std::size_t kMostHostsNamed = 8;
 constexpr std::size_t kMaxPartBytes = std::size_t{1} << 30;  // MPI counts are int
 
 void check(int status, const char* operation) {
@@ -53,7 +57,7 @@ class MpiCommunicator final : public Communicator {
     check(MPI_Comm_rank(node_, &node_place_), "MPI_Comm_rank");
     check(MPI_Comm_size(node_, &node_size_), "MPI_Comm_size");
     liveness_ = std::make_unique<Liveness>(share_memory(Liveness::note_bytes()), node_size_,
-                                           node_place_, rank_);
+                                           node_place_, rank_, other_hosts());
   }
 
   ~MpiCommunicator() override {
@@ -141,6 +145,27 @@ class MpiCommunicator final : public Communicator {
     auto window = std::make_unique<NodeWindow>(addresses);
     check(MPI_Barrier(node_), "MPI_Barrier");  // all have mapped it; `mine` may close
     return window;
+  }
+
+  // Collective: the names of the hosts but this rank's own, the first ones of many.
+  std::string other_hosts() const {
+    using Name = std::array<char, 64>;
+    Name mine{};
+    ::gethostname(mine.data(), mine.size() - 1);
+    std::vector<Name> names(static_cast<std::size_t>(world_size_));
+    check(MPI_Allgather(mine.data(), sizeof(Name), MPI_BYTE, names.data(), sizeof(Name), MPI_BYTE,
+                        MPI_COMM_WORLD),
+          "MPI_Allgather");
+    std::set<std::string> others;
+    for (const Name& name : names) others.insert(name.data());
+    others.erase(mine.data());
+    std::string text;
+    std::size_t named = 0;
+    for (const std::string& host : others) {
+      if (++named > kMostHostsNamed) return text + " or another host";
+      text += (text.empty() ? "" : ", ") + host;
+    }
+    return text;
   }
 
   int rank_ = 0;

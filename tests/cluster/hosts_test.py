@@ -117,6 +117,17 @@ class TwoHostsTest(HostsTest):
             with self.subTest(hosts):
                 self.assertEqual(self.train_on(hosts, "--threads", 1, *short), expected)
 
+    def test_data_of_another_content(self):
+        text = (self.data / "train.csv").read_text()
+        other = self.shared / "other.csv"
+        other.write_text(text[:-2] + ("1" if text[-2] != "1" else "2") + "\n")
+        self.net.on("nb", "mount", "--bind", other, self.data / "train.csv")
+        self.addCleanup(self.net.on, "nb", "umount", self.data / "train.csv")
+        done = self.launch("train", self.config, "--hosts", "na:1,nb:1")
+        self.assertEqual(done.returncode, EXIT_USAGE, done.stderr)
+        self.assertRegex(done.stderr, r"\Alockstep: rank 1 on nb \(xxh3:[0-9a-f]{32}\) has another "
+                         r".*/train\.csv than rank 0 on na \(.*\); copy one file to all hosts\n\Z")
+
     def test_a_host_that_is_cut_off_ends_the_job(self):
         self.addCleanup(self.net.restore, "nb")
         run = self.shared / "runs" / "cut"

@@ -1,0 +1,13 @@
+// What of this processor decides the bits of a result. Local; any thread.
+#pragma once
+
+#include <string>
+
+namespace lockstep {
+
+// The instruction sets by which this program's kernels, LibTorch's and oneDNN's are
+// chosen, and the limits that the environment sets to them. Ranks with different kinds
+// may get different bits from the same arithmetic.
+std::string processor_kind();
+
+}  // namespace lockstep
