@@ -203,6 +203,7 @@ def command_line_on_hosts(
         "btl": "self,vader,tcp",
         "btl_base_warn_component_unused": "0",
         "btl_vader_single_copy_mechanism": "none",
+        "odls_base_sigkill_timeout": "0",  # of a job that has failed: seconds sooner
     }
     settings |= {f"oob_tcp_keepalive_{name}": str(value) for name, value in KEEPALIVE.items()}
     if placement.networks:

@@ -18,7 +18,6 @@ from typing import Any
 import probe
 from console import LauncherError
 from hosts import EXIT_USAGE, Host, Placement, choose_binding, common_networks, is_here, place
-from job import EXPERIMENT_SUFFIXES
 
 DEADLINE_SECONDS = 20  # for a host's answer
 MOST_CLOCK_SECONDS = 5.0
@@ -89,13 +88,17 @@ def _experiment_text(binary: Path, command: str, arguments: list[str]) -> str:
 
 def _resolved_experiment(binary: Path, arguments: list[str]) -> str:
     """The experiment with every override, as the program prints it; its error where it is
-    wrong."""
-    words = [str(binary), "train"]
+    wrong. Empty where the arguments name no file: the program will say so."""
+    overrides: list[str] = []
+    files: list[str] = []
     for before, word in zip(["", *arguments], arguments):
         if before == "--set" or word.startswith("--set=") or word == "--set":
-            words.append(word)
-        elif Path(word).suffix in EXPERIMENT_SUFFIXES and before not in ("--run-dir", "--resume"):
-            words.append(word)
+            overrides.append(word)
+        elif Path(word).is_file() and not before.startswith("--"):
+            files.append(word)
+    if not files:
+        return ""
+    words = [str(binary), "train", files[0], *overrides]
     done = subprocess.run(
         [*words, "--print-config"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
         check=False,
@@ -194,13 +197,17 @@ def room_problems(
     for name, answer in answers.items():
         if slots[name] * threads > answer["cores"]:
             problems[name].append(
-                f"{slots[name]} ranks of {threads} threads, but {answer['cores']} cores; ask "
-                "for fewer, or give --oversubscribe")
+                f"{_count(slots[name], 'rank')} of {_count(threads, 'thread')}, but "
+                f"{_count(answer['cores'], 'core')}; ask for fewer, or give --oversubscribe")
         if needs.gpus and slots[name] > answer["gpus"]:
             problems[name].append(
-                f"{slots[name]} ranks, each on a GPU, but {answer['gpus']} GPUs; ask for fewer "
-                "or set device: CPU")
+                f"{_count(slots[name], 'rank')}, each on a GPU, but "
+                f"{_count(answer['gpus'], 'GPU')}; ask for fewer or set device: CPU")
     return problems
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _program_problems(answer: dict[str, Any], needs: Needs, digest: str) -> list[str]:

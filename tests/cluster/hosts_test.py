@@ -3,6 +3,7 @@ links that are slow or cut. Hosts are network namespaces on this machine."""
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -75,13 +76,14 @@ class HostsTest(LockstepTest):
             "LOCKSTEP_TORCH": str(cls.project / "torch"),
             "OMPI_MCA_plm_rsh_agent": str(cls.net.agent),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "OMPI_MCA_mpi_yield_when_idle": "1",  # the hosts share this machine's cores
         }
 
-    def start(self, *words, at="na"):
+    def start(self, *words, at="na", **environment):
         """Starts the launcher on a host."""
         command = [*self.net.entry(at), "env", "-C", self.shared, sys.executable,
                    self.project / "launcher" / "lockstep", *map(str, words)]
-        return subprocess.Popen(command, env=self.environment(), text=True,
+        return subprocess.Popen(command, env=self.environment() | environment, text=True,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE)
 
@@ -110,12 +112,47 @@ class HostsTest(LockstepTest):
 
 
 class TwoHostsTest(HostsTest):
+    def start_training(self, run, **environment):
+        """Starts a training without end on both hosts, and waits for its first steps."""
+        process = self.start("train", self.config, "--hosts", "na:1,nb:1", "--run-dir", run,
+                             "--set", "training.epochs=100000", **environment)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        metrics = run / "metrics.jsonl"
+        end = time.monotonic() + 60
+        while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < end:
+            self.assertIsNone(process.poll())
+            time.sleep(0.05)
+        return process
+
+    def rank_process(self, rank):
+        """The process of a rank of this class's job."""
+        marks = (f"OMPI_COMM_WORLD_RANK={rank}\0".encode(),
+                 f"LOCKSTEP_ROOT={self.project}\0".encode())
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                environment = path.read_bytes()
+            except OSError:
+                continue  # ended meanwhile
+            if all(mark in environment for mark in marks):
+                return int(path.parent.name)
+        raise AssertionError(f"no process of rank {rank}")
+
     def test_the_same_weights_as_on_one_host(self):
         short = ("--set", "training.epochs=1")
         expected = self.expected_digest(*short)
         for hosts in ("na:1,nb:1", "na:2,nb:2", "na:2,nb:1"):
             with self.subTest(hosts):
                 self.assertEqual(self.train_on(hosts, "--threads", 1, *short), expected)
+
+    def test_a_rank_that_hangs_on_another_host(self):
+        run = self.shared / "runs" / "hangs"
+        process = self.start_training(run, LOCKSTEP_HARD_LIMIT_SECONDS="2")
+        os.kill(self.rank_process(1), signal.SIGSTOP)
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, EXIT_PEER, errors)
+        self.assertRegex(errors, r"\Alockstep: waited \d s in: .*; late: no rank of this node, so "
+                         r"one on nb or the network to it\n\Z")
 
     def test_data_of_another_content(self):
         text = (self.data / "train.csv").read_text()
@@ -131,15 +168,7 @@ class TwoHostsTest(HostsTest):
     def test_a_host_that_is_cut_off_ends_the_job(self):
         self.addCleanup(self.net.restore, "nb")
         run = self.shared / "runs" / "cut"
-        process = self.start("train", self.config, "--hosts", "na:1,nb:1", "--run-dir", run,
-                             "--set", "training.epochs=100000")
-        self.addCleanup(process.communicate)
-        self.addCleanup(process.kill)
-        metrics = run / "metrics.jsonl"
-        end = time.monotonic() + 60
-        while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < end:
-            self.assertIsNone(process.poll())
-            time.sleep(0.05)
+        process = self.start_training(run)
         begin = time.monotonic()
         self.net.cut("nb")
         _, errors = process.communicate(timeout=60)
@@ -195,7 +224,7 @@ class PreflightTest(HostsTest):
         lines = self.refused(hosts="na:1,nb:2,nx:1")
         self.assertRegex(lines[0], "^lockstep: nx: not reached: ")
         self.assertRegex(lines[1], r"^lockstep: nb: cannot read .*/data/train\.csv; ")
-        self.assertRegex(lines[2], r"^lockstep: nb: 2 ranks of 1 threads, but 1 cores; ")
+        self.assertRegex(lines[2], r"^lockstep: nb: 2 ranks of 1 thread, but 1 core; ")
         self.assertEqual(len(lines), 3)
 
     def test_other_data(self):

@@ -1,10 +1,13 @@
 """Hosts of a job: how they are named, placed and judged, and what mpirun says of them."""
 
+import ast
+import os
 import socket
 import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from fake_project import ROOT, FakeProjectTest
 
@@ -12,6 +15,7 @@ sys.path.insert(0, str(ROOT / "launcher"))
 
 import hosts  # noqa: E402
 import preflight  # noqa: E402
+import probe  # noqa: E402
 from console import LauncherError  # noqa: E402
 from mpirun_messages import MpirunMessages  # noqa: E402
 
@@ -59,6 +63,28 @@ class NamesTest(unittest.TestCase):
         self.assertTrue(hosts.is_here(socket.gethostname()))
         self.assertTrue(hosts.is_here("127.0.0.1"))
         self.assertFalse(hosts.is_here("192.0.2.77"))  # kept for documentation
+
+
+class ProbeTest(unittest.TestCase):
+    def test_an_old_python_will_do(self):
+        text = Path(probe.__file__).read_text()
+        ast.parse(text, feature_version=(3, 6))
+        self.assertNotRegex(text, r"import annotations|\blist\[|\bdict\[|removeprefix")
+
+    def test_what_is_here(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "file")
+            file.write_text("123")
+            program = Path(folder, "program")
+            program.write_text("#!/bin/sh\necho libx.so: not found >&2; exit 127\n")
+            program.chmod(0o755)
+            found = probe.look({"program": str(program), "files": [str(file), "/absent", folder],
+                                "folder": folder, "folders": [folder + "/a/b"]})
+        self.assertEqual(found["sizes"], [3, None, 0])
+        self.assertEqual(found["fault"], "libx.so: not found")
+        self.assertEqual(found["unwritable"], [])
+        self.assertTrue(found["has_folder"])
+        self.assertEqual(found["networks"]["127.0.0.1"], "127.0.0.0/8")
 
 
 class PlaceTest(unittest.TestCase):
@@ -144,7 +170,7 @@ class JudgeTest(unittest.TestCase):
         self.assertEqual(problems(2, 2), [])
         self.assertEqual(problems(1, 1, gpus=True), [])
         self.assertRegex(problems(2, 3)[0], "^2 ranks of 3 threads, but 4 cores; ")
-        self.assertRegex(problems(2, 2, gpus=True)[0], "^2 ranks, each on a GPU, but 1 GPUs; ")
+        self.assertRegex(problems(2, 2, gpus=True)[0], "^2 ranks, each on a GPU, but 1 GPU; ")
 
     def test_data_files(self):
         text = ('data {\n  train {\n    path: "a.zip"\n    member: "train.csv"\n'
@@ -166,6 +192,34 @@ DIED = f"""{LINE}mpirun noticed that process rank 1 with PID 77 on node nb exite
 {LINE}"""
 
 
+class AskTest(unittest.TestCase):
+    def ask(self, script):
+        """The lines for two hosts behind an agent."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "agent")
+            path.write_text(f"#!/bin/sh\n{script}\n")
+            path.chmod(0o755)
+            with mock.patch.dict(os.environ, OMPI_MCA_plm_rsh_agent=str(path)), \
+                    mock.patch.object(preflight, "DEADLINE_SECONDS", 0.5):
+                answers, lines = preflight.ask_all(
+                    hosts.parse_hosts("192.0.2.77,192.0.2.78"), NEEDS)
+        self.assertEqual(answers, {})
+        self.assertEqual(len(lines), 2)
+        self.assertTrue(lines[0].startswith("192.0.2.77: not reached: "), lines)
+        self.assertTrue(lines[1].startswith("192.0.2.78: not reached: "), lines)
+        return lines[0]
+
+    def test_a_host_that_does_not_answer(self):
+        self.assertIn("no answer within 0.5 s; ", self.ask("exec sleep 20"))
+
+    def test_a_host_without_python(self):
+        line = self.ask("echo banner >&2; echo 'sh: python3: not found' >&2; exit 127")
+        self.assertIn("not reached: sh: python3: not found; this must work: ", line)
+
+    def test_an_agent_that_says_nothing(self):
+        self.assertRegex(self.ask("exit 3"), r"not reached: \S+/agent ended with 3; ")
+
+
 class MessagesTest(unittest.TestCase):
     def messages(self, text):
         messages = MpirunMessages()
@@ -176,6 +230,11 @@ class MessagesTest(unittest.TestCase):
         messages, passed_on = self.messages("one\n" + DIED + LOST + "two\n")
         self.assertEqual(passed_on, "one\ntwo\n")
         self.assertRegex(messages.cause(), "^nb was lost: ")
+
+    def test_a_warning_that_means_nothing(self):
+        _, passed_on = self.messages(
+            "[na:77] plm:rsh: Warning: setpgid(78,78) failed in parent with errno=13\n")
+        self.assertEqual(passed_on, "")
 
     def test_a_rank_that_died(self):
         messages, _ = self.messages(DIED)
