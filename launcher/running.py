@@ -81,12 +81,13 @@ def run_with_restarts(
 ) -> int:
     """Runs the words `first`, and after a failure that may pass the words `again`."""
     supervisor = Supervisor(env, listen=True)
+    begin = time.time()
     attempt = supervisor.run(first)
     first_cause, restarts = attempt.cause, 0
     while attempt.may_pass and restarts < plan.most and not supervisor.received:
         restarts += 1
         say(f"lockstep: {attempt.cause}; restart {restarts} of {plan.most} in {plan.run_dir}")
-        attempt = supervisor.run(again)
+        attempt = supervisor.run(again if _has_begun(plan.run_dir, begin) else first)
     if attempt.status == 0 or supervisor.received:
         return attempt.status
     if attempt.may_pass:
@@ -95,6 +96,15 @@ def run_with_restarts(
     elif restarts:
         say(f"lockstep: {attempt.cause}: no restart would help; first failure: {first_cause}")
     return EXIT_PEER if attempt.killed else attempt.status
+
+
+def _has_begun(run_dir: Path, start: float) -> bool:
+    """Whether the training has come to its first step since then; what stands in the run
+    folder is of an earlier one until it has."""
+    try:
+        return (run_dir / "status.json").stat().st_mtime >= start
+    except OSError:
+        return False
 
 
 # --- One process below this one ---
@@ -132,8 +142,9 @@ class Supervisor:
     def run(self, words: list[str]) -> Attempt:
         """Runs the words to their end."""
         variable = "OMPI_MCA_btl_vader_backing_directory"
-        # Those of other hosts are removed by mpirun's daemons there.
-        if variable in self._env or "--host" in words or not os.access(SHARED_MEMORY, os.W_OK):
+        # Other hosts lack the folder; mpirun's daemons there remove what they make.
+        here = words[0] != "mpirun" or "isolated" in words
+        if variable in self._env or not here or not os.access(SHARED_MEMORY, os.W_OK):
             return self._run(words, self._env)
         # An mpirun that is killed leaves the files of its ranks' messages.
         with tempfile.TemporaryDirectory(

@@ -13,11 +13,14 @@ from pathlib import Path
 
 from console import LauncherError
 from job import Shape, program_words
+from running import RestartPlan
 
 EXIT_USAGE = 2
 SIGNAL_SECONDS = 180  # before the time limit; a third of a short one
 MOST_RESTARTS = 10  # of a job that failed by no fault of its experiment
 CANCELLED = "slurm.cancelled"  # in the run folder: save, and do not begin again
+LEAST_SPECIAL_STEP = 0xFFFFFFF0  # from here on: the shell of salloc, of sbatch, ...
+LOST_FILES = "slurm.lost*"  # a line for each time that a rank was lost
 JOB_FILE = "slurm.json"
 SCRIPT_FILE = "slurm.sh"
 LOG_FILE = "slurm.log"
@@ -71,16 +74,19 @@ done
 """
 
 _REQUEUE = """\
-restarts=${{SLURM_RESTART_COUNT:-0}}
+cancelled={cancelled}
+lost=${{cancelled%.*}}.lost${{SLURM_ARRAY_TASK_ID:+.$SLURM_ARRAY_TASK_ID}}
 case $status in
   75) again=1 ;;  # saved, and wants to go on
-  4 | 12[89] | 1[3-9][0-9] | 2[0-9][0-9]) again=$((restarts < {most})) ;;  # a rank was lost
+  4 | 12[89] | 1[3-9][0-9] | 2[0-9][0-9])  # a rank was lost
+    echo "$status" >>"$lost"
+    again=$(($(wc -l <"$lost") <= {most})) ;;
   *) again=0 ;;
 esac
-if [ "$again" = 1 ] && [ ! -e {cancelled} ]; then
+if [ "$again" = 1 ] && [ ! -e "$cancelled" ]; then
   id=$SLURM_JOB_ID
   [ -z "${{SLURM_ARRAY_TASK_ID:-}}" ] || id=${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID
-  echo "lockstep: exit code $status; job $id goes back to the queue for start $((restarts + 2))"
+  echo "lockstep: exit code $status; job $id goes back to the queue"
   scontrol requeue "$id"
 fi
 exit "$status"
@@ -88,11 +94,12 @@ exit "$status"
 
 
 def batch_script(
-    request: Request, words: list[str], log: Path, cancelled: str, environment: dict[str, str]
+    request: Request, commands: str, log: Path, cancelled: str, environment: dict[str, str]
 ) -> str:
-    """A script for sbatch that runs `words` in the current folder: it passes USR1 on, and
-    puts the job back into the queue when the training was saved or lost a rank, unless the
-    file `cancelled` (words of the shell) is there. Exit codes 2 and 3 are final."""
+    """A script for sbatch that runs, in the current folder, the array `words` that the lines
+    `commands` set: it passes USR1 on, and puts the job back into the queue when the training
+    was saved or lost a rank, unless the file `cancelled` (a word of the shell) is there. Exit
+    codes 2 and 3 are final."""
     options = [
         f"--job-name={request.job_name}",
         f"--nodes={request.nodes}",
@@ -113,7 +120,7 @@ def batch_script(
         options.append(f"--partition={request.partition}")
     lines = ["#!/bin/bash", *(f"#SBATCH {option}" for option in [*options, *request.sbatch]), ""]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
-    lines += [f"cd {shlex.quote(os.getcwd())} || exit 1", f"words=({' '.join(words)})"]
+    lines += [f"cd {shlex.quote(os.getcwd())} || exit 1", commands]
     requeue = _REQUEUE.format(most=request.max_restarts, cancelled=cancelled)
     return "\n".join(lines) + "\n" + _SUPERVISE + requeue
 
@@ -180,7 +187,9 @@ class Allocation:
 def allocation(env: dict[str, str]) -> Allocation | None:
     """The allocation of this shell, as salloc or sbatch made it; None outside of one and
     in a task of srun."""
-    if "SLURM_JOB_ID" not in env or env.get("SLURM_STEP_ID", "").isdecimal():
+    step = env.get("SLURM_STEP_ID", "")
+    in_task = step.isdecimal() and int(step) < LEAST_SPECIAL_STEP
+    if "SLURM_JOB_ID" not in env or in_task:
         return None
     nodes = int(env.get("SLURM_JOB_NUM_NODES", "1"))
     threads = int(env.get("SLURM_CPUS_PER_TASK", "1"))
@@ -205,7 +214,8 @@ def submit(script: str, run_dir: Path, request: Request) -> str:
     """Keeps the script in the run folder and gives it to sbatch; returns the job's number."""
     need("sbatch")
     run_dir.mkdir(parents=True, exist_ok=True)
-    (run_dir / CANCELLED).unlink(missing_ok=True)
+    for old in (run_dir / CANCELLED, *run_dir.glob(LOST_FILES)):
+        old.unlink(missing_ok=True)
     path = run_dir / SCRIPT_FILE
     path.write_text(script)
     path.chmod(0o755)
@@ -253,7 +263,13 @@ def job_states(jobs: list[str]) -> dict[str, str]:
     return states
 
 
-def train_words(binary: Path, arguments: list[str], request: Request) -> list[str]:
-    """A training, in words of the shell."""
-    program = program_words(binary, "train", arguments, request.threads)
-    return [*parallel_words(request), *(shlex.quote(word) for word in program)]
+def train_commands(binary: Path, plan: RestartPlan, request: Request) -> str:
+    """Lines of the shell that set `words`: a training as it was asked for until it has begun,
+    and then one that goes on wherever its run folder is."""
+    def words(arguments: list[str]) -> str:
+        program = program_words(binary, "train", arguments, request.threads)
+        return " ".join([*parallel_words(request), *(shlex.quote(word) for word in program)])
+
+    status, script = (shlex.quote(str(plan.run_dir / name)) for name in ("status.json", SCRIPT_FILE))
+    return (f"words=({words(plan.again)})\n"
+            f"[ {status} -nt {script} ] || words=({words(plan.first)})")

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
-import time
-from pathlib import Path
 
 from build import Project
 from console import LauncherError, say
 from job import environment, lanes_of, name_of, this_machine
-from running import take_option
+from running import plan_restarts, take_option
 from slurm import CANCELLED, LOG_FILE, Request, batch_script, limit_seconds, need, submit
-from slurm import train_words
+from slurm import train_commands
 
 EXIT_USAGE = 2
 
@@ -86,7 +83,6 @@ def parse_request(arguments: list[str]) -> tuple[Request, list[str], bool]:
 def run_slurm(project: Project, arguments: list[str]) -> int:
     """Submits a training, or prints its script."""
     request, rest, print_only = parse_request(arguments)
-    rest, wanted = take_option(rest, "--run-dir")
     limit_seconds(request.time)
     request.job_name = request.job_name or name_of(rest)
     if request.most_ranks > (lanes := lanes_of(rest)):
@@ -100,12 +96,13 @@ def run_slurm(project: Project, arguments: list[str]) -> int:
         need("sbatch")
         project.prepare()
         _check(project, rest)
-    run_dir = _run_dir(project.root, wanted, request.job_name)
+    plan = plan_restarts(rest, request.max_restarts, project.root)
+    run_dir = plan.run_dir.resolve()
     environment_of_job = {"LOCKSTEP_ROOT": str(project.root)}
     if this_machine().is_root:
         environment_of_job |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    words = train_words(project.binary, [*rest, "--run-dir", str(run_dir)], request)
-    script = batch_script(request, words, run_dir / LOG_FILE,
+    script = batch_script(request, train_commands(project.binary, plan, request),
+                          run_dir / LOG_FILE,
                           shlex.quote(str(run_dir / CANCELLED)), environment_of_job)
     if print_only:
         print(script, end="")
@@ -124,10 +121,3 @@ def _check(project: Project, arguments: list[str]) -> None:
     if done.returncode != 0:
         line = done.stderr.strip().removeprefix("lockstep: ") or "the experiment cannot be read"
         raise LauncherError(line, done.returncode)
-
-
-def _run_dir(root: Path, wanted: str, name: str) -> Path:
-    if wanted:
-        return Path(wanted).resolve()
-    now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    return root / "models" / name / f"{now}-{os.getpid()}"

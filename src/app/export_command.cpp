@@ -85,6 +85,7 @@ std::string content_of(const TrainedModel& model, const Metadata& metadata, Expo
 
 int run_export(Communicator& comm, const CommandLine& line) {
   const TrainedModel model = TrainedModel::load(comm, line.checkpoint);
+  comm.begin_long_work("exporting", 0);
   agree(comm, [&] {
     if (comm.rank() != 0) return;
     const fs::path folder = fs::path(line.out).parent_path();
@@ -92,7 +93,6 @@ int run_export(Communicator& comm, const CommandLine& line) {
       fail_usage("--out {}: there is no folder {}", line.out, folder.string());
     }
     if (fs::is_directory(line.out)) fail_usage("--out {}: is a folder; expected a file", line.out);
-    comm.begin_long_work("exporting");
     const std::string content =
         content_of(model, exported_metadata(model, line.checkpoint), line.format);
     write_file_atomically(line.out, content);

@@ -59,11 +59,12 @@ class Planner {
   Planner(Communicator& comm, const CommandLine& line, const Experiment& experiment,
           const Network& network, std::int64_t rows)
       : line_(line), experiment_(experiment), nodes_(nodes_of(comm, line)) {
-    const auto sizes = pass_sizes(experiment, rows);
-    alone_ = measure_times(comm, experiment, network, sizes, 1);
+    alone_ = measure_times(comm, experiment, network, pass_sizes(experiment, rows), 1);
     const int most =
         std::min({nodes_.ranks_per_node * threads(), nodes_.cores_per_node, worker_count(comm, 0)});
-    busy_ = most > 1 ? measure_times(comm, experiment, network, sizes, most) : alone_;
+    busy_ = most > 1 ? measure_times(comm, experiment, network, pass_sizes(experiment, rows / most),
+                                     most)
+                     : alone_;
   }
 
   const PlannedNodes& nodes() const { return nodes_; }

@@ -124,6 +124,7 @@ nlohmann::ordered_json to_json(const std::string& file, const std::vector<double
 
 // A bar of kBarColumns columns for a probability of 1.
 std::string bar(double probability, TextStyle style) {
+  if (!std::isfinite(probability)) probability = 0;  // logits beyond fp32
   if (style == TextStyle::kAscii) {
     return fmt::format("{:<{}}", std::string(std::lround(probability * kBarColumns), '#'),
                        kBarColumns);
@@ -205,10 +206,10 @@ int predict_pictures(Communicator& comm, const CommandLine& line) {
   });
   TrainedModel model = TrainedModel::load(comm, checkpoint);
   int status = 0;
+  comm.begin_long_work("predicting pictures", 0);
   agree(comm, [&] {
     check_channels(model.experiment.data.shape);
     if (comm.rank() != 0) return;
-    comm.begin_long_work("predicting pictures");
     const std::vector<ReadPicture> pictures = read_pictures(line.pictures, model);
     if (pictures.size() < line.pictures.size()) status = static_cast<int>(ExitCode::kUsage);
     const auto predictions = predict(pictures, model, worker_count(comm, line.threads));

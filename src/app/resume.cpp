@@ -88,6 +88,8 @@ StartPoint find_on_root(const Experiment& experiment, const std::string& run_dir
   check_experiment(experiment, start.run_dir);
   // The run may have been killed between a best checkpoint and its link.
   const LoopState loop = read_run_state(start.files).loop;
+  // Whoever chose a checkpoint gave up those after it; a restart must not find them.
+  if (at_checkpoint) CheckpointStore(start.run_dir).remove_after(loop.step);
   if (loop.best_epoch >= 0) CheckpointStore(start.run_dir).set_best(loop.best_step);
   return start;
 }
@@ -117,9 +119,9 @@ CheckpointFiles share_files(Communicator& comm, const CheckpointFiles& files) {
 StartPoint find_start(Communicator& comm, const Experiment& experiment, const std::string& run_dir,
                       const std::string& resume, RunLock& lock) {
   StartPoint start;
+  comm.begin_long_work("looking for a checkpoint", 0);
   agree(comm, [&] {
     if (comm.rank() != 0) return;
-    comm.begin_long_work("looking for a checkpoint");
     start = find_on_root(experiment, run_dir, resume, lock);
   });
   start.run_dir = broadcast_text(comm, start.run_dir.string(), 0);

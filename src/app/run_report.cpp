@@ -173,9 +173,9 @@ ReportData report_data(const EvaluatedRun& run) {
 void write_report(Communicator& comm, const EvaluatedRun& run, const fs::path& folder) {
   std::vector<PredictedRow> mistakes = gather_rows(comm, own_mistakes(run));
   std::vector<PredictedRow> showcase = gather_rows(comm, own_showcase(run));
+  comm.begin_long_work("writing the report", 0);
   agree(comm, [&] {
     if (comm.rank() != 0) return;
-    comm.begin_long_work("writing the report");
     ReportData data = report_data(run);
     keep_most_confident(mistakes);
     data.mistakes = std::move(mistakes);

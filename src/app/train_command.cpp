@@ -125,9 +125,9 @@ int run_train(Communicator& comm, const CommandLine& line, const std::vector<Pla
     }
     return static_cast<int>(ExitCode::kRestart);
   }
+  comm.begin_long_work("writing the reports", 0);
   agree(comm, [&] {
     if (!root) return;
-    comm.begin_long_work("writing the reports");
     write_reports(result, run_dir);
   });
   // What could not be drawn, on a full disk for one, can be drawn later.

@@ -1,6 +1,7 @@
 #include "app/trained_model.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -41,11 +42,15 @@ const std::string& metadata_entry(const SafetensorsFile& file, const char* key) 
   return found->second;
 }
 
-Normalization read_normalization(const std::string& text) {
+Normalization read_normalization(const std::string& text, int channels) {
   try {
     const auto json = nlohmann::json::parse(text);
-    return {json.at("factor").get<std::vector<float>>(),
-            json.at("offset").get<std::vector<float>>()};
+    Normalization read{json.at("factor").get<std::vector<float>>(),
+                       json.at("offset").get<std::vector<float>>()};
+    const auto count = static_cast<std::size_t>(channels);
+    if (read.factor.size() == count && read.offset.size() == count) return read;
+    fail_usage("its metadata entry \"{}\" is for {} and {} channels; expected {}",
+               kNormalizationKey, read.factor.size(), read.offset.size(), channels);
   } catch (const nlohmann::json::exception&) {
     fail_usage("its metadata entry \"{}\" is not what lockstep writes", kNormalizationKey);
   }
@@ -78,10 +83,15 @@ TrainedModel read_model(const fs::path& path) {
     Experiment experiment =
         parse_experiment(metadata_entry(file, kExperimentKey), "experiment in the metadata", {});
     if (!has_bf16_instructions()) experiment.parallel.precision = Precision::kFp32;
-    Normalization normalization = read_normalization(metadata_entry(file, kNormalizationKey));
+    Normalization normalization =
+        read_normalization(metadata_entry(file, kNormalizationKey), experiment.data.shape.channels);
     const Framing framing = read_framing(file, experiment.data.shape);
     Network network(experiment.model, experiment.data.shape, experiment.data.classes);
-    Weights weights(weights_from(network, file), experiment.parallel.precision);
+    std::vector<float> values = weights_from(network, file);
+    if (!std::all_of(values.begin(), values.end(), [](float w) { return std::isfinite(w); })) {
+      fail_usage("not all of its weights are finite");
+    }
+    Weights weights(std::move(values), experiment.parallel.precision);
     return {experiment, std::move(normalization), framing, std::move(network), std::move(weights)};
   } catch (const Error& error) {
     throw error.within(path.string());

@@ -128,7 +128,7 @@ void compare_end(Comparison& comparison, const TrainResult& result, const Checkp
                  const Network& network, Precision precision) {
   const std::string digest = result.weights_digest.hex();
   comparison.compare_recorded(result.steps, digest);
-  const Weights weights(read_weights(end, network), precision);
+  const Weights weights(read_training_weights(end, network), precision);
   comparison.compare(result.steps, digest, weights.digest(network).hex(), "the checkpoint's");
   comparison.compare(result.steps, digest, read_run_state(end).weights_digest,
                      "in the checkpoint's state.json");

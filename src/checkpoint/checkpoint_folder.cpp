@@ -83,14 +83,24 @@ std::map<std::string, Entry> read_manifest(const fs::path& folder) {
   }
 }
 
+fs::path replaced_name(const fs::path& folder) {
+  return folder.parent_path() / (".tmp-replaced-" + folder.filename().string());
+}
+
 // The folder that is replaced may be the run's only checkpoint, so the two change
 // places in one operation where the file system can do that.
 void put_in_place(const fs::path& temporary, const fs::path& folder) {
   const int swapped =
       ::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, folder.c_str(), RENAME_EXCHANGE);
   if (swapped == 0) return;
-  if (fs::exists(folder)) remove_checkpoint(folder);
+  // A kill between the two renames leaves the old one under a name that a later start
+  // knows; see restore_replaced().
+  const fs::path old = replaced_name(folder);
+  fs::remove_all(old);
+  if (fs::exists(folder)) fs::rename(folder, old);
   fs::rename(temporary, folder);
+  sync_folder(folder.parent_path());
+  fs::remove_all(old);
 }
 
 }  // namespace
@@ -137,6 +147,15 @@ void remove_checkpoint(const fs::path& folder) {
   fs::remove_all(old);
   fs::rename(folder, old);
   fs::remove_all(old);
+}
+
+void restore_replaced(const fs::path& old) {
+  const std::string name = old.filename().string();
+  const std::string prefix = replaced_name("").filename().string();
+  if (!name.starts_with(prefix)) return;
+  const fs::path folder = old.parent_path() / name.substr(prefix.size());
+  std::error_code none;
+  if (!fs::exists(folder, none)) fs::rename(old, folder, none);
 }
 
 CheckpointFiles read_checkpoint(const fs::path& folder) {

@@ -1,8 +1,10 @@
 #include "lockstep/checkpoint/checkpoint_store.h"
 
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <string>
 
@@ -65,6 +67,7 @@ std::optional<FoundCheckpoint> CheckpointStore::find_latest() const {
   for (const auto& entry : entries_of(run_dir_ / "checkpoints")) {
     std::error_code none;
     if (entry.path().filename().string().starts_with(kTemporaryPrefix)) {
+      restore_replaced(entry.path());
       fs::remove_all(entry.path(), none);
     }
   }
@@ -75,6 +78,9 @@ std::optional<FoundCheckpoint> CheckpointStore::find_latest() const {
     try {
       return FoundCheckpoint{step, read_checkpoint(folder)};
     } catch (const Error& error) {
+      // What cannot be read now may be whole.
+      const bool readable = ::access((folder / "manifest.json").c_str(), R_OK) == 0;
+      if (error.code() == ExitCode::kInternal || (!readable && errno == EACCES)) throw;
       if (is_of_newer_format(folder)) throw;
       set_aside(folder, error.what());
     }
@@ -95,12 +101,21 @@ void CheckpointStore::save(std::int64_t step, const CheckpointFiles& files, int 
       static_cast<std::size_t>(std::find(all.begin(), all.end(), step) - all.begin());
   for (std::size_t i = 0; i < all.size(); ++i) {
     const bool is_old = i + keep <= saved && all[i] != best;
-    if (!is_old && i <= saved) continue;
-    try {
-      remove_checkpoint(checkpoint_folder(run_dir_, all[i]));
-    } catch (const fs::filesystem_error& error) {
-      spdlog::warn("the checkpoint of step {} was not removed: {}", all[i], error.code().message());
-    }
+    if (is_old || i > saved) remove(all[i]);
+  }
+}
+
+void CheckpointStore::remove_after(std::int64_t step) const {
+  for (const std::int64_t each : steps()) {
+    if (each > step) remove(each);
+  }
+}
+
+void CheckpointStore::remove(std::int64_t step) const {
+  try {
+    remove_checkpoint(checkpoint_folder(run_dir_, step));
+  } catch (const fs::filesystem_error& error) {
+    spdlog::warn("the checkpoint of step {} was not removed: {}", step, error.code().message());
   }
 }
 

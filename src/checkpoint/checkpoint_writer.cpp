@@ -48,9 +48,11 @@ struct CheckpointWriter::State {
     }
   }
 
-  // No later checkpoint can stand in for the best one, so it is tried again.
+  // No later checkpoint can stand in for the best one, so it is tried again; not after
+  // the training went back to before it.
   bool write_with_best(Job each) {
-    if (each.best == AsBest::kYes) unsaved_best.reset();
+    const bool obsolete = unsaved_best && unsaved_best->step >= each.step;
+    if (each.best == AsBest::kYes || obsolete) unsaved_best.reset();
     if (unsaved_best && !write(*unsaved_best)) return false;
     unsaved_best.reset();
     const bool written = write(each);
@@ -61,13 +63,22 @@ struct CheckpointWriter::State {
   bool write(const Job& each) const {
     try {
       store.save(each.step, each.files, keep_last);
-      if (each.best == AsBest::kYes) store.set_best(each.step);
-      spdlog::info("checkpoint of step {} written", each.step);
-      return true;
     } catch (const std::exception& error) {
       spdlog::warn("the checkpoint of step {} was not written; training goes on: {}", each.step,
                    error.what());
       return false;
+    }
+    spdlog::info("checkpoint of step {} written", each.step);
+    if (each.best == AsBest::kYes) link_best(each.step);
+    return true;
+  }
+
+  // A file system may have no links; the run's state knows the best step too.
+  void link_best(std::int64_t step) const {
+    try {
+      store.set_best(step);
+    } catch (const std::exception& error) {
+      spdlog::warn("step {} is the best so far, but its link was not made: {}", step, error.what());
     }
   }
 };

@@ -1,11 +1,13 @@
 #include "comm/liveness.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -43,9 +45,10 @@ double limit_from(const char* variable, double otherwise) {
 
 // Whether a process has ended: gone, or a zombie that its parent has not reaped.
 bool has_ended(::pid_t process) {
+  if (::kill(process, 0) != 0 && errno == ESRCH) return true;
   std::ifstream file(fmt::format("/proc/{}/stat", process));
   std::string text;
-  if (!std::getline(file, text)) return true;
+  if (!std::getline(file, text)) return false;   // it cannot be seen now; another look follows
   const std::size_t name_end = text.rfind(')');  // the name may hold anything
   return name_end != std::string::npos && text.size() > name_end + 2 && text[name_end + 2] == 'Z';
 }
@@ -97,6 +100,7 @@ Liveness::~Liveness() {
 void Liveness::begin_wait(const char* operation) {
   copy_text(mine_->operation, operation);
   mine_->long_work = false;
+  waits_for_long_work_ = expects_long_work_.exchange(false);
   mine_->waiting = true;
   ++mine_->count;
 }
@@ -107,6 +111,8 @@ void Liveness::begin_long_work(const char* operation) {
   copy_text(mine_->operation, operation);
   mine_->long_work = true;
 }
+
+void Liveness::expect_long_work() { expects_long_work_ = true; }
 
 void Liveness::say_goodbye() { mine_->gone = true; }
 
@@ -187,6 +193,7 @@ std::string Liveness::late_ranks() const {
 }
 
 bool Liveness::long_work_goes_on() const {
+  if (waits_for_long_work_) return true;
   for (std::size_t i = 0; i < notes_.size(); ++i) {
     if (notes_[i]->long_work && !is_frozen(i)) return true;
   }

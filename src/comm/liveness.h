@@ -45,6 +45,9 @@ class Liveness {
   // By the main thread: begins work of this rank alone that may take long; until
   // its next begin_wait() the limit for long work holds for those that wait.
   void begin_long_work(const char* operation);
+  // By the main thread: in its next wait the limit for long work holds, for a rank that
+  // may be of another node.
+  void expect_long_work();
   // By the main thread: this rank leaves in order; its end is no fault.
   void say_goodbye();
 
@@ -78,6 +81,8 @@ class Liveness {
   bool warned_ = false;
   std::int64_t seen_count_ = -1;
   bool seen_long_work_ = false;
+  std::atomic<bool> expects_long_work_{false};  // of the next wait
+  std::atomic<bool> waits_for_long_work_{false};
   Clock::time_point seen_at_;
   Clock::time_point looked_at_;
   std::mutex mutex_;

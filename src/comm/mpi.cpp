@@ -126,7 +126,9 @@ class MpiCommunicator final : public Communicator {
 
   void begin_wait(const char* operation) override { liveness_->begin_wait(operation); }
   void end_wait() override { liveness_->end_wait(); }
-  void begin_long_work(const char* operation) override { liveness_->begin_long_work(operation); }
+  void begin_long_work(const char* operation, int rank) override {
+    rank == rank_ ? liveness_->begin_long_work(operation) : liveness_->expect_long_work();
+  }
 
   [[noreturn]] void abort(int status) override {
     liveness_->say_goodbye();
@@ -225,6 +227,21 @@ void MpiCommunicator::exchange(std::span<const Outgoing> out, std::span<const In
         "MPI_Waitall");
 }
 
+// Nobody watches yet: a rank that fails here ends the job itself.
+std::unique_ptr<Communicator> connect_mpi() {
+  try {
+    return std::make_unique<MpiCommunicator>();
+  } catch (const Error& error) {
+    int started = 0;
+    MPI_Initialized(&started);
+    if (started == 0) throw;
+    fmt::print(stderr, "lockstep: {}\n", error.what());
+    std::fflush(nullptr);
+    MPI_Abort(MPI_COMM_WORLD, static_cast<int>(error.code()));
+    std::abort();
+  }
+}
+
 bool started_with(const char* variable) { return std::getenv(variable) != nullptr; }
 
 }  // namespace
@@ -233,7 +250,7 @@ std::unique_ptr<Communicator> connect() {
   // Open MPI's mpirun and PMIx-capable launchers announce themselves; without
   // either a process is alone and need not pay for MPI_Init.
   const bool mpi = started_with("OMPI_COMM_WORLD_SIZE") || started_with("PMIX_RANK");
-  if (mpi) return std::make_unique<MpiCommunicator>();
+  if (mpi) return connect_mpi();
   const char* tasks = std::getenv("SLURM_STEP_NUM_TASKS");
   if (tasks != nullptr && std::atoi(tasks) > 1 && started_with("SLURM_PROCID")) {
     fail_usage(

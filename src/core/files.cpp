@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -40,6 +42,15 @@ class Descriptor {
   int number_;
 };
 
+// What is not there, or may not be seen, is the user's; all else is the machine's.
+[[noreturn]] void fail_read(const fs::path& path, const char* what) {
+  const int error = errno;
+  constexpr std::array kOfUser = {ENOENT, ENOTDIR, EISDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG};
+  const std::string text = fmt::format("{}: {}: {}", path.string(), what, std::strerror(error));
+  if (std::find(kOfUser.begin(), kOfUser.end(), error) != kOfUser.end()) fail_usage("{}", text);
+  fail_internal("{}", text);
+}
+
 [[noreturn]] void fail_write(const fs::path& path, const char* operation) {
   const int error = errno;
   fail_internal("{}: {} failed: {}", path.string(), operation, std::strerror(error));
@@ -47,10 +58,7 @@ class Descriptor {
 
 // The size of an open regular file in bytes.
 std::size_t readable_bytes(const Descriptor& file, const fs::path& path) {
-  if (!file.open()) {
-    const int error = errno;
-    fail_usage("{}: cannot be opened: {}", path.string(), std::strerror(error));
-  }
+  if (!file.open()) fail_read(path, "cannot be opened");
   struct ::stat status {};
   if (::fstat(file.number(), &status) != 0 || !S_ISREG(status.st_mode)) {
     fail_usage("{}: is not a file", path.string());
@@ -76,10 +84,7 @@ std::string read_file(const fs::path& path) {
   while (have < content.size()) {
     const ::ssize_t got = ::read(file.number(), content.data() + have, content.size() - have);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      const int error = errno;
-      fail_usage("{}: cannot be read: {}", path.string(), std::strerror(error));
-    }
+    if (got < 0) fail_read(path, "cannot be read");
     if (got == 0) break;
     have += static_cast<std::size_t>(got);
   }

@@ -17,7 +17,7 @@ std::string processor_kind() {
   if (__builtin_cpu_supports("avx512fp16")) kind += " avx512fp16";
   if (__builtin_cpu_supports("amx-bf16")) kind += " amx-bf16";
   kind += ", ATen " + at::get_cpu_capability();
-  for (const char* variable : {"ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"}) {
+  for (const char* variable : {"ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "LOCKSTEP_NO_BF16"}) {
     const char* limit = std::getenv(variable);
     if (limit != nullptr) kind += std::string(", ") + variable + "=" + limit;
   }

@@ -13,8 +13,6 @@ namespace lockstep {
 namespace {
 
 constexpr const char* kBestWeights = "best.safetensors";  // where they are not the current ones
-constexpr const char* kTrainingWeights =
-    "training.safetensors";  // where the others are their average
 
 }  // namespace
 
@@ -40,10 +38,8 @@ void Loop::save(AsBest best) {
   if (!best_.empty() && best == AsBest::kNo) {
     files[kBestWeights] = to_safetensors(tensors_of(network_, best_), settings_.metadata);
   }
-  if (writer_ != nullptr) {
-    comm_.begin_long_work("writing a checkpoint");
-    writer_->submit(at_.step, files, best);
-  }
+  comm_.begin_long_work("writing a checkpoint", 0);
+  if (writer_ != nullptr) writer_->submit(at_.step, files, best);
   if (at_.skipped_in_row > 0) return;  // weights that give such gradients are no way back
   last_ = std::move(files);
   last_step_ = at_.step;
@@ -94,7 +90,7 @@ void Loop::go_back() {
     spdlog::warn("step {}: {}; back to step {} with the learning rate halved", step, cause,
                  last_step_);
   }
-  if (root()) comm_.begin_long_work("going back to a checkpoint");
+  comm_.begin_long_work("going back to a checkpoint", 0);
   load(last_);
   at_.skipped_in_row = 0;
   at_.diverged_step = step;
@@ -121,9 +117,8 @@ void Loop::load(const CheckpointFiles& files) {
   std::vector<float> weights = read_weights(files, network_);
   if (settings_.train.ema_decay > 0) {
     stepper_.set_average(weights);
-    const auto training = files.find(kTrainingWeights);
-    if (training == files.end()) fail_usage("the checkpoint has no {}", kTrainingWeights);
-    weights = weights_from(network_, SafetensorsFile(training->second, kTrainingWeights));
+    if (!files.contains(kTrainingWeights)) fail_usage("the checkpoint has no {}", kTrainingWeights);
+    weights = read_training_weights(files, network_);
   }
   stepper_.weights() = Weights(std::move(weights), settings_.parallel.precision);
   const std::string weights_digest = stepper_.weights().digest(network_).hex();

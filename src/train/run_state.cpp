@@ -156,6 +156,12 @@ std::vector<float> read_weights(const CheckpointFiles& files, const Network& net
   return weights_from(network, SafetensorsFile(file(files, kWeightsFile), kWeightsFile));
 }
 
+std::vector<float> read_training_weights(const CheckpointFiles& files, const Network& network) {
+  const auto found = files.find(kTrainingWeights);
+  if (found == files.end()) return read_weights(files, network);
+  return weights_from(network, SafetensorsFile(found->second, kTrainingWeights));
+}
+
 void read_optimizer(const CheckpointFiles& files, const Network& network, Optimizer& optimizer) {
   const SafetensorsFile moments(file(files, kOptimizerFile), kOptimizerFile);
   for_each_moment(network, optimizer,

@@ -48,6 +48,9 @@ TrainResult Loop::run() {
     }
     return finish();
   } catch (const std::exception& exception) {
+    // The writer finishes what it has begun; the others may be at the end already.
+    comm_.begin_long_work("writing the last checkpoint", 0);
+    if (writer_ != nullptr) writer_->finish();
     end(outcome_of(exception), exception.what(), {});
     throw;
   }
@@ -238,8 +241,8 @@ Directive Loop::ask_callbacks(const EpochEvent& event) {
 
 TrainResult Loop::finish() {
   TrainResult result;
+  comm_.begin_long_work("writing the last checkpoint", 0);
   if (writer_ != nullptr) {
-    comm_.begin_long_work("writing the last checkpoint");
     if (!writer_->finish()) {
       fail_internal("the training ended, but its last checkpoint could not be written");
     }

@@ -48,6 +48,8 @@ class AllocationTest(unittest.TestCase):
     def test_none_outside_of_a_job_and_in_a_task_of_srun(self):
         self.assertIsNone(slurm.allocation({}))
         self.assertIsNone(slurm.allocation({"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0"}))
+        # salloc may run its shell as a step of a number of its own.
+        self.check(1, 1, 1, 1, JOB_ID="7", STEP_ID="4294967290")
 
 
 class ScriptTest(unittest.TestCase):
@@ -61,15 +63,15 @@ class ScriptTest(unittest.TestCase):
         scontrol.write_text(f'#!/bin/sh\necho "$*" >>{self.folder}/calls\n')
         scontrol.chmod(0o755)
 
-    def run_script(self, program, restarts=0, **variables):
+    def run_script(self, program, **variables):
         """The script's exit status, and what it asked of scontrol."""
-        words = ["sh", "-c", f"'{program}'"]
-        script = slurm.batch_script(slurm.Request(max_restarts=3), words, self.folder / "log",
-                                    str(self.folder / "cancelled"), {"A": "a b"})
+        script = slurm.batch_script(
+            slurm.Request(max_restarts=3), f"words=(sh -c '{program}')", self.folder / "log",
+            str(self.folder / "slurm.cancelled"), {"A": "a b"})
         calls = self.folder / "calls"
         calls.unlink(missing_ok=True)
         env = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}", "SLURM_JOB_ID": "12",
-               "SLURM_RESTART_COUNT": str(restarts), **variables}
+               **variables}
         done = subprocess.run(["bash", "-c", script], env=env, stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=60, check=False)
         return done.returncode, calls.read_text() if calls.exists() else ""
@@ -80,14 +82,19 @@ class ScriptTest(unittest.TestCase):
                               (127, ""), (128, again), (134, again), (137, again), (205, again)):
             with self.subTest(status=status):
                 self.assertEqual(self.run_script(f"exit {status}"), (status, calls))
+                (self.folder / "slurm.lost").unlink(missing_ok=True)
 
     def test_failures_are_counted_and_saves_are_not(self):
-        self.assertEqual(self.run_script("exit 4", restarts=2), (4, "requeue 12\n"))
-        self.assertEqual(self.run_script("exit 4", restarts=3), (4, ""))
-        self.assertEqual(self.run_script("exit 75", restarts=300), (75, "requeue 12\n"))
+        for _ in range(20):
+            self.assertEqual(self.run_script("exit 75"), (75, "requeue 12\n"))
+        for status in (4, 137, 4):
+            self.assertEqual(self.run_script(f"exit {status}"), (status, "requeue 12\n"))
+        self.assertEqual(self.run_script("exit 4"), (4, ""))
+        other = {"SLURM_ARRAY_JOB_ID": "9", "SLURM_ARRAY_TASK_ID": "3"}
+        self.assertEqual(self.run_script("exit 4", **other), (4, "requeue 9_3\n"))
 
     def test_cancelled(self):
-        (self.folder / "cancelled").touch()
+        (self.folder / "slurm.cancelled").touch()
         self.assertEqual(self.run_script("exit 75"), (75, ""))
 
     def test_task_of_an_array(self):

@@ -34,6 +34,10 @@ void write_checkpoint(const std::filesystem::path& folder, const CheckpointFiles
 // std::filesystem::filesystem_error.
 void remove_checkpoint(const std::filesystem::path& folder);
 
+// Gives a checkpoint its name back that write_checkpoint() was about to replace when its
+// process was killed; nothing for other paths, and where the new one is in place.
+void restore_replaced(const std::filesystem::path& old);
+
 // All files of a checkpoint. Sizes are checked before anything is read, digests
 // before anything is returned.
 CheckpointFiles read_checkpoint(const std::filesystem::path& folder);

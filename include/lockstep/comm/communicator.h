@@ -85,9 +85,10 @@ class Communicator {
   virtual void begin_wait(const char* /*operation*/) {}
   virtual void end_wait() {}
 
-  // Local: this rank begins work of its own, before its next collective, that may take
-  // long while its peers wait; they have more patience with it, but not for ever.
-  virtual void begin_long_work(const char* /*operation*/) {}
+  // Local: before its next collective `rank` does work of its own that may take long.
+  // Every rank says so, the ones that then wait for it too: they have more patience with
+  // their next collective, but not for ever.
+  virtual void begin_long_work(const char* /*operation*/, int /*rank*/) {}
 
   // Local, any thread: ends the job at once on all ranks, with this exit status.
   [[noreturn]] virtual void abort(int status) = 0;

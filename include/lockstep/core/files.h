@@ -1,6 +1,6 @@
 // Files, read whole or mapped, and written so that a reader sees the old file or
-// the new one and never a part. Errors: Error (exit code 2 for a file that the
-// user named and that cannot be read, 1 for a failed write). Any thread.
+// the new one and never a part. Errors: Error (exit code 2 for a file that is not
+// there or may not be read, 1 for a fault of the machine and a failed write). Any thread.
 #pragma once
 
 #include <cstddef>

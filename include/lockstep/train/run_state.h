@@ -57,6 +57,11 @@ CheckpointFiles to_files(const RunState& state, const Network& network,
 // The reverse. Errors (2) name the file; sizes are checked against the network.
 RunState read_run_state(const CheckpointFiles& files);
 std::vector<float> read_weights(const CheckpointFiles& files, const Network& network);
+
+// The weights that the training goes on with: in a file of their own where those above
+// are their moving average.
+inline constexpr const char* kTrainingWeights = "training.safetensors";
+std::vector<float> read_training_weights(const CheckpointFiles& files, const Network& network);
 void read_optimizer(const CheckpointFiles& files, const Network& network, Optimizer& optimizer);
 
 // The network's parameters in flat `values` [network.total_size()], as they go to
