@@ -1,0 +1,318 @@
+"""The launcher's sweeps: values, plans, and runs by a program that ends as it is told to."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import unittest
+
+from fake_project import ROOT, FakeProjectTest
+
+sys.path.insert(0, str(ROOT / "launcher"))
+
+import job  # noqa: E402
+import sweep_plan  # noqa: E402
+import sweep_pool  # noqa: E402
+import sweep_values  # noqa: E402
+from console import LauncherError  # noqa: E402
+
+# Says in its run folder how it was started and on which CPUs; ends as the file of its
+# seed in $ENDS says, with a wait for USR1 where that is "wait".
+PROGRAM = """#!/bin/sh
+    [ "$1" = train ] || { echo "ranking of $2"; exit 0; }
+    for word in "$@"; do
+      case $word in
+        seed=*) seed=${word#seed=};;
+        --print-config) [ $seed != 13 ] || { echo "lockstep: seed 13 is unlucky" >&2; exit 2; }
+          echo "callbacks { best_checkpoint { monitor: VAL_ACCURACY } }"; exit 0;;
+        --run-dir) next=1;;
+        *) [ -z "$next" ] || { run_dir=$word; next=; };;
+      esac
+    done
+    echo "$*" >>$run_dir/calls
+    grep Cpus_allowed_list /proc/self/status >$run_dir/cpus
+    end=$(cat $ENDS/$seed 2>/dev/null)
+    echo '{"kind": "epoch", "val_accuracy": 0.5}' >$run_dir/metrics.jsonl
+    if [ "$end" = wait ]; then
+      trap 'exit 75' USR1
+      echo >$run_dir/ready
+      i=0; while [ $i -lt 600 ]; do sleep 0.05; i=$((i + 1)); done
+    fi
+    [ -z "$end" ] || echo "lockstep: seed $seed ends with $end" >&2
+    [ "${end:-0}" -le 128 ] || kill -$((end - 128)) $$
+    exit ${end:-0}
+"""
+
+
+def values(text):
+    return list(sweep_values.parse_setting(text).values)
+
+
+class ValuesTest(unittest.TestCase):
+    def test_lists_and_ranges(self):
+        self.assertEqual(values("a=1e-3,3e-3, 1e-2"), ["1e-3", "3e-3", "1e-2"])
+        self.assertEqual(values("seed=1:5"), ["1", "2", "3", "4", "5"])
+        self.assertEqual(values("seed=1:9:2"), ["1", "3", "5", "7", "9"])
+        self.assertEqual(values("seed=0:9:4"), ["0", "4", "8"])
+        self.assertEqual(values("seed=-1:1,7"), ["-1", "0", "1", "7"])
+        self.assertEqual(values("data.train.path=a:b"), ["a:b"])
+        self.assertEqual(values("a=b=c"), ["b=c"])
+        self.assertEqual(values("callbacks.early_stopping="), [""])
+
+    def test_commas_within_quotes_and_brackets(self):
+        self.assertEqual(values('n="cat,dog","dog,cat"'), ["cat,dog", "dog,cat"])
+        self.assertEqual(values("n='1:5'"), ["1:5"])
+        self.assertEqual(values('n="",{}'), ["", "{}"])
+        self.assertEqual(values("s={a: 1, b: 2},{}"), ["{a: 1, b: 2}", "{}"])
+        self.assertEqual(values('s={a: "x,}"},{b: [1, 2]}'), ['{a: "x,}"}', "{b: [1, 2]}"])
+
+    def test_refusals(self):
+        for text in ("seed", "=1", "seed=1,1", "seed=1:3,2", "seed=5:1", "seed=1:5:0",
+                     "seed=1:2000", "seed=1,,2", "seed=1,", 'n="a', "s={a", "s=a}",
+                     "r=log(0,1)", "r=log(1,1)", "r=uniform(2,1)", "r=uniform(a,b)",
+                     "r=uniform(0,inf)", "r=log(1e-4,1e-2),5"):
+            with self.subTest(text), self.assertRaises(LauncherError) as refused:
+                sweep_values.parse_setting(text)
+            self.assertEqual(refused.exception.status, 2)
+            self.assertTrue(str(refused.exception).startswith(f"--set {text}: "))
+
+
+class PlanTest(unittest.TestCase):
+    def plan(self, *texts, samples=0, seed=1):
+        settings = [sweep_values.parse_setting(text) for text in texts]
+        return sweep_plan.make_plan("x", settings, samples, seed)
+
+    def test_a_grid_in_order(self):
+        plan = self.plan("lr=1e-3,1e-2", "epochs=3", "seed=1:3")
+        self.assertEqual(plan.fields, ["lr", "seed"])
+        self.assertEqual([run.folder for run in plan.runs],
+                         ["000", "001", "002", "003", "004", "005"])
+        self.assertEqual(plan.runs[4].values, ["1e-2", "2"])
+        self.assertEqual(plan.runs[4].overrides, ["lr=1e-2", "epochs=3", "seed=2"])
+
+    def test_samples_come_again_and_stay_when_more_are_drawn(self):
+        texts = ("lr=log(1e-4,1e-2)", "rate=uniform(0,0.5)", "batch=32,64,128", "epochs=3")
+        five, nine = self.plan(*texts, samples=5), self.plan(*texts, samples=9)
+        self.assertEqual(five.runs, self.plan(*texts, samples=5).runs)
+        self.assertEqual(nine.runs[:5], five.runs)
+        self.assertNotEqual(self.plan(*texts, samples=5, seed=2).runs, five.runs)
+        for run in nine.runs:
+            rate, dropout, batch = run.values
+            self.assertTrue(1e-4 <= float(rate) <= 1e-2 and 0 <= float(dropout) <= 0.5)
+            self.assertIn(batch, ("32", "64", "128"))
+
+    def test_a_logarithmic_draw_takes_each_decade_as_often(self):
+        plan = self.plan("lr=log(1e-4,1e-2)", samples=400)
+        low = sum(float(run.values[0]) < 1e-3 for run in plan.runs)
+        # Of 400 draws with chance 1/2: 200, standard deviation 10.
+        self.assertTrue(150 < low < 250, low)
+        plan = self.plan("rate=uniform(0,1)", samples=400)
+        low = sum(float(run.values[0]) < 0.1 for run in plan.runs)
+        self.assertTrue(10 < low < 70, low)  # 40, standard deviation 6
+
+    def test_samples_of_lists_are_all_different(self):
+        plan = self.plan("a=1:3", "b=1,2", samples=6)
+        self.assertEqual(len({tuple(run.values) for run in plan.runs}), 6)
+
+    def test_refusals(self):
+        for texts, samples in ((("seed=1",), 0), ((), 0), (("seed=1:2", "seed=3"), 0),
+                               (("lr=log(1,2)",), 0), (("a=1:40", "b=1:40"), 0),
+                               (("a=1:3", "b=1,2"), 7)):
+            with self.subTest(texts), self.assertRaises(LauncherError) as refused:
+                self.plan(*texts, samples=samples)
+            self.assertEqual(refused.exception.status, 2)
+
+
+class PackTest(unittest.TestCase):
+    def pack(self, runs, cores, jobs=None, ranks=None, threads=None, lanes=4):
+        machine = job.Machine(cores, cores, is_root=False)
+        packing = sweep_pool.pack(runs, lanes, machine, jobs, (ranks, threads))
+        return packing.jobs, packing.shape.ranks, packing.shape.threads
+
+    def test_one_run_a_core(self):
+        self.assertEqual(self.pack(10, 2), (2, 1, 1))
+        self.assertEqual(self.pack(100, 16), (16, 1, 1))
+
+    def test_cores_that_would_be_idle_become_threads_up_to_the_lanes(self):
+        self.assertEqual(self.pack(3, 8), (3, 1, 2))
+        self.assertEqual(self.pack(1, 16), (1, 1, 4))
+
+    def test_what_the_user_says_wins(self):
+        self.assertEqual(self.pack(10, 8, jobs=2), (2, 1, 4))
+        self.assertEqual(self.pack(10, 8, threads=2), (4, 1, 2))
+        self.assertEqual(self.pack(10, 8, ranks=2), (4, 2, 1))
+        self.assertEqual(self.pack(10, 2, jobs=5, threads=3), (5, 1, 3))
+
+    def test_places_have_cpus_of_their_own(self):
+        cpus = sorted(os.sched_getaffinity(0))
+        if job.available_cores() < len(cpus):
+            self.skipTest("a quota")
+        packing = sweep_pool.Packing(len(cpus), job.Shape(1, 1))
+        self.assertEqual(sweep_pool.cpu_lists(packing), [str(cpu) for cpu in cpus])
+        packing = sweep_pool.Packing(1, job.Shape(1, len(cpus)))
+        self.assertEqual(sweep_pool.cpu_lists(packing), [",".join(map(str, cpus))])
+        packing = sweep_pool.Packing(len(cpus) + 1, job.Shape(1, 1))
+        self.assertEqual(sweep_pool.cpu_lists(packing), [""] * (len(cpus) + 1))
+
+
+class SweepTest(FakeProjectTest):
+    """The launcher as a user starts it."""
+
+    def setUp(self):
+        super().setUp()
+        (self.folder / "program").write_text(PROGRAM)
+        (self.folder / "x.textproto").write_text('name: "tiny"\n')
+        self.ends = self.folder / "ends"
+        self.ends.mkdir()
+        self.out = self.folder / "out"
+
+    def environment(self, **more):
+        return super().environment(ENDS=str(self.ends), **more)
+
+    def sweep(self, *words):
+        return self.launch("sweep", *words)
+
+    def sweep_seeds(self, seeds, *words):
+        return self.sweep("x.textproto", "--set", f"seed={seeds}", "--run-dir", str(self.out),
+                          *words)
+
+    def calls(self, run):
+        path = self.out / run / "calls"
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+    def state(self, run):
+        return json.loads((self.out / run / "outcome.json").read_text())["state"]
+
+    def test_runs_all_and_keeps_the_plan(self):
+        result = self.sweep_seeds("1:3", "--set", "training.epochs=2")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        lines = result.stdout.splitlines()
+        self.assertEqual(len(lines), 5)
+        self.assertTrue(lines[0].startswith(f"sweep of 3 runs in {self.out}; "))
+        self.assertRegex(lines[3], r"^  3 of 3  run 00\d  done      best val_accuracy 0\.5000  ")
+        self.assertEqual(lines[4], f"ranking of {self.out}")
+        plan = json.loads((self.out / "sweep.json").read_text())
+        self.assertEqual(plan["runs"][1], {"folder": "001", "values": ["2"],
+                                           "overrides": ["seed=2", "training.epochs=2"]})
+        self.assertEqual((self.out / "experiment.textproto").read_text(), 'name: "tiny"\n')
+        self.assertIn("--set seed=2 --set training.epochs=2 --run-dir "
+                      f"{self.out}/001 --resume auto", (self.out / "001/calls").read_text())
+
+    def test_runs_side_by_side_have_different_cpus(self):
+        if job.available_cores() < max(2, len(os.sched_getaffinity(0))):
+            self.skipTest("one core, or a quota")
+        self.assertEqual(self.sweep_seeds("1:2", "--jobs", "2", "--threads", "1").returncode, 0)
+        cpus = {(self.out / run / "cpus").read_text().split()[1] for run in ("000", "001")}
+        self.assertEqual(len(cpus), 2)
+
+    def test_a_failed_run_is_named_and_tried_again_alone(self):
+        (self.ends / "2").write_text("3")
+        (self.ends / "3").write_text("137")
+        result = self.sweep_seeds("1:4")
+        self.assertEqual(result.returncode, 3)
+        self.assertRegex(result.stdout, r"run 001  diverged .*: seed 2 ends with 3\n")
+        self.assertRegex(result.stdout, r"run 002  failed .*: killed by signal 9\n")
+        self.assertEqual(self.state("003"), "done")
+        (self.ends / "2").unlink()
+        again = self.sweep_seeds("1:4")
+        self.assertEqual(again.returncode, 4)
+        self.assertIn(", 2 done already", again.stdout)
+        self.assertEqual([self.calls(run) for run in ("000", "001", "002", "003")], [1, 2, 2, 1])
+
+    def test_a_bad_combination_is_found_before_any_runs(self):
+        result = self.sweep_seeds("12:14")
+        self.assertEqual(result.returncode, 2)
+        self.assertEqual(result.stderr.splitlines()[-1],
+                         "lockstep: run 001 of 3: seed 13 is unlucky")
+        self.assertFalse(self.out.exists())
+
+    def test_listing_runs_nothing(self):
+        result = self.sweep_seeds("1:2", "--set", "a=x,y", "--dry-run")
+        self.assertEqual(result.returncode, 0)
+        self.assertEqual(result.stdout.splitlines()[2], "002  seed=2  a=x")
+        result = self.sweep_seeds("1:2", "--print-command")
+        self.assertEqual(len(result.stdout.splitlines()), 2)
+        self.assertIn(" --set seed=2 --run-dir ", result.stdout.splitlines()[1])
+        self.assertFalse(self.out.exists())
+
+    def test_another_sweep_in_the_folder_is_refused(self):
+        self.assertEqual(self.sweep_seeds("1:2", "--set", "a=x").returncode, 0)
+        for words, difference in (
+            (("1:3", "--set", "a=x"), "seed was 1:2 and is 1:3"),
+            (("1:2",), "a was x and is not set"),
+            (("1:2", "--set", "a=x", "--set", "b=y"), "b was not set and is y"),
+            (("1:2", "--set", "a=x", "--samples", "2"), "--samples was 0 and is 2"),
+        ):
+            result = self.sweep_seeds(*words)
+            self.assertEqual(result.returncode, 2)
+            self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+            self.assertIn(f"holds another sweep: {difference}; ", result.stderr)
+        (self.folder / "x.textproto").write_text('name: "tiny" seed: 2\n')
+        self.assertIn("the experiment's file differs",
+                      self.sweep_seeds("1:2", "--set", "a=x").stderr)
+
+    def test_a_task_runs_one_run_of_the_plan(self):
+        (self.ends / "2").write_text("3")
+        self.assertEqual(self.sweep_seeds("1:3").returncode, 3)
+        (self.ends / "2").unlink()
+        result = self.sweep("--resume", str(self.out), "--task", "1", "-np", "1")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual([self.calls(run) for run in ("000", "001", "002")], [1, 2, 1])
+        self.assertNotIn("ranking", result.stdout)
+
+    def test_usage_errors_are_one_line(self):
+        for words in ([], ["x.textproto"], ["x.textproto", "--set", "seed=1"], ["--jobs", "0"],
+                      ["absent", "--set", "seed=1:2"], ["--resume", str(self.out)],
+                      ["x.textproto", "--resume", str(self.out)], ["--task", "1"], ["--jobz", "1"],
+                      ["x.textproto", "--set", "seed=1:2", "--run-dir", str(self.folder)]):
+            with self.subTest(words):
+                result = self.sweep(*words)
+                self.assertEqual(result.returncode, 2, result.stderr)
+                self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+                self.assertTrue(result.stderr.startswith("lockstep: "))
+
+    def start(self, count):
+        """A sweep of runs that wait, two of them at a time."""
+        for seed in range(1, count + 1):
+            (self.ends / str(seed)).write_text("wait")
+        process = subprocess.Popen(
+            [sys.executable, self.project / "launcher" / "lockstep", "sweep", "x.textproto",
+             "--set", f"seed=1:{count}", "--run-dir", self.out, "--jobs", "2"],
+            env=self.environment(), cwd=self.folder, text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, start_new_session=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.kill)
+        while not all((self.out / run / "ready").exists() for run in ("000", "001")):
+            self.assertIsNone(process.poll())
+        return process
+
+    def test_the_first_signal_lets_all_save_and_the_sweep_goes_on_later(self):
+        process = self.start(3)
+        busy = self.sweep("--resume", str(self.out))
+        self.assertEqual(busy.returncode, 2)
+        self.assertIn("another sweep runs in this folder", busy.stderr)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does for Ctrl-C
+        output = process.stdout.read()
+        self.assertEqual(process.wait(timeout=20), 75, output)
+        self.assertEqual([self.state(run) for run in ("000", "001")], ["saved", "saved"])
+        self.assertEqual(self.calls("002"), 0)
+        self.assertIn(f"sweep --resume {self.out} goes on", output)
+        for seed in (1, 2, 3):
+            (self.ends / str(seed)).unlink()
+        self.assertEqual(self.sweep("--resume", str(self.out)).returncode, 0)
+        self.assertEqual([self.calls(run) for run in ("000", "001", "002")], [2, 2, 1])
+
+    def test_the_second_signal_stops_the_runs(self):
+        (self.folder / "program").write_text(PROGRAM.replace("'exit 75'", "'echo saving'"))
+        process = self.start(2)
+        process.send_signal(signal.SIGTERM)
+        while "saving" not in (self.out / "000" / "output.log").read_text():
+            self.assertIsNone(process.poll())
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=20), 128 + signal.SIGTERM)
+        self.assertEqual(self.state("000"), "stopped")
+
+
+if __name__ == "__main__":
+    unittest.main()
