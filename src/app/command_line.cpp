@@ -174,10 +174,11 @@ void add_verify(CLI::App& app, CommandLine& line) {
 
 void add_report(CLI::App& app, CommandLine& line) {
   CLI::App* report = app.add_subcommand(
-      "report", "Write the report of a run as an HTML page with pictures, or compare runs");
-  report->add_option("RUN", line.runs, "Run folders; several are compared")->required();
+      "report", "Write the report of a run or a sweep as an HTML page, or compare runs");
+  report->add_option("RUN", line.runs, "Run folders, several are compared; or a sweep's folder")
+      ->required();
   report->add_option("--out", line.out,
-                     "Folder of the report (default: the run folder); file of a comparison "
+                     "Folder of the report (default: the run's or sweep's); file of a comparison "
                      "(default: compare.html)");
   add_threads(report, line);
   add_examples(report, {"report models/digits/<run>", "report models/digits/* --out compare.html"});

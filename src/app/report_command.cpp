@@ -1,16 +1,18 @@
-// The report of a run, and several runs compared.
+// The report of a run or of a sweep, and several runs compared.
 
 #include <fmt/format.h>
 
 #include "app/commands.h"
 #include "app/run_record.h"
 #include "app/run_report.h"
+#include "app/sweep_folder.h"
 #include "app/trained_model.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/eval/evaluator.h"
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/report/compare_page.h"
+#include "lockstep/report/sweep_page.h"
 
 namespace lockstep {
 
@@ -56,9 +58,31 @@ int compare(Communicator& comm, const CommandLine& line) {
   return 0;
 }
 
+int report_sweep(Communicator& comm, const CommandLine& line) {
+  agree(comm, [&] {
+    if (comm.rank() != 0) return;
+    const fs::path from = line.runs.front();
+    const fs::path folder = line.out.empty() ? from : fs::path(line.out);
+    const Sweep sweep = read_sweep(from);
+    std::error_code error;
+    fs::create_directories(folder, error);
+    if (error) fail_usage("{}: cannot be made: {}", folder.string(), error.message());
+    write_file_atomically(folder / "sweep.html", sweep_page(sweep));
+    fmt::print("{}\n", sweep_table(sweep));
+    if (const SweptRun* best = best_run(sweep)) {
+      write_file_atomically(folder / "best.textproto", sweep.best_experiment);
+      fmt::print("best run        {}\nits experiment  {}\n", (from / best->folder).string(),
+                 (folder / "best.textproto").string());
+    }
+    fmt::print("page            {}\n", (folder / "sweep.html").string());
+  });
+  return 0;
+}
+
 }  // namespace
 
 int run_report(Communicator& comm, const CommandLine& line) {
+  if (line.runs.size() == 1 && is_sweep(line.runs.front())) return report_sweep(comm, line);
   return line.runs.size() == 1 ? report_one(comm, line) : compare(comm, line);
 }
 

@@ -7,14 +7,12 @@
 #include <functional>
 #include <limits>
 #include <set>
-#include <utility>
 
 #include "report/curves.h"
-#include "report/line_chart.h"
 #include "report/page.h"
+#include "report/run_curves.h"
 #include "report/sections.h"
 #include "report/text.h"
-#include "report/theme.h"
 
 namespace lockstep {
 
@@ -95,7 +93,7 @@ double best_of(const Runs& runs, const Column& column) {
 
 void write_run_heading(Markup& to, const Runs& runs, std::size_t index, const char* scope) {
   to.open("th", {{"scope", scope}, {"class", "run"}});
-  to.leaf("span", "", {{"class", "swatch " + class_of({Ink::kSeries, static_cast<int>(index)})}});
+  write_swatch(to, index);
   to.text(run_name(runs, index)).close();
 }
 
@@ -127,40 +125,15 @@ void write_results(Markup& to, const Runs& runs) {
   to.leaf("p", "★ marks the best of a column.", {{"class", "note"}}).close();
 }
 
-Drawing over_each_other(const Runs& runs, const char* title, Unit unit,
-                        double MetricsPoint::*value) {
-  std::vector<Series> series;
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    Series each{run_name(runs, i), static_cast<int>(i), {}};
-    for (const MetricsPoint& point : runs[i].record.epochs) {
-      each.points.push_back({static_cast<double>(point.epoch), point.*value});
-    }
-    series.push_back(std::move(each));
-  }
-  return line_chart({.title = title,
-                     .x_name = "epoch",
-                     .unit = unit,
-                     .legend = Legend::kElsewhere,
-                     .marked_x = {}},
-                    series);
-}
-
 void write_run_curves(Markup& to, const Runs& runs) {
-  to.raw("\n").open("section", {{"id", "curves"}}).leaf("h2", "Curves");
-  write_charts(
-      to, {over_each_other(runs, "Validation accuracy", Unit::kShare, &MetricsPoint::val_accuracy),
-           over_each_other(runs, "Validation loss", Unit::kNumber, &MetricsPoint::val_loss),
-           over_each_other(runs, "Training accuracy", Unit::kShare, &MetricsPoint::train_accuracy),
-           over_each_other(runs, "Training loss", Unit::kNumber, &MetricsPoint::train_loss),
-           over_each_other(runs, "Learning rate", Unit::kNumber, &MetricsPoint::learning_rate),
-           over_each_other(runs, "Images per second", Unit::kNumber,
-                           &MetricsPoint::images_per_second)});
-  to.open("p", {{"class", "note"}});
+  std::vector<NamedRun> named;
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    to.leaf("span", "", {{"class", "swatch " + class_of({Ink::kSeries, static_cast<int>(i)})}});
-    to.text(run_name(runs, i) + (i + 1 < runs.size() ? " \u2003" : ""));
+    named.push_back({run_name(runs, i), &runs[i].record});
   }
-  to.close().close();
+  to.raw("\n").open("section", {{"id", "curves"}}).leaf("h2", "Curves");
+  write_charts(to, curves_over_each_other(named));
+  write_legend(to, named);
+  to.close();
 }
 
 std::string setting(const ComparedRun& run, const std::string& path) {

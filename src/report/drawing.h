@@ -29,6 +29,7 @@ struct Curve {
   std::vector<Point> points;
   Colour colour;
   double width = 1;
+  double opacity = 1;
 };
 
 // A filled rectangle; `tip` is shown under the pointer where the format can.

@@ -69,7 +69,7 @@ class Painter {
   explicit Painter(cairo_t* to) : to_(to) {}
 
   void operator()(const Curve& curve) {
-    set_colour(curve.colour, 1);
+    set_colour(curve.colour, curve.opacity);
     cairo_new_path(to_);  // a label leaves its end as the current point
     cairo_set_line_width(to_, curve.width);
     cairo_set_line_join(to_, CAIRO_LINE_JOIN_ROUND);

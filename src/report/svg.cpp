@@ -36,6 +36,7 @@ class Writer {
     }
     to_.empty("polyline", {{"class", class_of(curve.colour)},
                            {"stroke-width", length(curve.width)},
+                           {"stroke-opacity", length(curve.opacity)},
                            {"points", points}});
   }
 

@@ -165,6 +165,10 @@ summary { cursor: pointer; font-weight: 600; font-size: 1.05rem; }
 details[open] summary { margin-bottom: 0.75rem; }
 pre { margin: 0; overflow-x: auto; font-size: 0.825rem; line-height: 1.45;
   overflow-wrap: normal; font-family: ui-monospace, "DejaVu Sans Mono", monospace; }
+.halo text { paint-order: stroke; stroke: var(--card); stroke-width: 3px; stroke-linejoin: round; }
+.whole { white-space: nowrap; }
+.legend { list-style: none; margin: 0.75rem 0 0; padding: 0; font-size: 0.925rem; display: grid;
+  gap: 0.15rem 1.5rem; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); }
 .swatch { display: inline-block; width: 0.8em; height: 0.8em; border-radius: 3px;
   background: currentColor; margin-right: 0.45em; }
 @media (max-width: 48rem) { .cards { grid-template-columns: repeat(2, 1fr); gap: 0.5rem; } }

@@ -33,8 +33,10 @@ TEST(Svg, EscapesLabelsAndTips) {
     EXPECT_EQ(svg.find("<b>"), std::string::npos);
     EXPECT_NE(svg.find(">&lt;script&gt;</text>"), std::string::npos);
     EXPECT_NE(svg.find("<title>&quot;tip&quot; &lt;b&gt;</title>"), std::string::npos);
-    EXPECT_NE(svg.find("class=\"series1\" stroke-width=\"2\" points=\"0,0 10.25,20\""),
-              std::string::npos);
+    EXPECT_NE(
+        svg.find(
+            "class=\"series1\" stroke-width=\"2\" stroke-opacity=\"1\" points=\"0,0 10.25,20\""),
+        std::string::npos);
   }
 }
 
