@@ -16,73 +16,23 @@ from pathlib import Path
 
 from build import Project
 from console import LauncherError, say
-from job import command_line, environment, lanes_of, name_of, this_machine
+from job import Shape, command_line, environment, lanes_of, name_of, this_machine
+from slurm import need
+from sweep_array import ArrayRequest, array_script, submit_array
+from sweep_options import parse_options
 from sweep_plan import EXPERIMENT_FILE, PLAN_FILE, Plan, PlannedRun, check_same, load_plan
 from sweep_plan import make_plan, save_plan
 from sweep_pool import Packing, Pool, cpu_lists, pack
 from sweep_runs import EXIT_RESTART, read_outcome
 from sweep_values import EXIT_USAGE, parse_setting
 
-SUMMARY = "trains an experiment once for each combination of settings"
-EPILOG = """\
-values of --set:
-  PATH=1e-3,3e-3       a list; each value is a run
-  PATH=1:5, 1:9:2      whole numbers with both ends, in steps
-  PATH="a,b","c,d"     commas within quotes or brackets do not separate values
-  PATH=VALUE           the same in every run
-  with --samples also PATH=log(1e-4,1e-2) and PATH=uniform(0,0.5)
-
-The first Ctrl-C, TERM or HUP lets every run save, and the sweep ends with exit code 75; the
-same command with its --run-dir, or sweep --resume DIR, goes on: runs that are done are not
-repeated. Exit code 0 means that all runs are done.
-"""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:
-        raise LauncherError(f"sweep: {message} (see sweep --help)", EXIT_USAGE)
-
-
-def parser() -> argparse.ArgumentParser:
-    """Of the words after `sweep`."""
-    made = _Parser(prog="lockstep sweep", description=f"Sweep: {SUMMARY}.", epilog=EPILOG,
-                   formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
-    made.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="file (.textproto)")
-    made.add_argument("--set", action="append", default=[], dest="settings", metavar="PATH=VALUES",
-                      help="a field and its values; may be repeated")
-    made.add_argument("--samples", type=_count, default=0, metavar="N",
-                      help="draw N combinations at random instead of all")
-    made.add_argument("--sample-seed", type=int, default=1, metavar="SEED",
-                      help="of the draws (default 1)")
-    made.add_argument("--jobs", type=_count, metavar="J",
-                      help="runs side by side; by default one a core")
-    made.add_argument("-np", type=_count, dest="ranks", metavar="N", help="ranks of each run (1)")
-    made.add_argument("--threads", type=_count, metavar="T",
-                      help="threads of each rank; by default the cores shared by the runs")
-    made.add_argument("--run-dir", metavar="DIR",
-                      help="the sweep's folder; default models/<name>-sweep/<UTC time>")
-    made.add_argument("--resume", metavar="DIR", help="go on with the sweep of a folder")
-    made.add_argument("--task", type=int, metavar="N",
-                      help="with --resume: run number N alone, as a job of an array does")
-    made.add_argument("--dry-run", action="store_true", help="check and list the runs, and end")
-    made.add_argument("--print-command", action="store_true",
-                      help="print the command line of each run, and end")
-    return made
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 4096:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1 to 4096")
-    return int(text)
-
 
 def run_sweep(project: Project, arguments: list[str]) -> int:
     """Runs the command; returns the exit status."""
-    options = parser().parse_args(arguments)
-    _check_usage(options)
+    options = parse_options(arguments)
     folder, plan, experiment = _planned(project.root, options)
     machine = this_machine()
-    runs = plan.runs if options.task is None else [plan.runs[options.task]]
+    runs = _chosen(plan, options.task)
     lanes = lanes_of([experiment, *plan.runs[0].overrides])
     packing = pack(len(runs), lanes, machine, options.jobs, (options.ranks, options.threads))
 
@@ -95,6 +45,13 @@ def run_sweep(project: Project, arguments: list[str]) -> int:
     if options.print_command:
         print("\n".join(shlex.join(words(run)) for run in runs))
         return 0
+    launcher = project.root / "launcher" / "lockstep"
+    array = _array_request(options)
+    if array and options.print_script:
+        print(array_script(launcher, folder, plan, array), end="")
+        return 0
+    if array:
+        need("sbatch")
     # A job of an array finds the program where the sweep was planned.
     if options.task is None or not project.binary.exists():
         project.prepare()
@@ -106,20 +63,21 @@ def run_sweep(project: Project, arguments: list[str]) -> int:
         return 0
     if not (folder / PLAN_FILE).exists():
         save_plan(plan, Path(experiment).read_bytes(), folder)
+    if array:
+        return submit_array(launcher, folder, plan, array)
     with _locked(folder, exclusive=options.task is None):
-        return _run(project, folder, plan, runs, packing, words, env)
+        return _run(project, folder, plan, options.task, packing, words, env)
 
 
-def _check_usage(options: argparse.Namespace) -> None:
-    if options.resume and (options.experiment or options.settings or options.run_dir
-                           or options.samples):
-        raise LauncherError("--resume takes experiment and settings from the folder; expected "
-                            "no EXPERIMENT, --set, --samples or --run-dir beside it", EXIT_USAGE)
-    if not options.resume and not options.experiment:
-        raise LauncherError("sweep needs an EXPERIMENT file, or --resume DIR (see sweep --help)",
-                            EXIT_USAGE)
-    if options.task is not None and not options.resume:
-        raise LauncherError("--task needs --resume DIR", EXIT_USAGE)
+def _chosen(plan: Plan, task: int | None) -> list[PlannedRun]:
+    return plan.runs if task is None else [plan.runs[task]]
+
+
+def _array_request(options: argparse.Namespace) -> ArrayRequest | None:
+    if not options.slurm:
+        return None
+    shape = Shape(options.ranks or 1, options.threads or 1)
+    return ArrayRequest(shape, options.jobs, options.time, options.partition, options.sbatch)
 
 
 def _planned(root: Path, options: argparse.Namespace) -> tuple[Path, Plan, str]:
@@ -189,23 +147,27 @@ def _locked(folder: Path, *, exclusive: bool) -> Iterator[None]:
         try:
             fcntl.flock(lock, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LauncherError(f"{folder}: another sweep runs in this folder", EXIT_USAGE) from None
+            raise LauncherError(f"{folder}: another sweep runs in this folder",
+                                EXIT_USAGE) from None
         yield
 
 
 def _run(
-    project: Project, folder: Path, plan: Plan, runs: list[PlannedRun], packing: Packing,
+    project: Project, folder: Path, plan: Plan, task: int | None, packing: Packing,
     words: Callable[[PlannedRun], list[str]], env: dict[str, str],
 ) -> int:
     """Runs what is not done yet; lets the program rank the runs and write their page."""
+    runs = _chosen(plan, task)
     open_runs = [run for run in runs if read_outcome(folder / run.folder).state != "done"]
     done = len(runs) - len(open_runs)
     print(f"sweep of {len(plan.runs)} runs in {folder}"
           + (f", {done} done already" if done else "") + f"; {packing}", flush=True)
     pool = Pool(folder, plan.monitor, env)
-    pool.run(open_runs, cpu_lists(packing), words)
+    # A job of an array has the CPUs that Slurm gives it.
+    places = cpu_lists(packing) if task is None else [""]
+    pool.run(open_runs, places, words)
     outcomes = [read_outcome(folder / run.folder) for run in runs]
-    if len(runs) == len(plan.runs):
+    if task is None:
         report = [str(project.binary), "report", str(folder)]
         if subprocess.run(report, env=env, stdin=subprocess.DEVNULL, check=False).returncode:
             say("lockstep: the sweep's page could not be written; its runs are whole")

@@ -261,10 +261,69 @@ class SweepTest(FakeProjectTest):
         self.assertEqual([self.calls(run) for run in ("000", "001", "002")], [1, 2, 1])
         self.assertNotIn("ranking", result.stdout)
 
+    def submitted(self, *words):
+        """The script that a stand-in for sbatch was given; the result."""
+        self.tool("sbatch", f'shift; cp "$1" {self.folder}/script; echo "77;cluster"')
+        result = self.sweep(*words, "--slurm")
+        script = self.folder / "script"
+        return script.read_text() if script.exists() else "", result
+
+    def test_an_array_of_slurm_jobs(self):
+        words = ("x.textproto", "--set", "seed=1:3", "--run-dir", str(self.out))
+        printed = self.sweep(*words, "--slurm", "--print", "--threads", "2", "--time", "5",
+                             "--partition", "fast", "--jobs", "2", "--sbatch=--account=x")
+        self.assertEqual(printed.returncode, 0, printed.stderr)
+        lines = printed.stdout.splitlines()
+        for option in ("--job-name=tiny-sweep", "--nodes=1", "--ntasks-per-node=1", "--requeue",
+                       "--cpus-per-task=2", "--time=5", "--partition=fast", "--array=0-2%2",
+                       "--account=x", f"--output={self.out}/slurm-%a.log",
+                       "--signal=B:USR1@100"):
+            self.assertIn(f"#SBATCH {option}", lines)
+        self.assertIn(f"words=({self.project}/launcher/lockstep sweep --resume {self.out} -np 1 "
+                      '--threads 2 --task "$SLURM_ARRAY_TASK_ID")', lines)
+        self.assertFalse(self.out.exists())
+        script, result = self.submitted(*words)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("job 77, an array of 3 runs", result.stderr)
+        self.assertIn("#SBATCH --array=0-2\n", script)
+        self.assertEqual((self.out / "slurm.sh").read_text(), script)
+        self.assertEqual(self.calls("000"), 0)
+
+    def test_the_script_runs_its_task_and_only_open_ones_are_submitted(self):
+        words = ("x.textproto", "--set", "seed=1:4", "--run-dir", str(self.out))
+        script, _ = self.submitted(*words)
+        (self.ends / "3").write_text("3")
+        for task, status in (("1", 0), ("2", 3)):
+            job = subprocess.run(["bash", "-c", script], capture_output=True, text=True,
+                                 env=self.environment(SLURM_ARRAY_TASK_ID=task, SLURM_JOB_ID="8",
+                                                      SLURM_ARRAY_JOB_ID="7"), check=False)
+            self.assertEqual(job.returncode, status, job.stderr)
+        self.assertEqual([self.calls(f"00{run}") for run in range(4)], [0, 1, 1, 0])
+        script, _ = self.submitted("--resume", str(self.out))
+        self.assertIn("#SBATCH --array=0,2,3\n", script)
+
+    def test_a_task_that_is_told_to_save_goes_back_to_the_queue(self):
+        script, _ = self.submitted("x.textproto", "--set", "seed=1:2", "--run-dir", str(self.out))
+        self.tool("scontrol", f'echo "$@" >{self.folder}/scontrol')
+        (self.ends / "2").write_text("wait")
+        job = subprocess.Popen(["bash", "-c", script], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL,
+                               env=self.environment(SLURM_ARRAY_TASK_ID="1", SLURM_JOB_ID="8",
+                                                    SLURM_ARRAY_JOB_ID="7"))
+        self.addCleanup(job.kill)
+        while not (self.out / "001" / "ready").exists():
+            self.assertIsNone(job.poll())
+        job.send_signal(signal.SIGUSR1)  # as Slurm does before the time limit
+        self.assertEqual(job.wait(timeout=20), 75)
+        self.assertEqual((self.folder / "scontrol").read_text(), "requeue 7_1\n")
+        self.assertEqual(self.state("001"), "saved")
+
     def test_usage_errors_are_one_line(self):
         for words in ([], ["x.textproto"], ["x.textproto", "--set", "seed=1"], ["--jobs", "0"],
                       ["absent", "--set", "seed=1:2"], ["--resume", str(self.out)],
                       ["x.textproto", "--resume", str(self.out)], ["--task", "1"], ["--jobz", "1"],
+                      ["x.textproto", "--set", "seed=1:2", "--time", "5"],
+                      ["x.textproto", "--set", "seed=1:2", "--slurm", "--print", "--time", "x"],
                       ["x.textproto", "--set", "seed=1:2", "--run-dir", str(self.folder)]):
             with self.subTest(words):
                 result = self.sweep(*words)
