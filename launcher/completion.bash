@@ -5,10 +5,11 @@
 _lockstep_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 _lockstep_commands="train evaluate predict submit report bench inspect verify export serve
-  build test install"
+  plan sweep build test install slurm status logs cancel"
 
 _lockstep_options() {
-  local parallel="-np --threads --print-command --help"
+  local parallel="-np --threads --hosts --hostfile --interface --oversubscribe"
+  parallel="$parallel --print-command --help"
   local data="--data --member --labels"
   case $1 in
     train) echo "--set --run-dir --resume --print-config --dry-run --max-restarts $parallel" ;;
@@ -21,6 +22,14 @@ _lockstep_options() {
     verify) echo "--from --to $parallel" ;;
     export) echo "--format --out --print-command --help" ;;
     serve) echo "--port --threads --print-command --help" ;;
+    plan) echo "--set --ranks --network --ranks-per-node --cores-per-node --threads --json
+      --print-command --help" ;;
+    sweep) echo "--set --samples --sample-seed --jobs -np --threads --run-dir --resume --task
+      --slurm --time --partition --sbatch --print --dry-run --print-command --help" ;;
+    slurm) echo "--set --nodes --ranks-per-node --threads --gpus-per-node --time --partition
+      --job-name --run-dir --resume --srun --max-restarts --sbatch --print --help" ;;
+    logs) echo "--follow --help" ;;
+    status | cancel) echo "--help" ;;
   esac
 }
 
@@ -66,19 +75,22 @@ _lockstep() {
     --resume)
       _lockstep_paths < <({ compgen -W "auto never" -- "$word"; _lockstep_runs "$word"; } | sort -u)
       return ;;
-    --run-dir | --data | --labels | --out) _lockstep_paths < <(compgen -f -- "$word"); return ;;
+    --run-dir | --data | --labels | --out | --hostfile) _lockstep_paths < <(compgen -f -- "$word"); return ;;
     --set | --member | --top | --steps | --from | --to | --port | --threads | -np | \
-      --max-restarts | --label-column) return ;;
+      --max-restarts | --label-column | --hosts | --interface | --ranks | --ranks-per-node | \
+      --cores-per-node | --nodes | --time | --partition | --job-name | --sbatch | --samples | \
+      --sample-seed | --jobs | --task | --gpus-per-node) return ;;
+    --network) _lockstep_words "1GbE 10GbE 25GbE 100GbE 200Gb 400Gb" "$word"; return ;;
   esac
   if [[ $word == -* ]]; then
     _lockstep_words "$(_lockstep_options "$command")" "$word"
     return
   fi
   case $command in
-    train | bench) _lockstep_paths < <(_lockstep_experiments "$word" | sort -u) ;;
+    train | bench | plan | slurm | sweep) _lockstep_paths < <(_lockstep_experiments "$word" | sort -u) ;;
     inspect)
       _lockstep_paths < <({ _lockstep_experiments "$word"; _lockstep_runs "$word"; } | sort -u) ;;
-    evaluate | predict | submit | report | verify | export | serve)
+    evaluate | predict | submit | report | verify | export | serve | status | logs | cancel)
       _lockstep_paths < <(_lockstep_runs "$word" | sort -u) ;;
     install) _lockstep_words "build test ci bench" "$word" ;;
   esac

@@ -33,8 +33,8 @@ def array_script(launcher: Path, folder: Path, plan: Plan, request: ArrayRequest
     words = [str(launcher), "sweep", "--resume", str(folder), "-np", str(request.shape.ranks),
              "--threads", str(request.shape.threads), "--task"]
     return batch_script(
-        slurm, [*(shlex.quote(word) for word in words), '"$SLURM_ARRAY_TASK_ID"'],
-        folder / "slurm-%a.log", shlex.quote(str(folder / CANCELLED)), {},
+        slurm, f'words=({shlex.join(words)} "$SLURM_ARRAY_TASK_ID")', folder / "slurm-%a.log",
+        shlex.quote(str(folder / CANCELLED)), {},
     )
 
 

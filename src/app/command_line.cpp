@@ -228,10 +228,9 @@ void add_plan(CLI::App& app, CommandLine& line) {
   plan->add_flag("--json", line.json, "Print one JSON object instead of a table");
   plan->add_option("--threads", line.threads, "Worker threads of each rank; default: 1")
       ->check(CLI::Range(1, 4096));
-  plan->footer(
-      "Example:\n"
-      "  lockstep plan configs/digits.textproto --ranks 8,64,512 --network 100GbE "
-      "--ranks-per-node 32 --cores-per-node 32");
+  add_examples(plan, {"plan configs/digits.textproto --ranks 1,2,4",
+                      "plan configs/digits.textproto --ranks 8,64,512 --network 100GbE "
+                      "--ranks-per-node 32 --cores-per-node 32"});
   plan->callback([&line] { line.command = Command::kPlan; });
 }
 

@@ -258,8 +258,8 @@ class MessageSum final : public RankSum {
       const bool self = peer == comm_.rank();
       const auto& nodes = peer_nodes_[static_cast<std::size_t>(peer)];
       for (std::size_t i = 0; i < nodes.size(); ++i) {
-        // Received slices lie alone; pointers are shifted to where the whole would begin.
-        known.push_back({nodes[i], self ? partial(i) : next - mine.first});
+        known.push_back(self ? NodeValues{nodes[i], partial(i)}
+                             : NodeValues{nodes[i], next, mine.first});
         if (self) continue;
         in.push_back(
             {peer, std::as_writable_bytes(std::span(next, static_cast<std::size_t>(mine.size())))});

@@ -23,9 +23,9 @@ LOCKSTEP_CLONES void add(const float* a, const float* b, float* to, std::int64_t
   for (std::int64_t i = 0; i < count; ++i) to[i] = a[i] + b[i];
 }
 
-const float* find(const std::vector<NodeValues>& known, LaneNode node) {
+const NodeValues* find(const std::vector<NodeValues>& known, LaneNode node) {
   for (const NodeValues& each : known) {
-    if (each.node == node) return each.values;
+    if (each.node == node) return &each;
   }
   return nullptr;
 }
@@ -34,7 +34,9 @@ const float* find(const std::vector<NodeValues>& known, LaneNode node) {
 // after writing it there.
 const float* block_value(const LaneTree& tree, LaneNode node, const std::vector<NodeValues>& known,
                          Range block, float* scratch) {
-  if (const float* values = find(known, node)) return values + block.first;
+  if (const NodeValues* found = find(known, node)) {
+    return found->values + (block.first - found->first);
+  }
   if (node.level == 0) fail_internal("lane {} is missing from a sum", node.index);
   const bool has_right = tree.lanes_of(node.right()).size() > 0;
   if (!has_right) return block_value(tree, node.left(), known, block, scratch);

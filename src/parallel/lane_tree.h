@@ -38,7 +38,8 @@ class LaneTree {
 // A node's values, present in memory.
 struct NodeValues {
   LaneNode node;
-  const float* values;  // of the whole buffer
+  const float* values;
+  std::int64_t first = 0;  // element of the buffer that values[0] is
 };
 
 // Adds along the tree, for elements [range.first, range.last): to[i - range.first]

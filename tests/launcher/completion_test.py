@@ -70,6 +70,16 @@ class CompletionTest(unittest.TestCase):
                 if command == "train":
                     self.assertLessEqual(of_launcher, offered)
 
+    def test_options_of_the_launchers_own_commands(self):
+        import slurm_command
+        import sweep_options
+        for command, text in (("slurm", slurm_command.USAGE),
+                              ("sweep", sweep_options._parser().format_help())):
+            with self.subTest(command):
+                own = options_in(text) - {"-h"}
+                self.assertGreater(len(own), 8)
+                self.assertLessEqual(own, self.complete(command, "-"))
+
     def test_options_that_begin_as_the_word(self):
         self.assertEqual(self.complete("train", "--r"), {"--run-dir", "--resume"})
         self.assertEqual(self.complete("export", "--format", ""),

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -102,7 +103,8 @@ TEST_F(StepperTest, FlippedBitIsFoundAfterTheNextSteps) {
   each.step(0, 0, kRate);
   if (comm.rank() == victim) {
     float& weight = each.weights().values()[5];
-    weight = std::nextafter(weight, 2.0F);
+    // Not the last bit, which the next update may round away.
+    weight = std::bit_cast<float>(std::bit_cast<std::uint32_t>(weight) ^ 1U << 20);
   }
   each.step(0, 1, kRate);
   each.step(0, 2, kRate);
