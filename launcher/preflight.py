@@ -74,7 +74,8 @@ def _without_outputs(arguments: list[str]) -> list[str]:
 def data_files(text: str, part: str) -> list[str]:
     """The files of `train` or `test` that an experiment names, as it names them."""
     found = re.search(rf"\b{part}\s*\{{([^}}]*)\}}", text)
-    return re.findall(r'\b(?:path|labels): "([^"]+)"', found[1]) if found else []
+    texts = re.findall(r'\b(?:path|labels): "((?:[^"\\]|\\.)+)"', found[1]) if found else []
+    return [re.sub(r"\\(.)", r"\1", text) for text in texts]
 
 
 def _experiment_text(binary: Path, command: str, arguments: list[str]) -> str:

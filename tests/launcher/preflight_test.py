@@ -174,9 +174,9 @@ class JudgeTest(unittest.TestCase):
 
     def test_data_files(self):
         text = ('data {\n  train {\n    path: "a.zip"\n    member: "train.csv"\n'
-                '    labels: "/l.idx"\n  }\n  test {\n    path: "t.csv"\n  }\n}\n')
+                '    labels: "/l.idx"\n  }\n  test {\n    path: "t \\"1\\".csv"  # --set\n  }\n}\n')
         self.assertEqual(preflight.data_files(text, "train"), ["a.zip", "/l.idx"])
-        self.assertEqual(preflight.data_files(text, "test"), ["t.csv"])
+        self.assertEqual(preflight.data_files(text, "test"), ['t "1".csv'])
         self.assertEqual(preflight.data_files("", "train"), [])
 
 
