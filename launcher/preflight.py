@@ -11,12 +11,12 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import probe
-from console import LauncherError
+from console import LauncherError, say
 from hosts import EXIT_USAGE, Host, Placement, choose_binding, common_networks, is_here, place
 
 DEADLINE_SECONDS = 20  # for a host's answer
@@ -249,6 +249,19 @@ def prepare_hosts(
     networks = [wishes.interface] if wishes.interface else common_networks(
         {name: answer["networks"] for name, answer in answers.items()}, probe.networks())
     return Placement(slots, threads, choose_binding(slots, threads, answers), networks)
+
+
+def prepare_hosts_left(
+    command: str, arguments: list[str], wishes: Wishes, needs: Needs
+) -> Placement:
+    """As prepare_hosts(), without the hosts that are no longer reached."""
+    answers, lines = ask_all(wishes.hosts, needs)
+    left = [host for host in wishes.hosts if host.name in answers]
+    if not left:
+        raise LauncherError("\nlockstep: ".join(lines), EXIT_USAGE)
+    for line in lines:
+        say(f"lockstep: {line}; going on without it")
+    return prepare_hosts(command, arguments, replace(wishes, hosts=left), needs)
 
 
 def ask_all(hosts: list[Host], needs: Needs) -> tuple[dict[str, dict[str, Any]], list[str]]:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -77,17 +78,19 @@ def take_option(arguments: list[str], name: str) -> tuple[list[str], str]:
 
 
 def run_with_restarts(
-    first: list[str], again: list[str], env: dict[str, str], plan: RestartPlan
+    words: Callable[[list[str]], list[str]], env: dict[str, str], plan: RestartPlan
 ) -> int:
-    """Runs the words `first`, and after a failure that may pass the words `again`."""
+    """Runs a training, and after a failure that may pass runs it again. `words` makes the
+    words of the shell of the program's arguments, anew for each start."""
     supervisor = Supervisor(env, listen=True)
     begin = time.time()
-    attempt = supervisor.run(first)
+    attempt = supervisor.run(words(plan.first))
     first_cause, restarts = attempt.cause, 0
     while attempt.may_pass and restarts < plan.most and not supervisor.received:
         restarts += 1
         say(f"lockstep: {attempt.cause}; restart {restarts} of {plan.most} in {plan.run_dir}")
-        attempt = supervisor.run(again if _has_begun(plan.run_dir, begin) else first)
+        arguments = plan.again if _has_begun(plan.run_dir, begin) else plan.first
+        attempt = supervisor.run(words(arguments))
     if attempt.status == 0 or supervisor.received:
         return attempt.status
     if attempt.may_pass:

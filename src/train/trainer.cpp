@@ -106,11 +106,12 @@ void Loop::take_in(const StepSum& sum) {
   at_.updates = stepper_.updates();
 }
 
-// What all ranks do after the same step: compare replicas, save, end.
+// What all ranks do after the same step: compare replicas, save, end. Not between steps
+// that are skipped: a resume from there would not know the checkpoint to go back to.
 void Loop::obey(const StepSum& sum) {
   const int digest_every = settings_.parallel.digest_every_steps;
   const int save_every = settings_.checkpoint.every_steps;
-  const bool stop = sum.is_raised(Flag::kStop);
+  const bool stop = sum.is_raised(Flag::kStop) && at_.skipped_in_row == 0;
   const bool due = sum.is_raised(Flag::kSave) || (save_every > 0 && at_.step % save_every == 0);
   const bool save_now = stop || (due && at_.skipped_in_row == 0);
   const bool compare = save_now || (digest_every > 0 && at_.step % digest_every == 0);
@@ -202,7 +203,9 @@ void Loop::end_epoch() {
   at_.correct = 0;
   at_.samples = 0;
   if (at_.stopped) at_.reason = directive.reason;
-  save(directive.keep_as_best ? AsBest::kYes : AsBest::kNo);
+  if (directive.keep_as_best || at_.skipped_in_row == 0 || at_.epoch == settings_.train.epochs) {
+    save(directive.keep_as_best ? AsBest::kYes : AsBest::kNo);
+  }
   epoch_begin_ = Clock::now();
   samples_before_ = 0;
 }

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""Compares what `lockstep plan` predicts with what `lockstep bench` measures on 1, 2 and 4
-ranks of this machine, in turn, and prints the error of the median step."""
+"""Compares what `lockstep plan` predicts with what `lockstep bench` measures, in turn, and
+prints the error of the median step: on 1, 2 and 4 ranks of this machine, and with --delay-ms
+on 2 hosts, network namespaces that a slow switch joins, whose latency and speed are measured
+by a ping-pong first. Hosts need root."""
 
 import argparse
 import json
@@ -11,8 +13,36 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+from host_net import NETWORK, HostNet  # noqa: E402
+
 ENVIRONMENT = os.environ | {"LOCKSTEP_ROOT": str(ROOT), "OMPI_ALLOW_RUN_AS_ROOT": "1",
                             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+SLICE_BYTES = 1 << 20  # about what two ranks exchange in a step
+
+# Sends and returns messages of 1 byte, then of SLICE_BYTES; prints seconds, one way.
+PING_PONG = f"""
+import socket, statistics, sys, time
+def receive(s, n):
+    while n: n -= len(s.recv(n))
+if sys.argv[1] == "server":
+    listener = socket.create_server(("", 9999)); print("ready", flush=True)
+    s, _ = listener.accept()
+else:
+    s = socket.create_connection((sys.argv[1], 9999))
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+for size in (1, {SLICE_BYTES}):
+    data, times = b"x" * size, []
+    for _ in range(20):
+        begin = time.perf_counter()
+        if sys.argv[1] == "server":
+            receive(s, size); s.sendall(data)
+        else:
+            s.sendall(data); receive(s, size)
+        times.append((time.perf_counter() - begin) / 2)
+    print(statistics.median(times[5:]))
+"""
 
 
 def run(words: list[object]) -> dict:
@@ -22,26 +52,30 @@ def run(words: list[object]) -> dict:
     return json.loads(done.stdout)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("experiment", nargs="?", default=ROOT / "configs/digits_fast.textproto")
-    parser.add_argument("--binary", default=ROOT / "build" / "lockstep")
-    parser.add_argument("--ranks", default="1,2,4")
-    parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args()
-    ranks = [int(number) for number in options.ranks.split(",")]
-    most = max(ranks)
+def measure_link(net: HostNet) -> str:
+    """The network between the hosts a and b, as --network takes it."""
+    server = subprocess.Popen([*net.entry("b"), sys.executable, "-c", PING_PONG, "server"],
+                              stdout=subprocess.PIPE, text=True)
+    server.stdout.readline()
+    done = net.on("a", sys.executable, "-c", PING_PONG, f"{NETWORK}.2")
+    server.communicate()
+    latency, large = map(float, done.stdout.split())
+    return f"{latency * 1e6:.0f}:{SLICE_BYTES * 8 / (large - latency) / 1e9:.3f}"
+
+
+def compare(options: argparse.Namespace, ranks: list[int], plan: list[str],
+            mpirun: dict[int, list[object]]) -> None:
+    """Runs plan and bench by turns and prints a line for each number of ranks."""
     predicted = {number: [] for number in ranks}
     measured = {number: [] for number in ranks}
     for _ in range(options.repeats):
-        planned = run([options.binary, "plan", options.experiment, "--json", "--ranks",
-                       options.ranks, "--ranks-per-node", most])
+        planned = run([options.binary, "plan", options.experiment, "--json", *plan,
+                       "--ranks", ",".join(map(str, ranks))])
         for each in planned["plans"]:
             predicted[each["ranks"]].append(each["seconds_per_step"])
         for number in ranks:
-            mpirun = ["mpirun", "-q", "-np", number, "--oversubscribe", "--bind-to", "none"]
-            took = run([*mpirun, options.binary, "bench", options.experiment, "--json",
-                        "--threads", 1])
+            took = run([*mpirun[number], options.binary, "bench", options.experiment, "--json",
+                        "--threads", 1, "--steps", options.steps])
             measured[number].append(took["seconds_per_step"])
     print("ranks  predicted ms  measured ms  error")
     for number in ranks:
@@ -50,8 +84,37 @@ def main() -> None:
         print(f"{number:5} {guess:13.3f} {truth:12.3f} {guess / truth - 1:+6.1%}")
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("experiment", nargs="?", default=ROOT / "configs/digits_fast.textproto")
+    parser.add_argument("--binary", default=ROOT / "build" / "lockstep")
+    parser.add_argument("--delay-ms", type=float, help="two hosts, every frame so late")
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    mpirun = ["mpirun", "-q", "--mca", "pml", "ob1", "--bind-to", "none"]
+    if options.delay_ms is None:
+        ranks = [1, 2, 4]
+        compare(options, ranks, ["--ranks-per-node", "4"],
+                {number: [*mpirun, "--oversubscribe", "-np", number] for number in ranks})
+        return
+    net = HostNet(("a", "b"), options.delay_ms / 1e3)
+    try:
+        link = measure_link(net)
+        print(f"--network {link}")
+        words = [*mpirun, "--host", "a:1,b:1", "-np", 2, "--mca", "plm", "rsh",
+                 "--mca", "plm_rsh_agent", net.agent, "--mca", "btl", "self,vader,tcp",
+                 "--mca", "oob_tcp_if_include", f"{NETWORK}.0/24",
+                 "--mca", "btl_tcp_if_include", f"{NETWORK}.0/24", "-x", "LOCKSTEP_ROOT"]
+        # mpirun itself stands on host a.
+        compare(options, [2], ["--ranks-per-node", "1", "--network", link],
+                {2: [*net.entry("a"), *words]})
+    finally:
+        net.close()
+
+
 if __name__ == "__main__":
     try:
         main()
     except subprocess.CalledProcessError as error:
-        sys.exit(f"failed with status {error.returncode}: {error.cmd}")
+        sys.exit(f"failed with status {error.returncode}: {error.cmd}\n{error.stderr or ''}")

@@ -1,6 +1,7 @@
 """Jobs over several hosts: the launcher's questions before the start, equal weights, and
 links that are slow or cut. Hosts are network namespaces on this machine."""
 
+import json
 import os
 import shutil
 import signal
@@ -112,10 +113,10 @@ class HostsTest(LockstepTest):
 
 
 class TwoHostsTest(HostsTest):
-    def start_training(self, run, **environment):
+    def start_training(self, run, *words, **environment):
         """Starts a training without end on both hosts, and waits for its first steps."""
         process = self.start("train", self.config, "--hosts", "na:1,nb:1", "--run-dir", run,
-                             "--set", "training.epochs=100000", **environment)
+                             "--set", "training.epochs=100000", *words, **environment)
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
         metrics = run / "metrics.jsonl"
@@ -175,6 +176,28 @@ class TwoHostsTest(HostsTest):
         self.assertLess(time.monotonic() - begin, END_SECONDS)
         self.assertEqual(process.returncode, EXIT_PEER, errors)
         self.assertRegex(errors, r"(?m)^lockstep: .*\bnb\b")
+
+
+    def test_restart_on_the_hosts_that_are_left(self):
+        finite = ("--set", "training.epochs=20", "--set", "checkpoint.every_steps=10")
+        expected = self.expected_digest(*finite)
+        run = self.shared / "runs" / "left"
+        every = ("--set", "training.log_every_steps=1", "--threads", 1, "--max-restarts", 1)
+        process = self.start_training(run, *finite, *every)
+        agent = self.net.agent.read_text()
+        self.addCleanup(self.net.agent.write_text, agent)
+        self.addCleanup(self.net.restore, "nb")
+        lines = agent.splitlines(keepends=True)
+        self.net.agent.write_text("".join(line for line in lines if not line.startswith("nb)")))
+        self.net.cut("nb")
+        output, errors = process.communicate(timeout=100)
+        self.assertEqual(process.returncode, 0, errors)
+        self.assertRegex(errors, "(?m)^lockstep: .*; restart 1 of 1 in ")
+        self.assertRegex(errors, "(?m)^lockstep: nb: not reached: .*; going on without it$")
+        done = subprocess.CompletedProcess([], 0, output, errors)
+        self.assertEqual(self.digest_of(done), expected)
+        environment = json.loads((run / "environment.json").read_text())
+        self.assertEqual(environment["world_size"], 1)
 
 
 class SlowHostsTest(HostsTest):

@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import time
 import unittest
@@ -197,6 +198,29 @@ class SlurmTest(LockstepTest):
                 self.assertEqual(done.returncode, 2, done.stderr)
                 self.assertIn(expected, done.stderr)
                 self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+
+    def test_sweep_is_an_array_of_jobs(self):
+        # The tasks start the launcher of the project's folder, which is the test's here.
+        script = self.folder / "launcher" / "lockstep"
+        script.parent.mkdir()
+        words = shlex.join(launcher_words(self.folder))
+        script.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+        script.chmod(0o755)
+        sweep = self.folder / "sweep"
+        done = self.launch("sweep", self.experiment, "--set", "seed=1:4", "--slurm",
+                           "--run-dir", sweep)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        job = re.search(r"job (\d+), an array of 4 runs", done.stderr)[1]
+        for task in range(4):
+            state = self.slurm.await_job(f"{job}_{task}", ended, 120)
+            log = (sweep / f"slurm-{task}.log").read_text()
+            self.assertEqual(state.get("JobState"), "COMPLETED", log + self.slurm.logs())
+            run = sweep / f"{task:03}"
+            digests = [json.loads(line)["weights_digest"]
+                       for line in (run / "metrics.jsonl").read_text().splitlines()
+                       if '"epoch"' in line and "weights_digest" in line]
+            expected = self.reference(f"seed-{task}", "--set", f"seed={task + 1}")
+            self.assertEqual(digests[-1], expected["digest"])
 
     def test_logs(self):
         job = self.submit("logged", "--set", "training.epochs=1")
