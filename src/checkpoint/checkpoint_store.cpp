@@ -27,10 +27,14 @@ std::optional<std::int64_t> step_of(const std::string& name) {
   return step;
 }
 
+// None where there is no such folder.
 std::vector<fs::directory_entry> entries_of(const fs::path& folder) {
-  std::error_code none;
+  std::error_code error;
   std::vector<fs::directory_entry> entries;
-  for (const auto& entry : fs::directory_iterator(folder, none)) entries.push_back(entry);
+  for (const auto& entry : fs::directory_iterator(folder, error)) entries.push_back(entry);
+  if (error && error != std::errc::no_such_file_or_directory) {
+    fail_internal("{}: {}", folder.string(), error.message());
+  }
   return entries;
 }
 
@@ -109,6 +113,9 @@ void CheckpointStore::remove_after(std::int64_t step) const {
   for (const std::int64_t each : steps()) {
     if (each > step) remove(each);
   }
+  const auto best = best_step();
+  std::error_code none;
+  if (best && *best > step) fs::remove(best_link(run_dir_), none);
 }
 
 void CheckpointStore::remove(std::int64_t step) const {

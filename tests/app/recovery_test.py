@@ -162,6 +162,21 @@ class NewerFormatTest(RecoveryTest):
         self.assertEqual(list(folder.parent.glob("*.bad")), [])
 
 
+@unittest.skipUnless(shutil.which("strace"), "strace is not installed")
+class UnreadableCheckpointTest(RecoveryTest):
+    def test_is_left_alone(self):
+        """It may be whole: the disk, not the checkpoint, has the fault."""
+        self.lockstep(*self.arguments("unreadable"))
+        newest = self.folder / "unreadable" / "checkpoints" / "step-00000034"
+        before = ["strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=read", "-e",
+                  "inject=read:error=EIO", "-P", newest / "weights.safetensors"]
+        done = self.run_binary(*self.arguments("unreadable"), ranks=None, before=before)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertRegex(done.stderr, r"\Alockstep: [^\n]*Input/output error\n\Z")
+        self.assertTrue(newest.exists())
+        self.assertEqual(self.run_binary(*self.arguments("unreadable")).returncode, 0)
+
+
 class EarlySignalTest(RecoveryTest):
     def test_signal_before_mpi_has_started(self):
         # Rank 0 waits in MPI_Init for rank 1, which begins when it may.

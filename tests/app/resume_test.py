@@ -265,6 +265,13 @@ class WhatMayBeResumedTest(LockstepTest):
         self.refused(self.run_binary("verify", run, "--to", 26), "no checkpoint at step 26")
         self.refused(self.run_binary("verify", run, "--from", 20, "--to", 10), "--from 20")
 
+    def test_verify_of_averaged_weights(self):
+        run = self.folder / "averaged"
+        done = self.train_in(run, "--set", "training.ema_decay=0.9")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        done = self.lockstep("verify", run, "--from", 17, ranks=2)
+        self.assertIn("steps 17 to 34 replayed on 2 ranks: equal", done.stdout)
+
     def test_tampered_states_are_found(self):
         # With a manifest that fits them, so that nothing but a replay can tell.
         for name, change in (("weights", self.change_weights), ("digest", self.change_digest)):

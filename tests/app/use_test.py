@@ -137,6 +137,26 @@ class UseTest(LockstepTest):
             with self.subTest(form):
                 self.assertEqual(self.lockstep("evaluate", form, "--json").stdout, expected)
 
+    def test_weights_that_cannot_be_used_are_refused(self):
+        content = (self.run_dir / "checkpoints" / "best" / "weights.safetensors").read_bytes()
+        bytes_of_header = struct.unpack("<Q", content[:8])[0]
+        header = json.loads(content[8:8 + bytes_of_header])
+        values = content[8 + bytes_of_header:]
+
+        def written(name, metadata, values):
+            text = json.dumps(header | {"__metadata__": header["__metadata__"] | metadata})
+            text += " " * (-len(text) % 8)
+            return self.write(name, struct.pack("<Q", len(text)) + text.encode() + values)
+
+        channels = json.dumps({"factor": [1, 1], "offset": []})
+        wrong = written("channels.safetensors", {"lockstep.normalization": channels}, values)
+        self.assertIn("for 2 and 0 channels; expected 1",
+                      self.refused("evaluate", wrong, rank_counts=[None]))
+        nan = struct.pack("<f", float("nan"))
+        wrong = written("nan.safetensors", {}, nan + values[4:])
+        self.assertIn("not all of its weights are finite",
+                      self.refused("evaluate", wrong, rank_counts=[None]))
+
     def test_damaged_weights_are_refused(self):
         content = (self.run_dir / "checkpoints" / "best" / "weights.safetensors").read_bytes()
         for name, damaged in (("cut.safetensors", content[:-4]),

@@ -177,6 +177,43 @@ TEST_F(CheckpointStoreTest, TemporaryFoldersAreRemovedAndOthersIgnored) {
   EXPECT_TRUE(fs::exists(run_dir_ / "checkpoints" / "other"));
 }
 
+TEST_F(CheckpointStoreTest, WhatWasAboutToBeReplacedGetsItsNameBack) {
+  store().save(10, files_of(10), 2);
+  const fs::path replaced = run_dir_ / "checkpoints" / ".tmp-replaced-step-00000010";
+  fs::rename(folder(10), replaced);
+  EXPECT_EQ(store().find_latest()->files, files_of(10));
+  fs::copy(folder(10), replaced, fs::copy_options::recursive);
+  EXPECT_EQ(store().find_latest()->step, 10);
+  EXPECT_EQ(names(), (Names{"step-00000010"}));
+}
+
+TEST_F(CheckpointStoreTest, LaterOnesAreRemoved) {
+  for (const std::int64_t step : {10, 20, 30}) store().save(step, files_of(step), 9);
+  store().set_best(20);
+  store().remove_after(20);
+  EXPECT_EQ(names(), (Names{"best", "step-00000010", "step-00000020"}));
+  store().remove_after(10);
+  EXPECT_EQ(names(), (Names{"step-00000010"}));
+}
+
+TEST_F(CheckpointStoreTest, FolderThatCannotBeListedIsNotTakenForEmpty) {
+  store().save(10, files_of(10), 1);
+  ::rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int next = ::dup(0);
+  ::close(next);
+  const ::rlimit few{static_cast<::rlim_t>(next), before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  std::string fault;
+  try {
+    store().find_latest();
+  } catch (const Error& error) {
+    fault = error.what();
+  }
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_NE(fault.find("Too many open files"), std::string::npos) << fault;
+}
+
 TEST_F(CheckpointStoreTest, CutFilesAreNeverAccepted) {
   for (const std::int64_t step : {10, 20}) store().save(step, files_of(step), 2);
   for (const char* name : {"weights", "state.json", "manifest.json"}) {

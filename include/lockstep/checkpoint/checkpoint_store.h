@@ -35,7 +35,7 @@ class CheckpointStore {
   // resumed before them and makes them again.
   void save(std::int64_t step, const CheckpointFiles& files, int keep_last) const;
 
-  // Removes the checkpoints of later steps.
+  // Removes the checkpoints of later steps, and the link to the best where it is of one.
   void remove_after(std::int64_t step) const;
 
   // Makes the checkpoint of a step the best one; without it nothing happens.
