@@ -35,6 +35,15 @@ bool is_ranked(const Sweep& sweep, const SweptRun& run) {
   return run.state == "done" && best_epoch(run, sweep.ranked_by) != nullptr;
 }
 
+// The epoch is the best one by one metric; the other metric has its value then.
+const char* accuracy_name(const Sweep& sweep) {
+  return sweep.ranked_by == RankedBy::kValLoss ? "val accuracy then" : "best val accuracy";
+}
+
+const char* loss_name(const Sweep& sweep) {
+  return sweep.ranked_by == RankedBy::kValLoss ? "best val loss" : "val loss then";
+}
+
 std::string epoch_text(const SweptRun& run, const MetricsPoint& best) {
   return fmt::format("{} of {}", best.epoch, run.record.epochs.back().epoch);
 }
@@ -57,9 +66,9 @@ void write_best(Markup& to, const Sweep& sweep) {
   std::vector<Card> cards;
   if (const SweptRun* best = best_run(sweep)) {
     const MetricsPoint& epoch = *best_epoch(*best, sweep.ranked_by);
-    cards.push_back({"best val accuracy", percent(epoch.val_accuracy),
+    cards.push_back({accuracy_name(sweep), percent(epoch.val_accuracy),
                      fmt::format("run {}: {}", best->folder, settings_of(sweep, *best))});
-    cards.push_back({"val loss then", rounded(epoch.val_loss),
+    cards.push_back({loss_name(sweep), rounded(epoch.val_loss),
                      fmt::format("in epoch {}", epoch_text(*best, epoch))});
   }
   cards.push_back({"runs done", fmt::format("{} of {}", done, sweep.runs.size()),
@@ -102,6 +111,10 @@ void write_parallel(Markup& to, const Sweep& sweep) {
   to.close();
 }
 
+void write_metric(Markup& to, const std::string& text, bool is_best) {
+  to.leaf("td", text + (is_best ? " ★" : ""), {{"class", is_best ? "number best" : "number"}});
+}
+
 void write_run(Markup& to, const Sweep& sweep, std::size_t index) {
   const SweptRun& run = sweep.runs[index];
   const MetricsPoint* best = best_epoch(run, sweep.ranked_by);
@@ -112,10 +125,11 @@ void write_run(Markup& to, const Sweep& sweep, std::size_t index) {
   if (has_rank && index < kSeriesColours) write_swatch(to, index);
   to.text(run.folder).close();
   for (const std::string& value : run.values) write_number(to, value.empty() ? "default" : value);
-  const bool is_best = has_rank && index == 0;
-  to.leaf("td", best == nullptr ? "–" : percent(best->val_accuracy) + (is_best ? " ★" : ""),
-          {{"class", is_best ? "number best" : "number"}});
-  write_number(to, best == nullptr ? "–" : rounded(best->val_loss));
+  const bool by_loss = sweep.ranked_by == RankedBy::kValLoss;
+  write_metric(to, best == nullptr ? "–" : percent(best->val_accuracy),
+               has_rank && index == 0 && !by_loss);
+  write_metric(to, best == nullptr ? "–" : rounded(best->val_loss),
+               has_rank && index == 0 && by_loss);
   write_number(to, best == nullptr ? "–" : epoch_text(run, *best));
   write_number(to, run.seconds > 0 ? duration(run.seconds) : "–");
   to.leaf("td", run.state, {{"class", has_failed(run) ? "whole bad" : "whole"}}).close();
@@ -127,7 +141,7 @@ void write_runs(Markup& to, const Sweep& sweep) {
   to.leaf("th", "rank", {{"scope", "col"}, {"class", "number"}});
   to.leaf("th", "run", {{"scope", "col"}});
   std::vector<std::string> names = short_names(sweep.fields);
-  for (const char* name : {"best val accuracy", "val loss then", "in epoch", "time"}) {
+  for (const char* name : {accuracy_name(sweep), loss_name(sweep), "in epoch", "time"}) {
     names.emplace_back(name);
   }
   for (const std::string& name : names) {

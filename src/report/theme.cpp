@@ -185,6 +185,9 @@ pre { margin: 0; overflow-x: auto; font-size: 0.825rem; line-height: 1.45;
 }
 @media print {
   body { font-size: 10pt; }
+  .scroll { overflow: visible; }
+  table { font-size: 8pt; }
+  th, td { padding: 0.2rem 0.35rem; }
   .cards { grid-template-columns: repeat(4, 1fr); }
   .gallery { grid-template-columns: repeat(8, 1fr); }
   .shot img { width: 4rem; height: 4rem; }

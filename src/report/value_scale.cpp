@@ -16,6 +16,9 @@ namespace {
 constexpr std::size_t kMostTicks = 8;  // with more values, round numbers are shown instead
 constexpr std::size_t kTickWidth = 14;
 constexpr double kDecade = 10;
+// A few values with a uniform logarithm may have their middle far from the axis's; evenly
+// spaced ones of a decade, as 0.1, 0.2, ..., 1, lie at 0.74 of a log axis.
+constexpr double kLogBonus = 0.15;
 
 bool parse_number(const std::string& text, double& number) {
   const char* end = text.data() + text.size();
@@ -38,7 +41,7 @@ bool wants_log(const std::vector<double>& ascending) {
   const double middle = median(ascending);
   const double linear = (middle - low) / (high - low);
   const double logarithmic = std::log(middle / low) / std::log(high / low);
-  return std::abs(logarithmic - 0.5) < std::abs(linear - 0.5);
+  return std::abs(logarithmic - 0.5) < std::abs(linear - 0.5) + kLogBonus;
 }
 
 }  // namespace

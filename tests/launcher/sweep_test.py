@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import unittest
 
 from fake_project import ROOT, FakeProjectTest
@@ -313,6 +314,7 @@ class SweepTest(FakeProjectTest):
         self.addCleanup(job.kill)
         while not (self.out / "001" / "ready").exists():
             self.assertIsNone(job.poll())
+            time.sleep(0.02)
         job.send_signal(signal.SIGUSR1)  # as Slurm does before the time limit
         self.assertEqual(job.wait(timeout=20), 75)
         self.assertEqual((self.folder / "scontrol").read_text(), "requeue 7_1\n")
@@ -344,6 +346,7 @@ class SweepTest(FakeProjectTest):
         self.addCleanup(process.kill)
         while not all((self.out / run / "ready").exists() for run in ("000", "001")):
             self.assertIsNone(process.poll())
+            time.sleep(0.02)
         return process
 
     def test_the_first_signal_lets_all_save_and_the_sweep_goes_on_later(self):
@@ -368,6 +371,7 @@ class SweepTest(FakeProjectTest):
         process.send_signal(signal.SIGTERM)
         while "saving" not in (self.out / "000" / "output.log").read_text():
             self.assertIsNone(process.poll())
+            time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
         self.assertEqual(process.wait(timeout=20), 128 + signal.SIGTERM)
         self.assertEqual(self.state("000"), "stopped")

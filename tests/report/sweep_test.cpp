@@ -111,6 +111,9 @@ TEST(ValueScale, LogWhereValuesSpreadOverDecades) {
   EXPECT_DOUBLE_EQ(rates.place("0.0001"), 0);
   EXPECT_NEAR(rates.place("1e-3"), 0.5, 1e-12);
   EXPECT_DOUBLE_EQ(rates.place("1e-2"), 1);
+  // Drawn with a uniform logarithm from 0.001 to 0.1.
+  const ValueScale drawn({"0.001", "0.0012", "0.0066", "0.021", "0.03", "0.044", "0.063", "0.1"});
+  EXPECT_NEAR(drawn.place("0.021"), std::log(21) / std::log(100), 1e-12);
   const ValueScale two({"1", "10"});
   EXPECT_EQ(two.ticks()[1].second, "10");
 }
@@ -122,6 +125,8 @@ TEST(ValueScale, LinearWhereTheyAreEven) {
   for (const auto& [place, text] : seeds.ticks()) {
     EXPECT_NEAR(place, (std::stod(text) - 1) / 14, 1e-12);
   }
+  const ValueScale tenths({"0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "1"});
+  EXPECT_NEAR(tenths.place("0.4"), 1.0 / 3, 1e-12);
   const ValueScale with_zero({"0", "0.1", "100"});
   EXPECT_NEAR(with_zero.place("0.1"), 0.001, 1e-12);
 }
