@@ -65,8 +65,23 @@ class _Job:
     run: PlannedRun
     place: int
     process: subprocess.Popen[bytes]
+    messages: tempfile.TemporaryDirectory[str] | None
     start: float
     seconds_before: float
+
+
+def _message_folder(
+    words: list[str], env: dict[str, str]
+) -> tuple[tempfile.TemporaryDirectory[str] | None, dict[str, str]]:
+    """A folder for the messages of mpirun's ranks, and the environment that names it: an
+    mpirun that is killed leaves them."""
+    variable = "OMPI_MCA_btl_vader_backing_directory"
+    if words[0] != "mpirun" or variable in env or not os.access(SHARED_MEMORY, os.W_OK):
+        return None, env
+    folder = tempfile.TemporaryDirectory(
+        prefix="lockstep-", dir=SHARED_MEMORY, ignore_cleanup_errors=True
+    )
+    return folder, env | {variable: folder.name}
 
 
 class Pool:
@@ -91,38 +106,28 @@ class Pool:
             if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
                 signal.signal(number, self._forward)
         waiting, free = list(runs), list(range(len(places)))
-        with tempfile.TemporaryDirectory(
-            prefix="lockstep-", dir=SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None,
-            ignore_cleanup_errors=True,
-        ) as messages:
-            while self._jobs or (waiting and not self.received):
-                while waiting and free and not self.received:
-                    place = free.pop(0)
-                    run = waiting.pop(0)
-                    self._begin(run, place, places[place], words(run), Path(messages))
-                time.sleep(POLL_SECONDS)
-                for job in [job for job in self._jobs if job.process.poll() is not None]:
-                    self._jobs.remove(job)
-                    free.append(job.place)
-                    self._end(job, len(runs))
-                self._show_live(len(runs))
+        while self._jobs or (waiting and not self.received):
+            while waiting and free and not self.received:
+                place, run = free.pop(0), waiting.pop(0)
+                self._begin(run, place, places[place], words(run))
+            time.sleep(POLL_SECONDS)
+            for job in [job for job in self._jobs if job.process.poll() is not None]:
+                self._jobs.remove(job)
+                free.append(job.place)
+                self._end(job, len(runs))
+            self._show_live(len(runs))
         self._clear_live()
 
-    def _begin(
-        self, run: PlannedRun, place: int, cpus: str, words: list[str], messages: Path
-    ) -> None:
+    def _begin(self, run: PlannedRun, place: int, cpus: str, words: list[str]) -> None:
         run_dir = self._folder / run.folder
         run_dir.mkdir(exist_ok=True)
         before = read_outcome(run_dir).seconds
         write_outcome(run_dir, Outcome("running", seconds=before))
+        messages, env = _message_folder(words, self._env)
         if cpus:
             words = ["taskset", "-c", cpus, *words]
         if setpriv := shutil.which("setpriv"):  # runs must not outlive the sweep
             words = [setpriv, "--pdeathsig", "TERM", "--", *words]
-        # mpirun's own files of messages; one that is killed leaves them.
-        own = messages / run.folder
-        own.mkdir(exist_ok=True)
-        env = {"OMPI_MCA_btl_vader_backing_directory": str(own)} | self._env
         with (run_dir / OUTPUT_FILE).open("ab") as output:
             output.write(f"{START_MARK}, {' '.join(run.overrides)}\n".encode())
             output.flush()
@@ -130,11 +135,13 @@ class Pool:
                 words, env=env, stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )
-        self._jobs.append(_Job(run, place, process, time.monotonic(), before))
+        self._jobs.append(_Job(run, place, process, messages, time.monotonic(), before))
         if self.received:  # while the process was being started
             process.send_signal(signal.SIGUSR1)
 
     def _end(self, job: _Job, count: int) -> None:
+        if job.messages:
+            job.messages.cleanup()
         run_dir = self._folder / job.run.folder
         seconds = time.monotonic() - job.start
         outcome = judge(job.process.returncode, bool(self.received), run_dir, seconds)

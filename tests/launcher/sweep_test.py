@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import unittest
+from pathlib import Path
 
 from fake_project import ROOT, FakeProjectTest
 
@@ -37,13 +38,21 @@ PROGRAM = """#!/bin/sh
     echo '{"kind": "epoch", "val_accuracy": 0.5}' >$run_dir/metrics.jsonl
     if [ "$end" = wait ]; then
       trap 'exit 75' USR1
-      echo >$run_dir/ready
+      echo $$ >$run_dir/ready
       i=0; while [ $i -lt 600 ]; do sleep 0.05; i=$((i + 1)); done
     fi
     [ -z "$end" ] || echo "lockstep: seed $seed ends with $end" >&2
     [ "${end:-0}" -le 128 ] || kill -$((end - 128)) $$
     exit ${end:-0}
 """
+
+
+def is_running(process):
+    """Also false of one that nobody has waited for."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def values(text):
@@ -375,6 +384,21 @@ class SweepTest(FakeProjectTest):
         process.send_signal(signal.SIGTERM)
         self.assertEqual(process.wait(timeout=20), 128 + signal.SIGTERM)
         self.assertEqual(self.state("000"), "stopped")
+
+    def test_a_killed_sweep_takes_its_runs_along_and_can_go_on(self):
+        process = self.start(2)
+        runs = [int((self.out / run / "ready").read_text()) for run in ("000", "001")]
+        process.kill()
+        process.wait()
+        for run in runs:
+            while is_running(run):
+                time.sleep(0.02)
+        self.assertEqual(self.state("000"), "running")
+        for seed in (1, 2):
+            (self.ends / str(seed)).unlink()
+        again = self.sweep("--resume", str(self.out))
+        self.assertEqual(again.returncode, 0, again.stderr)
+        self.assertEqual(self.calls("000"), 2)
 
 
 if __name__ == "__main__":
