@@ -112,7 +112,11 @@ void Liveness::begin_long_work(const char* operation) {
   mine_->long_work = true;
 }
 
-void Liveness::expect_long_work() { expects_long_work_ = true; }
+void Liveness::expect_long_work(int rank) {
+  const bool is_here = std::any_of(notes_.begin(), notes_.end(),
+                                   [&](const Note* note) { return note->rank == rank; });
+  if (!is_here) expects_long_work_ = true;
+}
 
 void Liveness::say_goodbye() { mine_->gone = true; }
 

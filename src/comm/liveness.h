@@ -45,9 +45,9 @@ class Liveness {
   // By the main thread: begins work of this rank alone that may take long; until
   // its next begin_wait() the limit for long work holds for those that wait.
   void begin_long_work(const char* operation);
-  // By the main thread: in its next wait the limit for long work holds, for a rank that
-  // may be of another node.
-  void expect_long_work();
+  // By the main thread: `rank` begins such work. Where it is of another node, so that its
+  // note cannot be seen here, the limit for long work holds in the next wait.
+  void expect_long_work(int rank);
   // By the main thread: this rank leaves in order; its end is no fault.
   void say_goodbye();
 

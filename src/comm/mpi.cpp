@@ -127,7 +127,7 @@ class MpiCommunicator final : public Communicator {
   void begin_wait(const char* operation) override { liveness_->begin_wait(operation); }
   void end_wait() override { liveness_->end_wait(); }
   void begin_long_work(const char* operation, int rank) override {
-    rank == rank_ ? liveness_->begin_long_work(operation) : liveness_->expect_long_work();
+    rank == rank_ ? liveness_->begin_long_work(operation) : liveness_->expect_long_work(rank);
   }
 
   [[noreturn]] void abort(int status) override {

@@ -10,7 +10,8 @@ from collections import Counter
 from lockstep_run import CLASSES, LockstepTest
 
 EPOCH_KEYS = ["kind", "epoch", "step", "train_loss", "train_accuracy", "val_loss", "val_accuracy",
-              "learning_rate", "images_per_second", "seconds", "weights_digest"]
+              "learning_rate", "images_per_second", "seconds", "slowest_rank", "slowest_excess",
+              "slowest_for", "weights_digest"]
 STEP_KEYS = ["kind", "epoch", "step", "train_loss", "train_accuracy", "learning_rate",
              "images_per_second", "seconds"]
 STEPS_PER_EPOCH = 17  # ceil(798 / 48): one row in five of 997 is for validation
