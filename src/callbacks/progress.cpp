@@ -69,12 +69,16 @@ std::string run_line(const RunEvent& event) {
                      plural(event.world_size, "rank"), plural(event.workers, "worker"));
 }
 
+// What is less is in metrics.jsonl alone.
+constexpr double kShownExcess = 0.25;
+
 // Empty where no rank held the others up by much.
 std::string straggler_line(const Straggler& straggler) {
   if (straggler.cause == Cause::kNone) return {};
   if (straggler.cause == Cause::kNetwork) {
     return fmt::format("          all ranks wait for the network, rank {} longest", straggler.rank);
   }
+  if (straggler.excess < kShownExcess) return {};
   return fmt::format("          slowest: rank {}, {:.0f} % over the median, for {}", straggler.rank,
                      straggler.excess * 100, name_of(straggler.cause));
 }
@@ -119,7 +123,13 @@ Directive Progress::on_epoch_end(const EpochEvent& event) {
   const std::string row = table_row(event) + (best ? " *" : "");
   const bool coloured = best && output_.style == ProgressStyle::kColour;
   print_line(coloured ? kBestColour + row + kNoColour : row);
-  if (const std::string line = straggler_line(event.straggler); !line.empty()) print_line(line);
+  const Straggler& now = event.straggler;
+  const std::string line = straggler_line(now);
+  const bool is_news = now.rank != straggler_.rank || now.cause != straggler_.cause;
+  if (!line.empty() && is_news) {
+    print_line(line);
+    straggler_ = now;
+  }
   return {};
 }
 

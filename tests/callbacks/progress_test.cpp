@@ -100,6 +100,14 @@ TEST(Progress, NamesTheRankThatTheOthersWaitFor) {
   EXPECT_EQ(text.substr(text.find('\n') + 1),
             "          slowest: rank 2, 25 % over the median, for data\n");
   EXPECT_EQ(std::count(row.begin(), row.end(), '\n'), 1);
+  screen.progress().on_epoch_end(event);  // the same one is no news
+  const std::string same = screen.take();
+  EXPECT_EQ(std::count(same.begin(), same.end(), '\n'), 1);
+  event.straggler.rank = 1;
+  event.straggler.excess = 0.2;  // too little to speak of
+  screen.progress().on_epoch_end(event);
+  const std::string little = screen.take();
+  EXPECT_EQ(std::count(little.begin(), little.end(), '\n'), 1);
   event.straggler = {.rank = 1, .excess = 0, .cause = Cause::kNetwork};
   screen.progress().on_epoch_end(event);
   EXPECT_NE(screen.take().find("all ranks wait for the network, rank 1 longest\n"),

@@ -118,7 +118,7 @@ class SlurmTest(LockstepTest):
                 os.kill(rank, signal.SIGCONT)
         state = self.check_end("limited", job, expected)
         self.assertEqual(state["Restarts"], "1")
-        self.assertIn(f"lockstep: exit code 75; job {job} goes back to the queue for start 2",
+        self.assertIn(f"lockstep: exit code 75; job {job} goes back to the queue",
                       self.log("limited"))
         self.assertIn("going on in", self.log("limited"))
 

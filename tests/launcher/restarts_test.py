@@ -168,6 +168,8 @@ class RestartTest(FakeProjectTest):
              "-np", str(ranks), "--max-restarts", "3"],
             env=self.environment(CALLS=str(self.log)), cwd=self.folder, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
+            # The tests may run under nohup.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.kill)

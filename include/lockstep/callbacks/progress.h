@@ -44,6 +44,7 @@ class Progress : public Callback {
   MonitoredMetric metric_;
   RunEvent run_;
   TimeLeft time_left_;
+  Straggler straggler_{.rank = -1};  // the last one named; again only when it is another
   double shown_at_seconds_ = -std::numeric_limits<double>::infinity();
 };
 
