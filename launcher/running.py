@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,9 @@ from mpirun_messages import MpirunMessages, signal_name
 EXIT_PEER = 4
 EXIT_RESTART = 75
 SHARED_MEMORY = "/dev/shm"
+# mpirun waits for a host that is cut off, for minutes where it has something to tell it.
+SECONDS_TO_END = 10
+PEER_FAILED = re.compile(r"lockstep: (waited \d+ s in: |rank \d+ on \S+ died )")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 
@@ -198,6 +202,10 @@ class Supervisor:
             sys.stderr.buffer.write(line)
             sys.stderr.buffer.flush()
             text = line.decode(errors="replace").strip()
+            if PEER_FAILED.match(text) and self._process:
+                killer = threading.Timer(SECONDS_TO_END, self._process.kill)
+                killer.daemon = True
+                killer.start()
             if text.startswith("lockstep: "):
                 self._last_error = text.removeprefix("lockstep: ")
 

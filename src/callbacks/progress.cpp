@@ -172,7 +172,7 @@ void Progress::print_line(const std::string& line) {
   put((live() ? kEraseLine : "") + line + '\n', output_.stream);
 }
 
-void Progress::draw(const std::string& line) {
+void Progress::draw(const std::string& line) const {
   const bool coloured = output_.style == ProgressStyle::kColour;
   put(kEraseLine + (coloured ? kLiveColour + line + kNoColour : line), output_.stream);
 }

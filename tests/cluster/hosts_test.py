@@ -183,7 +183,7 @@ class TwoHostsTest(HostsTest):
         expected = self.expected_digest(*finite)
         run = self.shared / "runs" / "left"
         every = ("--set", "training.log_every_steps=1", "--threads", 1, "--max-restarts", 1)
-        process = self.start_training(run, *finite, *every)
+        process = self.start_training(run, *finite, *every, LOCKSTEP_HARD_LIMIT_SECONDS="10")
         agent = self.net.agent.read_text()
         self.addCleanup(self.net.agent.write_text, agent)
         self.addCleanup(self.net.restore, "nb")

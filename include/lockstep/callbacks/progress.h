@@ -38,7 +38,7 @@ class Progress : public Callback {
   std::string live_line(const StepEvent& event, const std::optional<double>& seconds_left) const;
   std::string step_line(const StepEvent& event, const std::optional<double>& seconds_left) const;
   void print_line(const std::string& line);  // in place of the live line
-  void draw(const std::string& line);        // the live line
+  void draw(const std::string& line) const;  // the live line
 
   ProgressOutput output_;
   MonitoredMetric metric_;
