@@ -34,14 +34,14 @@ else:
 s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 for size in (1, {SLICE_BYTES}):
     data, times = b"x" * size, []
-    for _ in range(20):
+    for _ in range(100):
         begin = time.perf_counter()
         if sys.argv[1] == "server":
             receive(s, size); s.sendall(data)
         else:
             s.sendall(data); receive(s, size)
         times.append((time.perf_counter() - begin) / 2)
-    print(statistics.median(times[5:]))
+    print(statistics.median(times[50:]))
 """
 
 
