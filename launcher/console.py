@@ -10,6 +10,9 @@ import tempfile
 import time
 
 
+EXIT_USAGE = 2
+
+
 class LauncherError(Exception):
     """What failed, in one line for the user, and the exit status to end with."""
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from console import LauncherError
+from console import EXIT_USAGE, LauncherError
 from job import Shape, lanes_of
 
-EXIT_USAGE = 2
 # mpirun finds that a host is gone when it has been silent for 5 s and does not answer
 # three times in 2 s each.
 KEEPALIVE = {"time": 5, "intvl": 2, "probes": 3}

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import probe
-from console import LauncherError, say
-from hosts import EXIT_USAGE, Host, Placement, choose_binding, common_networks, is_here, place
+from console import EXIT_USAGE, LauncherError, say
+from hosts import Host, Placement, choose_binding, common_networks, is_here, place
+from running import take_option
 
 DEADLINE_SECONDS = 20  # for a host's answer
 MOST_CLOCK_SECONDS = 5.0
@@ -41,28 +42,17 @@ def needs_of(binary: Path, command: str, arguments: list[str], root: Path) -> Ne
     the run folder; all else is the first rank's."""
     files = [word for word in _without_outputs(arguments) if Path(word).exists()]
     text = _experiment_text(binary, command, arguments)
-    if not _option(arguments, "--data"):
+    if not take_option(arguments, "--data")[1]:
         part = "test" if command in ("predict", "submit") else "train"
         files += [str(root / path) for path in data_files(text, part)]
     folders = []
     if command == "train":
-        run_dir = _option(arguments, "--run-dir")
+        run_dir = take_option(arguments, "--run-dir")[1]
         folders = [os.path.abspath(run_dir) if run_dir else str(root / "models")]
     return Needs(
         str(binary), list(dict.fromkeys(map(os.path.abspath, files))), os.getcwd(), folders,
         gpus=bool(re.search(r"^device: CUDA", text, re.MULTILINE)),
     )
-
-
-def _option(arguments: list[str], name: str) -> str | None:
-    """The last value of an option."""
-    value = None
-    for i, word in enumerate(arguments):
-        if word == name and i + 1 < len(arguments):
-            value = arguments[i + 1]
-        elif word.startswith(f"{name}="):
-            value = word[len(name) + 1 :]
-    return value
 
 
 def _without_outputs(arguments: list[str]) -> list[str]:

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from console import LauncherError, say
+from console import EXIT_USAGE, LauncherError, say
 from slurm import CANCELLED, LOG_FILE, job_of, job_states
 
-EXIT_USAGE = 2
 CANCEL_SECONDS = 120  # to save and end
 
 

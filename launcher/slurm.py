@@ -11,11 +11,10 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from console import LauncherError
+from console import EXIT_USAGE, LauncherError
 from job import Shape, program_words
 from running import RestartPlan
 
-EXIT_USAGE = 2
 SIGNAL_SECONDS = 180  # before the time limit; a third of a short one
 MOST_RESTARTS = 10  # of a job that failed by no fault of its experiment
 CANCELLED = "slurm.cancelled"  # in the run folder: save, and do not begin again

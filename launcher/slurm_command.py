@@ -7,13 +7,12 @@ import shlex
 import subprocess
 
 from build import Project
-from console import LauncherError, say
+from console import EXIT_USAGE, LauncherError, say
 from job import environment, lanes_of, name_of, this_machine
 from running import plan_restarts, take_option
 from slurm import CANCELLED, LOG_FILE, Request, batch_script, limit_seconds, need, submit
 from slurm import train_commands
 
-EXIT_USAGE = 2
 
 USAGE = """\
 usage: lockstep slurm EXPERIMENT [options] [options of train]

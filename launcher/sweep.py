@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from build import Project
-from console import LauncherError, say
+from console import EXIT_USAGE, LauncherError, say
 from job import Shape, command_line, environment, lanes_of, name_of, this_machine
 from slurm import need
 from sweep_array import ArrayRequest, array_script, submit_array
@@ -24,7 +24,7 @@ from sweep_plan import EXPERIMENT_FILE, PLAN_FILE, Plan, PlannedRun, check_same,
 from sweep_plan import make_plan, save_plan
 from sweep_pool import Packing, Pool, cpu_lists, pack
 from sweep_runs import EXIT_RESTART, read_outcome
-from sweep_values import EXIT_USAGE, parse_setting
+from sweep_values import parse_setting
 
 
 def run_sweep(project: Project, arguments: list[str]) -> int:

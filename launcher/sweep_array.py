@@ -6,12 +6,11 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from console import LauncherError, say
+from console import EXIT_USAGE, LauncherError, say
 from job import Shape
 from slurm import CANCELLED, Request, batch_script, limit_seconds, submit
 from sweep_plan import Plan
 from sweep_runs import read_outcome
-from sweep_values import EXIT_USAGE
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from console import LauncherError
-from sweep_values import EXIT_USAGE
+from console import EXIT_USAGE, LauncherError
 
 EPILOG = """\
 values of --set:

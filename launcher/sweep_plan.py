@@ -7,8 +7,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from console import LauncherError
-from sweep_values import EXIT_USAGE, Setting, check_settings, grid, samples
+from console import EXIT_USAGE, LauncherError
+from sweep_values import Setting, check_settings, grid, samples
 
 PLAN_FILE = "sweep.json"
 EXPERIMENT_FILE = "experiment.textproto"

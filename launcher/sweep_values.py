@@ -8,9 +8,8 @@ import random
 import re
 from dataclasses import dataclass
 
-from console import LauncherError
+from console import EXIT_USAGE, LauncherError
 
-EXIT_USAGE = 2
 MOST_RUNS = 1000
 _OPEN, _CLOSE, _QUOTES = "({[", ")}]", "\"'"
 

@@ -6,8 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -16,8 +14,10 @@
 #include <string_view>
 #include <vector>
 
+#include "app/run_folder.h"
 #include "app/training_needs.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/host.h"
 #include "lockstep/core/workers.h"
 #include "lockstep/data/survey.h"
 #include "lockstep/model/lane_executor.h"
@@ -122,9 +122,7 @@ void plan_memory(const std::string& host, const HostMemory& memory) {
 
 // The nearest folder above the run folder, or itself, that is there already.
 fs::path disk_of(const CommandLine& line) {
-  const char* root = std::getenv("LOCKSTEP_ROOT");
-  fs::path folder = line.run_dir.empty() ? fs::path(root == nullptr ? "." : root) / "models"
-                                         : fs::path(line.run_dir);
+  fs::path folder = line.run_dir.empty() ? models_folder() : fs::path(line.run_dir);
   folder = fs::absolute(folder).lexically_normal();
   while (!fs::exists(folder) && folder.has_relative_path()) folder = folder.parent_path();
   return folder;
@@ -240,12 +238,6 @@ SplitSizes split_of(const SourceSurvey& source, const Experiment& experiment) {
       "{}: {} training rows beside {} of validation; expected at least one for each of {} "
       "lanes",
       source.name, split.training, split.validation, experiment.parallel.lanes);
-}
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
 }
 
 }  // namespace

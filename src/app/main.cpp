@@ -2,9 +2,7 @@
 
 #include <fmt/format.h>
 #include <malloc.h>
-#include <unistd.h>
 
-#include <array>
 #include <cstdio>
 #include <exception>
 #include <memory>
@@ -17,6 +15,7 @@
 #include "app/resume.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/host.h"
 #include "lockstep/core/log.h"
 
 namespace lockstep {
@@ -71,9 +70,7 @@ int report(Communicator* comm, const Error& error) {
     if (comm == nullptr || comm->rank() == 0) fmt::print(stderr, "lockstep: {}\n", error.what());
     return status;
   }
-  std::array<char, 256> host{};
-  ::gethostname(host.data(), host.size() - 1);
-  fmt::print(stderr, "lockstep: rank {} on {}: {}\n", comm->rank(), host.data(), error.what());
+  fmt::print(stderr, "lockstep: rank {} on {}: {}\n", comm->rank(), host_name(), error.what());
   std::fflush(nullptr);
   comm->abort(status);
   return status;

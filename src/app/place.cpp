@@ -4,10 +4,8 @@
 #include <fmt/ranges.h>
 #include <sched.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -15,6 +13,7 @@
 
 #include "lockstep/core/digest.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/host.h"
 #include "lockstep/model/processor_kind.h"
 
 namespace lockstep {
@@ -22,12 +21,6 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kMostNamed = 8;
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
 
 std::string processor_name() {
   std::ifstream file("/proc/cpuinfo");

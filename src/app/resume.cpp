@@ -88,8 +88,6 @@ StartPoint find_on_root(const Experiment& experiment, const std::string& run_dir
   check_experiment(experiment, start.run_dir);
   // The run may have been killed between a best checkpoint and its link.
   const LoopState loop = read_run_state(start.files).loop;
-  // Whoever chose a checkpoint gave up those after it; a restart must not find them.
-  if (at_checkpoint) CheckpointStore(start.run_dir).remove_after(loop.step);
   if (loop.best_epoch >= 0) CheckpointStore(start.run_dir).set_best(loop.best_step);
   return start;
 }

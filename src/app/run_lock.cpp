@@ -6,7 +6,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -15,6 +14,7 @@
 
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
+#include "lockstep/core/host.h"
 
 namespace lockstep {
 
@@ -24,11 +24,7 @@ namespace {
 constexpr int kAttempts = 20;
 constexpr auto kBetweenAttempts = std::chrono::milliseconds(100);
 
-std::string own_name() {
-  std::array<char, 256> host{};
-  ::gethostname(host.data(), host.size() - 1);
-  return fmt::format("process {} on {}", ::getpid(), host.data());
-}
+std::string own_name() { return fmt::format("process {} on {}", ::getpid(), host_name()); }
 
 // Zero when the lock was taken, otherwise the reason why not.
 int lock(int file) {

@@ -2,18 +2,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <charconv>
 #include <chrono>
-#include <cstring>
 
 #include "callbacks/event_messages.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/host.h"
 
 namespace lockstep {
 
@@ -40,12 +37,6 @@ std::int64_t next_time(const fs::path& folder) {
   return time;
 }
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
-
 }  // namespace
 
 EventFile::EventFile(const fs::path& folder) {
@@ -54,12 +45,9 @@ EventFile::EventFile(const fs::path& folder) {
   if (error) fail_internal("{}: cannot be made: {}", folder.string(), error.message());
   path_ =
       folder / fmt::format("{}{:010}.{}.{}", kPrefix, next_time(folder), host_name(), ::getpid());
-  file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644);
-  if (file_ < 0) fail_internal("{}: cannot be made: {}", path_.string(), std::strerror(errno));
+  file_.open(path_, O_CREAT | O_EXCL);
   append(version_event(seconds_now()));
 }
-
-EventFile::~EventFile() { ::close(file_); }
 
 void EventFile::restart(std::int64_t step) { append(restart_event(seconds_now(), step)); }
 
@@ -79,21 +67,6 @@ void EventFile::add_summary(std::int64_t step, const std::string& value) {
   append(summary_event(seconds_now(), step, value));
 }
 
-void EventFile::append(const std::string& event) {
-  const bool was_behind = !unwritten_.empty();
-  unwritten_ += record_of(event);
-  while (!unwritten_.empty()) {
-    const ::ssize_t written = ::write(file_, unwritten_.data(), unwritten_.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      if (was_behind) return;
-      const int error = errno;
-      spdlog::warn("{}: write failed: {}; its records are kept and written later", path_.string(),
-                   std::strerror(error));
-      return;
-    }
-    unwritten_.erase(0, static_cast<std::size_t>(written));
-  }
-}
+void EventFile::append(const std::string& event) { file_.append(record_of(event)); }
 
 }  // namespace lockstep

@@ -1,16 +1,11 @@
 #include "lockstep/callbacks/metrics_log.h"
 
 #include <fcntl.h>
-#include <spdlog/spdlog.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <sstream>
-#include <utility>
 
-#include "lockstep/core/error.h"
+#include "lockstep/core/files.h"
 
 namespace lockstep {
 
@@ -41,21 +36,12 @@ void cut_off(const fs::path& path, const std::string& unwritten, const RunEvent&
 
 }  // namespace
 
-MetricsLog::~MetricsLog() { close(); }
-
-void MetricsLog::close() {
-  if (file_ >= 0) ::close(file_);
-  file_ = -1;
-}
-
 void MetricsLog::on_run_begin(const RunEvent& event) {
   if (event.run_dir.empty()) return;
-  close();
-  path_ = fs::path(event.run_dir) / "metrics.jsonl";
-  cut_off(path_, std::exchange(unwritten_, {}), event);
-  file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (file_ < 0)
-    fail_internal("{}: open for appending failed: {}", path_.string(), std::strerror(errno));
+  const fs::path path = fs::path(event.run_dir) / "metrics.jsonl";
+  cut_off(path, file_.close(), event);
+  file_.open(path, O_CREAT);
+  open_ = true;
 }
 
 void MetricsLog::on_step(const StepEvent& event) {
@@ -92,21 +78,7 @@ Directive MetricsLog::on_epoch_end(const EpochEvent& event) {
 }
 
 void MetricsLog::append(const std::string& line) {
-  if (path_.empty()) return;
-  const bool was_behind = !unwritten_.empty();
-  unwritten_ += line + '\n';
-  while (!unwritten_.empty()) {
-    const ::ssize_t written = ::write(file_, unwritten_.data(), unwritten_.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      if (was_behind) return;
-      const int error = errno;
-      spdlog::warn("{}: write failed: {}; its lines are kept and written later", path_.string(),
-                   std::strerror(error));
-      return;
-    }
-    unwritten_.erase(0, static_cast<std::size_t>(written));
-  }
+  if (open_) file_.append(line + '\n');
 }
 
 }  // namespace lockstep

@@ -14,6 +14,7 @@
 #include <fstream>
 
 #include "lockstep/core/error.h"
+#include "lockstep/core/host.h"
 
 namespace lockstep {
 
@@ -80,9 +81,7 @@ Liveness::Liveness(std::unique_ptr<SharedWindow> window, int places, int place, 
   }
   mine_ = notes_[static_cast<std::size_t>(place)];
   mine_->rank = rank;
-  std::array<char, 64> host{};
-  ::gethostname(host.data(), host.size() - 1);
-  copy_text(mine_->host, host.data());
+  copy_text(mine_->host, host_name().c_str());
   copy_text(mine_->operation, "start");
   mine_->process = ::getpid();
   thread_ = std::thread([this] { watch(); });

@@ -13,6 +13,7 @@
 #include "comm/node_memory.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/host.h"
 
 namespace lockstep {
 
@@ -153,7 +154,7 @@ class MpiCommunicator final : public Communicator {
   std::string other_hosts() const {
     using Name = std::array<char, 64>;
     Name mine{};
-    ::gethostname(mine.data(), mine.size() - 1);
+    host_name().copy(mine.data(), mine.size() - 1);
     std::vector<Name> names(static_cast<std::size_t>(world_size_));
     check(MPI_Allgather(mine.data(), sizeof(Name), MPI_BYTE, names.data(), sizeof(Name), MPI_BYTE,
                         MPI_COMM_WORLD),

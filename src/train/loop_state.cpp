@@ -55,6 +55,8 @@ void Loop::resume() {
   });
   last_ = settings_.resume_from;
   last_step_ = at_.step;
+  // Later checkpoints were given up with the choice of this one; a restart must not find them.
+  if (writer_ != nullptr) CheckpointStore(settings_.run_dir).remove_after(at_.step);
 }
 
 // Which gradient of the last step is not finite, in words; the same on every rank.

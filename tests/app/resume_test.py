@@ -249,6 +249,12 @@ class WhatMayBeResumedTest(LockstepTest):
         for ranks in (None, 3):
             done = self.train_in(run, "--set", f"data.train.path={other}", ranks=ranks)
             self.refused(done, "other training data")
+        # What a refused resume would have given up is still there.
+        done = self.run_binary("train", self.experiment, "--threads", 1, *self.SHORT, "--set",
+                               f"data.train.path={other}", "--resume",
+                               run / "checkpoints" / "step-00000010")
+        self.refused(done, "other training data")
+        self.assertEqual(self.steps(run), [5, 10, 15, 17, 20, 25, 30, 34])
         moved = self.write("moved.csv", self.train_csv.read_bytes())
         done = self.train_in(run, "--set", f"data.train.path={moved}")
         self.assertEqual(done.returncode, 0, done.stderr)

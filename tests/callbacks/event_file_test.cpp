@@ -7,8 +7,8 @@
 
 #include "callbacks/event_messages.h"
 #include "callbacks/events.h"
-#include "callbacks/file_size_limit.h"
 #include "lockstep/core/error.h"
+#include "support/file_size_limit.h"
 
 namespace lockstep {
 namespace {

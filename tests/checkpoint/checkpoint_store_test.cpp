@@ -3,9 +3,7 @@
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
-#include <csignal>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -14,6 +12,7 @@
 #include "lockstep/core/digest.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
+#include "support/file_size_limit.h"
 
 namespace lockstep {
 namespace {
@@ -26,26 +25,6 @@ CheckpointFiles files_of(std::int64_t step) {
   files["empty"] = "";
   return files;
 }
-
-// A limit of the size of files stands for a full disk.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(::rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const ::rlimit limit = {bytes, before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-
- private:
-  ::rlimit before_{};
-  void (*handler_)(int);
-};
 
 class CheckpointStoreTest : public testing::Test {
  protected:

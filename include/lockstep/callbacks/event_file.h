@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "lockstep/callbacks/growing_file.h"
 #include "lockstep/core/files.h"
 
 namespace lockstep {
@@ -20,9 +21,6 @@ class EventFile {
   // Makes a new file in `folder`, which is made where there is none. Its name sorts
   // after those that are there, so it is read after them.
   explicit EventFile(const fs::path& folder);
-  ~EventFile();
-  EventFile(const EventFile&) = delete;
-  EventFile& operator=(const EventFile&) = delete;
 
   const fs::path& path() const { return path_; }
 
@@ -41,8 +39,7 @@ class EventFile {
   void append(const std::string& event);
 
   fs::path path_;
-  int file_ = -1;  // its descriptor
-  std::string unwritten_;
+  GrowingFile file_;
 };
 
 }  // namespace lockstep

@@ -14,7 +14,7 @@
 
 #include <string>
 
-#include "lockstep/core/files.h"
+#include "lockstep/callbacks/growing_file.h"
 #include "lockstep/train/callback.h"
 
 namespace lockstep {
@@ -23,9 +23,6 @@ class MetricsLog : public Callback {
  public:
   // Steps are logged whose number is a multiple of `every_steps`; 0: none.
   explicit MetricsLog(int every_steps) : every_steps_(every_steps) {}
-  ~MetricsLog() override;
-  MetricsLog(const MetricsLog&) = delete;
-  MetricsLog& operator=(const MetricsLog&) = delete;
 
   void on_run_begin(const RunEvent& event) override;
   void on_step(const StepEvent& event) override;
@@ -35,12 +32,10 @@ class MetricsLog : public Callback {
 
  private:
   void append(const std::string& line);
-  void close();
 
   int every_steps_;
-  fs::path path_;
-  int file_ = -1;  // its descriptor
-  std::string unwritten_;
+  bool open_ = false;  // a run without a folder has no file
+  GrowingFile file_;
 };
 
 }  // namespace lockstep
