@@ -16,10 +16,6 @@ namespace lockstep {
 
 namespace {
 
-// The end of a lane's buffer, after gradients and statistics.
-enum Tail : std::int64_t { kLoss, kCorrect, kSamples, kFirstFlag, kTailSize = 16 };
-static_assert(kFirstFlag + kFlags <= kTailSize);
-
 using Clock = std::chrono::steady_clock;
 
 double seconds_between(Clock::time_point begin, Clock::time_point end) {

@@ -15,18 +15,9 @@
 #include <type_traits>
 #include <vector>
 
-namespace lockstep {
+#include "lockstep/comm/transport.h"
 
-// One part of a grouped exchange: `data` goes to, or comes from, rank `peer`.
-// Between two ranks parts are matched in the order in which they are listed.
-struct Outgoing {
-  int peer;
-  std::span<const std::byte> data;
-};
-struct Incoming {
-  int peer;
-  std::span<std::byte> data;
-};
+namespace lockstep {
 
 // Memory that all ranks of a node share. Destroying it is local: the memory lives
 // until the last rank lets go of it.
@@ -37,14 +28,8 @@ class SharedWindow {
   virtual std::span<std::byte> part(int place) const = 0;
 };
 
-class Communicator {
+class Communicator : public Transport {
  public:
-  virtual ~Communicator() = default;
-
-  // Local: this rank in [0, world_size), and how many there are.
-  virtual int rank() const = 0;
-  virtual int world_size() const = 0;
-
   // Local: this rank's place among the ranks of its node, and how many those are.
   virtual int node_place() const = 0;
   virtual int node_size() const = 0;
@@ -65,14 +50,7 @@ class Communicator {
   virtual std::vector<std::vector<std::byte>> all_to_all(
       std::vector<std::vector<std::byte>> to_peers) = 0;
 
-  // Among the ranks named: sends and receives all parts, and returns when all are
-  // done. Sizes are known on both sides.
-  virtual void exchange(std::span<const Outgoing> out, std::span<const Incoming> in) = 0;
-
-  // Collective: element-wise sum over ranks, in place, in whatever order the
-  // transport likes: exact for integers, not reproducible across world sizes for
-  // floats.
-  virtual void native_sum(std::span<float> values) = 0;
+  // Collective: element-wise sum over ranks, in place; exact.
   virtual void sum(std::span<std::int64_t> values) = 0;
 
   // Collective: memory shared by the ranks of a node, `bytes` from each of them

@@ -15,14 +15,10 @@
 #include "lockstep/model/network.h"
 #include "lockstep/model/weights.h"
 #include "lockstep/parallel/options.h"
+#include "lockstep/parallel/step_tail.h"
 #include "lockstep/parallel/step_times.h"
 
 namespace lockstep {
-
-// A rank's wish, which travels in the step's own sum so that all ranks learn of
-// it at the same step.
-enum class Flag { kStop, kSave };
-inline constexpr int kFlags = 2;
 
 // What a step found, summed over all lanes; the same on every rank.
 struct StepSum {

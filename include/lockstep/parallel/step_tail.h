@@ -1,0 +1,17 @@
+// The end of a lane's flat buffer, after gradients and statistics: what a step counts,
+// summed over lanes with the rest. Indices from network.total_size().
+#pragma once
+
+#include <cstdint>
+
+namespace lockstep {
+
+// A rank's wish, which travels in the step's own sum so that all ranks learn of
+// it at the same step.
+enum class Flag { kStop, kSave };
+inline constexpr int kFlags = 2;
+
+enum StepTail : std::int64_t { kLoss, kCorrect, kSamples, kFirstFlag, kTailSize = 16 };
+static_assert(kFirstFlag + kFlags <= kTailSize);
+
+}  // namespace lockstep

@@ -1,0 +1,63 @@
+// Relu, max pooling, dropout.
+#pragma once
+
+#include "gpu/kernels/common.cuh"
+
+namespace lockstep::gpu {
+
+// Grid: a thread an output.
+extern "C" __global__ void gate_forward(const Gate gate) {
+  const long long at = thread_number();
+  const long long count = static_cast<long long>(gate.samples) * gate.out_height * gate.out_width *
+                          gate.channels;
+  if (at >= count) return;
+  const int c = static_cast<int>(at % gate.channels);
+  const long long pixel = at / gate.channels;
+  const int ox = static_cast<int>(pixel % gate.out_width);
+  const int oy = static_cast<int>(pixel / gate.out_width % gate.out_height);
+  const long long n = pixel / gate.out_width / gate.out_height;
+  const long long corner = (n * gate.height + oy * gate.stride) * gate.width + ox * gate.stride;
+  float best = load(gate.in, corner * gate.channels + c);
+  int place = 0;
+  for (int k = 1; k < gate.size * gate.size; ++k) {
+    const long long there = corner + k / gate.size * gate.width + k % gate.size;
+    const float value = load(gate.in, there * gate.channels + c);
+    if (value > best || value != value) {  // a NaN stays
+      place = k;
+      best = value;
+    }
+  }
+  const bool shut = gate.relu != 0 && !(best > 0);
+  best = relu_if(gate.relu, best);
+  const bool dropped = is_dropped(gate.dropout, at);
+  gate.code[at] = shut || dropped ? kClosed : static_cast<unsigned char>(place);
+  store(gate.out, at, dropped ? 0.0F : best * gate.dropout.keep_scale);
+}
+
+// Grid: a thread an input: it takes from every window that it won, in window order.
+extern "C" __global__ void gate_backward(const Gate gate) {
+  const long long at = thread_number();
+  const long long count =
+      static_cast<long long>(gate.samples) * gate.height * gate.width * gate.channels;
+  if (at >= count) return;
+  const int c = static_cast<int>(at % gate.channels);
+  const long long pixel = at / gate.channels;
+  const int x = static_cast<int>(pixel % gate.width);
+  const int y = static_cast<int>(pixel / gate.width % gate.height);
+  const long long n = pixel / gate.width / gate.height;
+  const int past_y = y - gate.size + gate.stride;  // of the first window, times the stride
+  const int past_x = x - gate.size + gate.stride;
+  const int first_y = past_y < 0 ? 0 : past_y / gate.stride;
+  const int first_x = past_x < 0 ? 0 : past_x / gate.stride;
+  float sum = 0;
+  for (int oy = first_y; oy < gate.out_height && oy * gate.stride <= y; ++oy) {
+    for (int ox = first_x; ox < gate.out_width && ox * gate.stride <= x; ++ox) {
+      const long long out = ((n * gate.out_height + oy) * gate.out_width + ox) * gate.channels + c;
+      const int place = (y - oy * gate.stride) * gate.size + x - ox * gate.stride;
+      if (gate.code[out] == place) sum += load(gate.in, out) * gate.dropout.keep_scale;
+    }
+  }
+  store(gate.out, at, sum);
+}
+
+}  // namespace lockstep::gpu
