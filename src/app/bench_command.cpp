@@ -11,7 +11,7 @@
 #include "app/commands.h"
 #include "lockstep/core/error.h"
 #include "lockstep/model/lane_executor.h"
-#include "lockstep/train/stepper.h"
+#include "lockstep/train/cpu_stepper.h"
 
 namespace lockstep {
 
@@ -39,14 +39,15 @@ Measurement measure(Communicator& comm, const Experiment& experiment, const Trai
   for (int i = 0; i < warmup + steps; ++i) {
     if (i == warmup) {
       comm.barrier();
-      stepper.runner().take_times();
+      stepper.take_times();
       seconds.clear();
     }
     const auto begin = Clock::now();
-    stepper.step(static_cast<int>(i / whole), i % whole, stepper.optimizer().base_learning_rate());
+    stepper.step(static_cast<int>(i / whole), i % whole,
+                 stepper.replica().optimizer.base_learning_rate());
     seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
   }
-  const StepTimes times = stepper.runner().take_times() / steps;
+  const StepTimes times = stepper.take_times() / steps;
   const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
   std::nth_element(seconds.begin(), middle, seconds.end());
   return {*middle, gather_values(comm, times)};
@@ -100,8 +101,8 @@ int run_bench(Communicator& comm, const CommandLine& line) {
   const TrainingData data = load_training_data(comm, experiment);
   const int threads = worker_count(comm, line.threads);
   Workers workers(threads, prepare_worker_thread);
-  Stepper stepper(comm, *network, data, workers, experiment.parallel, experiment.train,
-                  experiment.seed);
+  CpuStepper stepper(comm, *network, data, workers, experiment.parallel, experiment.train,
+                     experiment.seed);
   const Measurement measured = measure(comm, experiment, data, stepper, line.steps);
   if (comm.rank() == 0) {
     fmt::print("{}", line.json ? to_json(measured, experiment, threads)

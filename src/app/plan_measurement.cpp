@@ -13,7 +13,7 @@
 #include "lockstep/core/files.h"
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/parallel/lane_sum.h"
-#include "lockstep/train/stepper.h"
+#include "lockstep/train/cpu_stepper.h"
 
 namespace lockstep {
 
@@ -50,7 +50,7 @@ class PassTimer {
     const auto begin = Clock::now();
     do {
       stepper_.step(0, next_++ % steps_, 0.0F);
-      const StepTimes times = stepper_.runner().take_times();
+      const StepTimes times = stepper_.take_times();
       passes_.push_back(times.data + times.forward + times.backward);
       updates_.push_back(times.update);
     } while (std::chrono::duration<double>(Clock::now() - begin).count() < kRoundSeconds);
@@ -70,7 +70,7 @@ class PassTimer {
 
   std::int64_t batch_;
   std::int64_t steps_;  // of whole batches in an epoch
-  Stepper stepper_;
+  CpuStepper stepper_;
   std::int64_t next_ = 0;
   std::vector<double> passes_;
   std::vector<double> updates_;

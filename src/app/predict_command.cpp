@@ -91,7 +91,7 @@ std::vector<std::vector<double>> predict(const std::vector<ReadPicture>& picture
     rows.pixels.insert(rows.pixels.end(), picture.pixels.begin(), picture.pixels.end());
   }
   Workers workers(threads, prepare_worker_thread);
-  Evaluator evaluator(model.network, workers, model.experiment.parallel.precision,
+  CpuEvaluator evaluator(model.network, workers, model.experiment.parallel.precision,
                       model.normalization);
   const std::vector<float> logits = evaluator.logits(model.weights, rows);
   const auto classes = static_cast<std::size_t>(model.network.classes());

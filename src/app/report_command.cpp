@@ -24,7 +24,7 @@ int report_one(Communicator& comm, const CommandLine& line) {
   TrainedModel model = TrainedModel::load(comm, run_dir);
   const TrainingData data = load_training_data(comm, model.experiment);
   Workers workers(worker_count(comm, line.threads), prepare_worker_thread);
-  Evaluator evaluator(model.network, workers, model.experiment.parallel.precision,
+  CpuEvaluator evaluator(model.network, workers, model.experiment.parallel.precision,
                       model.normalization);
   const std::vector<float> logits = evaluator.logits(model.weights, data.validation());
   const Evaluation validation =

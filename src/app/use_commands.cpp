@@ -92,7 +92,7 @@ int write_predictions(Communicator& comm, const CommandLine& line, TrainedModel&
   check_same_source(comm, source);
   const RowShare rows = load_rows(comm, source, model.experiment.data, Labels::kOptional);
   Workers workers(worker_count(comm, line.threads), prepare_worker_thread);
-  Evaluator evaluator(model.network, workers, model.experiment.parallel.precision,
+  CpuEvaluator evaluator(model.network, workers, model.experiment.parallel.precision,
                       model.normalization);
   const std::vector<float> logits = evaluator.logits(model.weights, rows);
   const auto classes = static_cast<std::size_t>(model.network.classes());
@@ -119,7 +119,7 @@ int run_evaluate(Communicator& comm, const CommandLine& line) {
     rows = load_rows(comm, source, options, Labels::kRequired);
   }
   Workers workers(worker_count(comm, line.threads), prepare_worker_thread);
-  Evaluator evaluator(model.network, workers, model.experiment.parallel.precision,
+  CpuEvaluator evaluator(model.network, workers, model.experiment.parallel.precision,
                       model.normalization);
   const Evaluation evaluation =
       evaluator.evaluate(comm, model.weights, rows, class_names_of(options));

@@ -35,16 +35,19 @@ std::vector<double> gather_in_order(Communicator& comm, const std::vector<double
 
 }  // namespace
 
-Evaluator::Evaluator(const Network& network, Workers& workers, Precision precision,
-                     Normalization normalization)
-    : network_(network), workers_(workers), normalization_(std::move(normalization)) {
+CpuEvaluator::CpuEvaluator(const Network& network, Workers& workers, Precision precision,
+                           Normalization normalization)
+    : Evaluator(network.classes()),
+      network_(network),
+      workers_(workers),
+      normalization_(std::move(normalization)) {
   for (int worker = 0; worker < workers.count(); ++worker) {
     executors_.emplace_back(network, precision);
   }
   batches_.resize(executors_.size());
 }
 
-std::vector<float> Evaluator::logits(const Weights& weights, const RowShare& rows) {
+std::vector<float> CpuEvaluator::logits(const Weights& weights, const RowShare& rows) {
   const auto classes = static_cast<std::size_t>(network_.classes());
   std::vector<float> logits(static_cast<std::size_t>(rows.size()) * classes);
   std::atomic<std::int64_t> next{0};
@@ -70,7 +73,7 @@ Evaluation Evaluator::evaluate(Communicator& comm, const Weights& weights, const
 Evaluation Evaluator::evaluate(Communicator& comm, std::span<const float> logits,
                                const RowShare& rows,
                                const std::vector<std::string>& class_names) const {
-  const auto classes = static_cast<std::size_t>(network_.classes());
+  const auto classes = static_cast<std::size_t>(classes_);
   std::vector<std::int64_t> confusion(classes * classes, 0);
   std::vector<double> chunk_losses(static_cast<std::size_t>(rows.chunks()), 0.0);
   for (std::size_t row = 0; row < static_cast<std::size_t>(rows.size()); ++row) {
@@ -82,7 +85,7 @@ Evaluation Evaluator::evaluate(Communicator& comm, std::span<const float> logits
   }
   comm.sum(confusion);
   Evaluation evaluation;
-  evaluation.classes = network_.classes();
+  evaluation.classes = classes_;
   evaluation.class_names = class_names;
   evaluation.confusion = std::move(confusion);
   for (const double loss : gather_in_order(comm, chunk_losses)) evaluation.loss_sum += loss;

@@ -16,7 +16,7 @@ namespace lockstep {
 
 class Loop {
  public:
-  Loop(Communicator& comm, const Network& network, const TrainingData& data, Workers& workers,
+  Loop(Communicator& comm, const Network& network, const TrainingData& data, const Engine& engine,
        const TrainSettings& settings, std::vector<std::unique_ptr<Callback>>& callbacks);
 
   TrainResult run();
@@ -52,11 +52,10 @@ class Loop {
   Communicator& comm_;
   const Network& network_;
   const TrainingData& data_;
-  Workers& workers_;
   const TrainSettings& settings_;
   std::vector<std::unique_ptr<Callback>>& callbacks_;
-  Stepper stepper_;
-  Evaluator evaluator_;
+  Stepper& stepper_;
+  Evaluator& evaluator_;
   ScheduleSpan span_;
   std::unique_ptr<CheckpointWriter> writer_;  // on rank 0, with a run folder
 

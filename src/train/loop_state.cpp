@@ -19,7 +19,7 @@ constexpr const char* kBestWeights = "best.safetensors";  // where they are not 
 // The snapshot is taken here, at the step boundary; the writing goes on behind.
 void Loop::save(AsBest best) {
   saved_ = Clock::now();
-  stepper_.runner().lower(Flag::kSave);
+  stepper_.lower(Flag::kSave);
   RunState state;
   state.loop = at_;
   if (root()) {
@@ -28,12 +28,13 @@ void Loop::save(AsBest best) {
   }
   state.seed = settings_.seed;
   state.data_digest = data_.summary().digest.hex();
-  state.weights_digest = stepper_.weights().digest(network_).hex();
+  const Replica& replica = stepper_.replica();
+  state.weights_digest = replica.weights.digest(network_).hex();
   state.world_size = comm_.world_size();
-  CheckpointFiles files = to_files(state, network_, stepper_.result().values(),
-                                   stepper_.optimizer(), settings_.metadata);
+  CheckpointFiles files =
+      to_files(state, network_, replica.result().values(), replica.optimizer, settings_.metadata);
   if (settings_.train.ema_decay > 0) {
-    files[kTrainingWeights] = to_safetensors(tensors_of(network_, stepper_.weights().values()), {});
+    files[kTrainingWeights] = to_safetensors(tensors_of(network_, replica.weights.values()), {});
   }
   if (!best_.empty() && best == AsBest::kNo) {
     files[kBestWeights] = to_safetensors(tensors_of(network_, best_), settings_.metadata);
@@ -62,7 +63,7 @@ void Loop::resume() {
 // Which gradient of the last step is not finite, in words; the same on every rank.
 // Collective.
 std::string Loop::where_not_finite() {
-  const std::vector<NonFinite> by_rank = gather_values(comm_, stepper_.runner().find_non_finite());
+  const std::vector<NonFinite> by_rank = gather_values(comm_, stepper_.find_non_finite());
   const auto first =
       std::min_element(by_rank.begin(), by_rank.end(),
                        [](const NonFinite& a, const NonFinite& b) { return a.lane < b.lane; });
@@ -117,19 +118,21 @@ void Loop::load(const CheckpointFiles& files) {
   }
   at_ = state.loop;
   std::vector<float> weights = read_weights(files, network_);
+  Replica replica = stepper_.replica();
   if (settings_.train.ema_decay > 0) {
-    stepper_.set_average(weights);
+    replica.average = weights;
     if (!files.contains(kTrainingWeights)) fail_usage("the checkpoint has no {}", kTrainingWeights);
     weights = read_training_weights(files, network_);
   }
-  stepper_.weights() = Weights(std::move(weights), settings_.parallel.precision);
-  const std::string weights_digest = stepper_.weights().digest(network_).hex();
+  replica.weights = Weights(std::move(weights), settings_.parallel.precision);
+  const std::string weights_digest = replica.weights.digest(network_).hex();
   if (weights_digest != state.weights_digest) {
     fail_usage("its weights have the digest {}, its state says {}", weights_digest,
                state.weights_digest);
   }
-  read_optimizer(files, network_, stepper_.optimizer());
-  stepper_.set_updates(at_.updates);
+  read_optimizer(files, network_, replica.optimizer);
+  replica.updates = at_.updates;
+  stepper_.set_replica(std::move(replica));
   const auto best = files.find(kBestWeights);
   if (best != files.end()) {
     best_ = weights_from(network_, SafetensorsFile(best->second, kBestWeights));
@@ -146,7 +149,7 @@ void Loop::load(const CheckpointFiles& files) {
 }
 
 Weights Loop::result_weights() const {
-  if (!at_.restore_best || best_.empty()) return stepper_.result();
+  if (!at_.restore_best || best_.empty()) return stepper_.replica().result();
   return {best_, settings_.parallel.precision};
 }
 

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "lockstep/core/error.h"
+#include "lockstep/train/cpu_stepper.h"
 #include "train/loop.h"
 
 namespace lockstep {
@@ -21,16 +22,16 @@ RunOutcome outcome_of(const std::exception& exception) {
 
 }  // namespace
 
-Loop::Loop(Communicator& comm, const Network& network, const TrainingData& data, Workers& workers,
-           const TrainSettings& settings, std::vector<std::unique_ptr<Callback>>& callbacks)
+Loop::Loop(Communicator& comm, const Network& network, const TrainingData& data,
+           const Engine& engine, const TrainSettings& settings,
+           std::vector<std::unique_ptr<Callback>>& callbacks)
     : comm_(comm),
       network_(network),
       data_(data),
-      workers_(workers),
       settings_(settings),
       callbacks_(callbacks),
-      stepper_(comm, network, data, workers, settings.parallel, settings.train, settings.seed),
-      evaluator_(network, workers, settings.parallel.precision, data.summary().normalization),
+      stepper_(engine.stepper),
+      evaluator_(engine.evaluator),
       span_{data.steps_per_epoch(settings.parallel.global_batch) * settings.train.epochs,
             data.steps_per_epoch(settings.parallel.global_batch)} {
   if (root() && !settings.run_dir.empty()) {
@@ -69,7 +70,7 @@ void Loop::announce() {
   event.steps_per_epoch = span_.steps_per_epoch;
   event.global_batch = settings_.parallel.global_batch;
   event.world_size = comm_.world_size();
-  event.workers = workers_.count();
+  event.workers = stepper_.workers();
   for (const auto& callback : callbacks_) callback->on_run_begin(event);
 }
 
@@ -78,7 +79,7 @@ void Loop::run_epoch() {
 }
 
 void Loop::run_step() {
-  if (settings_.stop_requested()) stepper_.runner().raise(Flag::kStop);
+  if (settings_.stop_requested()) stepper_.raise(Flag::kStop);
   const StepSum sum = stepper_.step(at_.epoch, at_.epoch_step, learning_rate(at_.step));
   ++steps_run_;
   take_in(sum);
@@ -103,7 +104,7 @@ void Loop::take_in(const StepSum& sum) {
   at_.loss_sum += sum.loss_sum;
   at_.correct += sum.correct;
   at_.samples += sum.samples;
-  at_.updates = stepper_.updates();
+  at_.updates = stepper_.replica().updates;
 }
 
 // What all ranks do after the same step: compare replicas, save, end. Not between steps
@@ -115,9 +116,9 @@ void Loop::obey(const StepSum& sum) {
   const bool due = sum.is_raised(Flag::kSave) || (save_every > 0 && at_.step % save_every == 0);
   const bool save_now = stop || (due && at_.skipped_in_row == 0);
   const bool compare = save_now || (digest_every > 0 && at_.step % digest_every == 0);
-  if (compare) check_replicas(comm_, network_, stepper_.weights());
+  if (compare) check_replicas(comm_, network_, stepper_.replica().weights);
   if (save_now) save(AsBest::kNo);
-  if (save_is_due()) stepper_.runner().raise(Flag::kSave);
+  if (save_is_due()) stepper_.raise(Flag::kSave);
   interrupted_ = stop || at_.step == settings_.last_step;
 }
 
@@ -128,7 +129,7 @@ bool Loop::save_is_due() const {
 }
 
 float Loop::learning_rate(std::int64_t step) const {
-  const double scheduled = static_cast<double>(stepper_.optimizer().base_learning_rate()) *
+  const double scheduled = static_cast<double>(stepper_.replica().optimizer.base_learning_rate()) *
                            schedule_factor(settings_.train.schedule, span_, step);
   const double floor = std::min(scheduled, at_.min_rate);
   return static_cast<float>(std::max(scheduled * at_.rate_factor, floor) * at_.recovery_factor);
@@ -163,7 +164,7 @@ void Loop::log_step() {
 
 // Of the steps since the last call.
 StepTimes Loop::take_times() {
-  const StepTimes times = stepper_.runner().take_times();
+  const StepTimes times = stepper_.take_times();
   times_ += times;
   return times;
 }
@@ -176,8 +177,8 @@ void Loop::end_epoch() {
   event.train_accuracy = accuracy();
   event.images_per_second = images_per_second();
   event.learning_rate = learning_rate(at_.step - 1);
-  check_replicas(comm_, network_, stepper_.weights());
-  const Weights result = stepper_.result();
+  check_replicas(comm_, network_, stepper_.replica().weights);
+  const Weights result = stepper_.replica().result();
   const Evaluation validation =
       evaluator_.evaluate(comm_, result, data_.validation(), settings_.class_names);
   constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
@@ -185,7 +186,7 @@ void Loop::end_epoch() {
   event.val_accuracy = validation.rows() > 0 ? validation.accuracy() : kNone;
   event.seconds = std::chrono::duration<double>(Clock::now() - epoch_begin_).count();
   event.straggler = find_straggler(gather_values(comm_, take_times()));
-  event.weights_digest = stepper_.weights().digest(network_);
+  event.weights_digest = stepper_.replica().weights.digest(network_);
 
   const Directive directive = ask_callbacks(event);
   at_.rate_factor *= directive.learning_rate_factor;
@@ -250,7 +251,7 @@ TrainResult Loop::finish() {
       fail_internal("the training ended, but its last checkpoint could not be written");
     }
   }
-  const Weights weights = interrupted_ ? stepper_.weights() : result_weights();
+  const Weights weights = interrupted_ ? stepper_.replica().weights : result_weights();
   result.weights.assign(weights.values().begin(), weights.values().end());
   result.weights_digest = weights.digest(network_);
   if (!interrupted_) {
@@ -283,9 +284,19 @@ void Loop::end(RunOutcome outcome, const std::string& reason, const Digest& weig
 }
 
 TrainResult train(Communicator& comm, const Network& network, const TrainingData& data,
+                  const Engine& engine, const TrainSettings& settings,
+                  std::vector<std::unique_ptr<Callback>>& callbacks) {
+  return Loop(comm, network, data, engine, settings, callbacks).run();
+}
+
+TrainResult train(Communicator& comm, const Network& network, const TrainingData& data,
                   Workers& workers, const TrainSettings& settings,
                   std::vector<std::unique_ptr<Callback>>& callbacks) {
-  return Loop(comm, network, data, workers, settings, callbacks).run();
+  CpuStepper stepper(comm, network, data, workers, settings.parallel, settings.train,
+                     settings.seed);
+  CpuEvaluator evaluator(network, workers, settings.parallel.precision,
+                         data.summary().normalization);
+  return train(comm, network, data, {stepper, evaluator}, settings, callbacks);
 }
 
 }  // namespace lockstep

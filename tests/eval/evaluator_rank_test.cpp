@@ -53,7 +53,7 @@ RowShare rows_of(std::int64_t total, int world, int rank) {
 Evaluation evaluate(Communicator& comm, Precision precision, std::int64_t rows, int worker_count) {
   const Network net = network();
   Workers workers(worker_count, prepare_worker_thread);
-  Evaluator evaluator(net, workers, precision, kNormalization);
+  CpuEvaluator evaluator(net, workers, precision, kNormalization);
   return evaluator.evaluate(comm, random_weights(net, precision),
                             rows_of(rows, comm.world_size(), comm.rank()), kNames);
 }
@@ -107,7 +107,7 @@ TEST(Evaluator, LogitsAreOfTheRowsHeldHere) {
   const Network net = network();
   const Weights weights = random_weights(net, Precision::kFp32);
   Workers workers(2, prepare_worker_thread);
-  Evaluator evaluator(net, workers, Precision::kFp32, kNormalization);
+  CpuEvaluator evaluator(net, workers, Precision::kFp32, kNormalization);
   const RowShare mine = rows_of(kRows, test_comm().world_size(), test_comm().rank());
   const std::vector<float> all = evaluator.logits(weights, rows_of(kRows, 1, 0));
   const std::vector<float> here = evaluator.logits(weights, mine);

@@ -11,7 +11,7 @@
 #include "data/samples.h"
 #include "lockstep/core/error.h"
 #include "lockstep/model/lane_executor.h"
-#include "lockstep/train/stepper.h"
+#include "lockstep/train/cpu_stepper.h"
 #include "support/rank_test.h"
 
 namespace lockstep {
@@ -29,9 +29,11 @@ class StepperTest : public testing::Test {
     return options;
   }
 
-  Stepper stepper() { return {test_comm(), network_, data_, workers_, parallel_, train_, kSeed}; }
+  CpuStepper stepper() {
+    return {test_comm(), network_, data_, workers_, parallel_, train_, kSeed};
+  }
 
-  Digest digest(const Stepper& stepper) const { return stepper.weights().digest(network_); }
+  Digest digest(CpuStepper& stepper) const { return stepper.weights().digest(network_); }
 
   samples::SharedFolder folder_{test_comm()};
   std::string path_ = folder_.write("train.csv", samples::csv(samples::kRows));
@@ -49,11 +51,11 @@ class StepperTest : public testing::Test {
 // do not.
 TEST_F(StepperTest, NanOfOneRankIsSkippedByAll) {
   Communicator& comm = test_comm();
-  Stepper undisturbed = stepper();
+  CpuStepper undisturbed = stepper();
   undisturbed.step(0, 0, kRate);
   undisturbed.step(0, 2, kRate);
   for (int victim = 0; victim < comm.world_size(); ++victim) {
-    Stepper each = stepper();
+    CpuStepper each = stepper();
     each.step(0, 0, kRate);
     const Digest before = digest(each);
     float& weight = each.weights().values()[0];
@@ -62,12 +64,12 @@ TEST_F(StepperTest, NanOfOneRankIsSkippedByAll) {
     const StepSum sum = each.step(0, 1, kRate);
     weight = right;
     EXPECT_FALSE(std::isfinite(sum.square_norm));
-    EXPECT_EQ(each.updates(), 1);
+    EXPECT_EQ(each.replica().updates, 1);
     EXPECT_EQ(digest(each), before);
     EXPECT_NO_THROW(check_replicas(comm, network_, each.weights()));
     // Nothing of it is left: neither in the weights, nor in the optimizer.
     each.step(0, 2, kRate);
-    EXPECT_EQ(each.updates(), 2);
+    EXPECT_EQ(each.replica().updates, 2);
     EXPECT_EQ(digest(each), digest(undisturbed));
   }
 }
@@ -75,7 +77,7 @@ TEST_F(StepperTest, NanOfOneRankIsSkippedByAll) {
 TEST_F(StepperTest, ResultIsTheMovingAverageOfTheWeights) {
   constexpr double kDecay = 0.5;
   train_.ema_decay = kDecay;
-  Stepper each = stepper();
+  CpuStepper each = stepper();
   const auto values = [&] { return each.weights().values(); };
   std::vector<double> expected(values().begin(), values().end());
   for (int step = 0; step < 7; ++step) {
@@ -86,7 +88,7 @@ TEST_F(StepperTest, ResultIsTheMovingAverageOfTheWeights) {
       expected[i] = decay * expected[i] + (1 - decay) * values()[i];
     }
   }
-  const Weights result = each.result();
+  const Weights result = each.replica().result();
   double largest_distance = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     ASSERT_NEAR(result.values()[i], expected[i], 1e-6);
@@ -99,7 +101,7 @@ TEST_F(StepperTest, FlippedBitIsFoundAfterTheNextSteps) {
   Communicator& comm = test_comm();
   if (comm.world_size() == 1) GTEST_SKIP() << "one rank has nobody to differ from";
   const int victim = comm.world_size() - 1;
-  Stepper each = stepper();
+  CpuStepper each = stepper();
   each.step(0, 0, kRate);
   if (comm.rank() == victim) {
     float& weight = each.weights().values()[5];

@@ -20,12 +20,10 @@ namespace lockstep {
 
 class Evaluator {
  public:
-  // `network` and `workers` must outlive it.
-  Evaluator(const Network& network, Workers& workers, Precision precision,
-            Normalization normalization);
+  virtual ~Evaluator() = default;
 
   // Local: logits [rows.size(), classes] of the rows held by this rank.
-  std::vector<float> logits(const Weights& weights, const RowShare& rows);
+  virtual std::vector<float> logits(const Weights& weights, const RowShare& rows) = 0;
 
   // Collective: counts and losses over the labelled rows of all ranks; losses are
   // summed in double over chunks in row order.
@@ -35,6 +33,22 @@ class Evaluator {
   // Collective: the same from the logits of the rows held.
   Evaluation evaluate(Communicator& comm, std::span<const float> logits, const RowShare& rows,
                       const std::vector<std::string>& class_names) const;
+
+ protected:
+  explicit Evaluator(int classes) : classes_(classes) {}
+
+ private:
+  int classes_;
+};
+
+// Computes on the cores of the CPU.
+class CpuEvaluator final : public Evaluator {
+ public:
+  // `network` and `workers` must outlive it.
+  CpuEvaluator(const Network& network, Workers& workers, Precision precision,
+               Normalization normalization);
+
+  std::vector<float> logits(const Weights& weights, const RowShare& rows) override;
 
  private:
   const Network& network_;

@@ -17,6 +17,7 @@
 #include "lockstep/core/workers.h"
 #include "lockstep/data/training_data.h"
 #include "lockstep/eval/evaluation.h"
+#include "lockstep/eval/evaluator.h"
 #include "lockstep/model/network.h"
 #include "lockstep/model/weights.h"
 #include "lockstep/parallel/options.h"
@@ -24,6 +25,7 @@
 #include "lockstep/train/callback.h"
 #include "lockstep/train/options.h"
 #include "lockstep/train/run_state.h"
+#include "lockstep/train/stepper.h"
 
 namespace lockstep {
 
@@ -59,6 +61,12 @@ struct TrainResult {
   bool interrupted = false;              // saved before its end; wants to be started again
 };
 
+// Where a rank's work is done.
+struct Engine {
+  Stepper& stepper;
+  Evaluator& evaluator;
+};
+
 // A step whose gradients are not finite is skipped, on every rank. After 3 in a row the
 // training goes back to its last checkpoint, with half the learning rate from then on;
 // where there is none, or none later than the steps that diverged before, it ends.
@@ -66,6 +74,11 @@ struct TrainResult {
 // Collective. `callbacks` are used on rank 0 alone. Errors: 2 (agreed) when the
 // state to resume does not fit, 3 (agreed) when the training diverged, 4 (agreed)
 // when replicas differ.
+TrainResult train(Communicator& comm, const Network& network, const TrainingData& data,
+                  const Engine& engine, const TrainSettings& settings,
+                  std::vector<std::unique_ptr<Callback>>& callbacks);
+
+// Collective: the same on the cores of the CPU.
 TrainResult train(Communicator& comm, const Network& network, const TrainingData& data,
                   Workers& workers, const TrainSettings& settings,
                   std::vector<std::unique_ptr<Callback>>& callbacks);
