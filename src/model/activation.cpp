@@ -12,7 +12,7 @@
 #include <ATen/ops/tanh_backward.h>
 
 #include "lockstep/core/error.h"
-#include "model/op_runner.h"
+#include "lockstep/model/op_runner.h"
 
 namespace lockstep {
 

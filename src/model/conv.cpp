@@ -8,9 +8,9 @@
 #include <optional>
 #include <utility>
 
+#include "lockstep/model/op_runner.h"
 #include "model/conv_bf16.h"
 #include "model/kernels.h"
-#include "model/op_runner.h"
 
 namespace lockstep {
 
@@ -43,8 +43,8 @@ class TorchConv final : public OpRunner {
         channels_first(dy), x_, weight(pass), bias_sizes, strides(), padding(), {1, 1},
         /*transposed=*/false, {0, 0}, /*groups=*/1, {needs_input, true, has_bias});
     x_.reset();
-    filters_first(view_floats(pass.gradient(conv_.weight), stored_shape())).copy_(dw);
-    if (has_bias) view_floats(pass.gradient(conv_.bias), bias_shape_).copy_(db);
+    filters_first(view_floats(pass, pass.gradient(conv_.weight), stored_shape())).copy_(dw);
+    if (has_bias) view_floats(pass, pass.gradient(conv_.bias), bias_shape_).copy_(db);
     if (!needs_input) return {};
     if (!symmetric()) {
       dx = dx.slice(2, before(), before() + op_.in.height)
@@ -125,6 +125,10 @@ std::unique_ptr<OpRunner> make_conv(const Op& op, at::ScalarType type, InputGrad
   if (type == at::kBFloat16 && ConvBf16::can_train(op, input == InputGradient::kNeeded)) {
     return std::make_unique<OwnConv>(op, input);
   }
+  return make_torch_conv(op, type, input);
+}
+
+std::unique_ptr<OpRunner> make_torch_conv(const Op& op, at::ScalarType type, InputGradient input) {
   return std::make_unique<TorchConv>(op, type, input);
 }
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "model/conv_bf16_kernels.h"
-#include "model/op.h"
+#include "lockstep/model/op.h"
 
 namespace lockstep {
 

@@ -4,12 +4,13 @@
 
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/sum.h>
 
 #include <utility>
 
+#include "lockstep/model/op_runner.h"
 #include "model/dense_bf16.h"
 #include "model/kernels.h"
-#include "model/op_runner.h"
 
 namespace lockstep {
 
@@ -28,7 +29,7 @@ class TorchDense final : public OpRunner {
         input_(input) {}
 
   at::Tensor forward(const Pass& pass, at::Tensor x) override {
-    x = x.view({pass.batch.size, inputs_}).to(compute_);
+    x = x.view({pass.samples, inputs_}).to(compute_);
     const at::Tensor weight = view_weights(pass, dense_.weight, {units_, inputs_}, compute_);
     at::Tensor y =
         dense_.bias.size() == 0
@@ -39,14 +40,13 @@ class TorchDense final : public OpRunner {
   }
 
   at::Tensor backward(const Pass& pass, at::Tensor dy) override {
-    dy = dy.view({pass.batch.size, units_});
+    dy = dy.view({pass.samples, units_});
     const at::Tensor dy32 = dy.to(at::kFloat);
-    at::Tensor dw = view_floats(pass.gradient(dense_.weight), {units_, inputs_});
+    at::Tensor dw = view_floats(pass, pass.gradient(dense_.weight), {units_, inputs_});
     at::mm_out(dw, dy32.t(), x_.to(at::kFloat));
     x_.reset();
     if (dense_.bias.size() > 0) {
-      kernels().fp32.sum_rows(dy32.data_ptr<float>(), pass.batch.size, units_,
-                              pass.gradient(dense_.bias));
+      sum_rows(pass, dy32);
     }
     if (input_ == InputGradient::kUnused) return {};
     const at::Tensor weight = view_weights(pass, dense_.weight, {units_, inputs_}, compute_);
@@ -54,6 +54,16 @@ class TorchDense final : public OpRunner {
   }
 
  private:
+  void sum_rows(const Pass& pass, const at::Tensor& dy) const {
+    float* sums = pass.gradient(dense_.bias);
+    if (pass.device.is_cpu()) {
+      kernels().fp32.sum_rows(dy.const_data_ptr<float>(), pass.samples, units_, sums);
+      return;
+    }
+    at::Tensor to = view_floats(pass, sums, {units_});
+    at::sum_out(to, dy, {0});
+  }
+
   DenseOp dense_;
   std::int64_t inputs_;
   std::int64_t units_;
@@ -109,6 +119,10 @@ std::unique_ptr<OpRunner> make_dense(const Op& op, at::ScalarType type, InputGra
   if (type == at::kBFloat16 && DenseBf16::can_train(op.in.channels, op.out.channels)) {
     return std::make_unique<OwnDense>(op, input);
   }
+  return make_torch_dense(op, type, input);
+}
+
+std::unique_ptr<OpRunner> make_torch_dense(const Op& op, at::ScalarType type, InputGradient input) {
   return std::make_unique<TorchDense>(op, type, type, input);
 }
 

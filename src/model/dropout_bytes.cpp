@@ -1,14 +1,13 @@
 #include "model/dropout_bytes.h"
 
-#include "lockstep/core/philox.h"
+#include "lockstep/model/op.h"
 #include "model/kernels.h"
 
 namespace lockstep {
 
 const std::uint8_t* DropoutBytes::draw(const LaneContext& context, std::uint32_t layer,
                                        const Batch& batch, std::int64_t elements) {
-  const auto stream = philox(philox_key(context.seed, Purpose::kDropout),
-                             {layer, static_cast<std::uint32_t>(context.epoch), 0, 0});
+  const PhiloxKey stream = dropout_stream(context.seed, layer, context.epoch);
   // A sample's bytes are written in whole groups; the next sample's overwrite the
   // excess, the last one's falls into the room behind.
   const std::int64_t needed = elements * (batch.size - 1) + random_bytes_room(elements);

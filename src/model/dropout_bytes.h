@@ -21,7 +21,4 @@ class DropoutBytes {
   std::vector<std::uint8_t> bytes_;
 };
 
-// Factor of the elements kept when `drop_of_256` of 256 are dropped.
-inline float keep_scale(int drop_of_256) { return 256.0F / static_cast<float>(256 - drop_of_256); }
-
 }  // namespace lockstep

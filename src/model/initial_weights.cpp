@@ -3,7 +3,7 @@
 
 #include "lockstep/core/philox.h"
 #include "lockstep/model/network.h"
-#include "model/op.h"
+#include "lockstep/model/op.h"
 
 namespace lockstep {
 

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "lockstep/core/error.h"
+#include "lockstep/model/op_runner.h"
 #include "model/loss.h"
-#include "model/op_runner.h"
 #include "model/reusing_allocator.h"
 
 namespace lockstep {
@@ -22,8 +22,14 @@ at::Tensor make_activations(std::int64_t samples, const ImageShape& shape, at::S
   return at::empty({samples, shape.height, shape.width, shape.channels}, type);
 }
 
-at::Tensor view_floats(const float* data, at::IntArrayRef shape) {
-  return at::from_blob(const_cast<float*>(data), shape, at::kFloat);
+at::Tensor make_activations(const Pass& pass, const ImageShape& shape, at::ScalarType type) {
+  return at::empty({pass.samples, shape.height, shape.width, shape.channels},
+                   at::TensorOptions(type).device(pass.device));
+}
+
+at::Tensor view_floats(const Pass& pass, const float* data, at::IntArrayRef shape) {
+  return at::from_blob(const_cast<float*>(data), shape,
+                       at::TensorOptions(at::kFloat).device(pass.device));
 }
 
 const std::uint16_t* const_bits(const at::Tensor& x) {
@@ -36,78 +42,52 @@ std::uint16_t* bits(at::Tensor& x) {
 
 at::Tensor view_weights(const Pass& pass, const Range& range, at::IntArrayRef shape,
                         at::ScalarType type) {
-  if (type == at::kFloat) return view_floats(pass.values(range), shape);
-  return at::from_blob(const_cast<std::uint16_t*>(pass.rounded(range)), shape, type);
+  if (type == at::kFloat) return view_floats(pass, pass.values(range), shape);
+  return at::from_blob(const_cast<std::uint16_t*>(pass.rounded(range)), shape,
+                       at::TensorOptions(type).device(pass.device));
 }
 
-namespace {
-
-std::unique_ptr<OpRunner> make_runner(const Op& op, at::ScalarType type, InputGradient input,
-                                      bool last) {
+std::unique_ptr<OpRunner> make_cpu_runner(const Op& op, at::ScalarType type, InputGradient input,
+                                          Position position) {
   if (std::holds_alternative<ConvOp>(op.work)) return make_conv(op, type, input);
   if (std::holds_alternative<NormOp>(op.work)) return make_norm(op, type);
   if (std::holds_alternative<GateOp>(op.work)) return make_gate(op, type);
   if (std::holds_alternative<ActivationOp>(op.work)) return make_activation(op);
-  return last ? make_logits(op, type, input) : make_dense(op, type, input);
-}
-
-// An op whose input needs no gradient: nothing before it has parameters.
-bool has_parameters(const Op& op) {
-  return std::holds_alternative<ConvOp>(op.work) || std::holds_alternative<DenseOp>(op.work) ||
-         std::holds_alternative<NormOp>(op.work);
+  return position == Position::kLast ? make_logits(op, type, input) : make_dense(op, type, input);
 }
 
 at::ScalarType type_of(Precision precision) {
   return precision == Precision::kBf16 ? at::kBFloat16 : at::kFloat;
 }
 
-}  // namespace
-
-std::vector<std::unique_ptr<OpRunner>> make_runners(const Network& network, Precision precision) {
-  std::vector<std::unique_ptr<OpRunner>> runners;
-  InputGradient input = InputGradient::kUnused;
-  for (const Op& op : network.ops()) {
-    const bool last = &op == &network.ops().back();
-    runners.push_back(make_runner(op, type_of(precision), input, last));
-    if (has_parameters(op)) input = InputGradient::kNeeded;
-  }
-  return runners;
-}
-
 at::Tensor input_of(const Pass& pass, Precision precision) {
   const ImageShape& shape = pass.network.input();
-  return view_floats(pass.batch.images.data(),
-                     {pass.batch.size, shape.height, shape.width, shape.channels})
+  return view_floats(pass, pass.batch->images.data(),
+                     {pass.samples, shape.height, shape.width, shape.channels})
       .to(type_of(precision));
 }
 
 struct LaneExecutor::State {
   const Network& network;
   Precision precision;
-  std::vector<std::unique_ptr<OpRunner>> runners;
+  OpChain ops;
 
-  at::Tensor forward(const Pass& pass) {
-    const int samples = pass.batch.size;
-    at::Tensor x = input_of(pass, precision);
-    for (std::size_t i = 0; i < runners.size(); ++i) {
-      const ImageShape& in = network.ops()[i].in;
-      x = runners[i]->forward(pass, x.view({samples, in.height, in.width, in.channels}));
-    }
-    return x;
-  }
-
-  void backward(const Pass& pass, at::Tensor dy) {
-    for (std::size_t i = runners.size(); i-- > 0 && dy.defined();) {
-      const ImageShape& out = network.ops()[i].out;
-      dy = runners[i]->backward(pass,
-                                dy.view({pass.batch.size, out.height, out.width, out.channels}));
-    }
+  Pass pass(Mode mode, const Weights& weights, const Batch& batch) const {
+    return {.mode = mode,
+            .network = network,
+            .device = at::kCPU,
+            .weights = weights.values(),
+            .rounded_weights = weights.rounded(),
+            .samples = batch.size,
+            .gradients = {},
+            .statistics = {},
+            .batch = &batch};
   }
 };
 
 LaneExecutor::LaneExecutor(const Network& network, Precision precision)
-    : state_(std::make_unique<State>(State{network, precision, make_runners(network, precision)})) {
-}
+    : state_(std::make_unique<State>(
+          State{network, precision, OpChain(network, precision, make_cpu_runner)})) {}
 
 LaneExecutor::~LaneExecutor() = default;
 LaneExecutor::LaneExecutor(LaneExecutor&&) noexcept = default;
@@ -121,9 +101,12 @@ LaneResult LaneExecutor::train(const Weights& weights, const Batch& batch,
     return {};
   }
   const c10::InferenceMode no_autograd;
-  const Pass pass{Mode::kTrain, state_->network, weights, batch, context, gradients, statistics};
+  Pass pass = state_->pass(Mode::kTrain, weights, batch);
+  pass.gradients = gradients;
+  pass.statistics = statistics;
+  pass.context = &context;
   const auto begin = std::chrono::steady_clock::now();
-  const at::Tensor logits = state_->forward(pass);
+  const at::Tensor logits = state_->ops.forward(pass, input_of(pass, state_->precision));
   at::Tensor d_logits = at::empty(logits.sizes(), at::kFloat);
   LaneResult result =
       cross_entropy({logits.data_ptr<float>(), static_cast<std::size_t>(logits.numel())},
@@ -131,15 +114,15 @@ LaneResult LaneExecutor::train(const Weights& weights, const Batch& batch,
                     {d_logits.data_ptr<float>(), static_cast<std::size_t>(d_logits.numel())});
   result.forward_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  state_->backward(pass, std::move(d_logits));
+  state_->ops.backward(pass, std::move(d_logits));
   return result;
 }
 
 void LaneExecutor::infer(const Weights& weights, const Batch& batch, std::span<float> logits) {
   if (batch.size == 0) return;
   const c10::InferenceMode no_autograd;
-  const Pass pass{Mode::kInfer, state_->network, weights, batch, {}, {}, {}};
-  const at::Tensor result = state_->forward(pass);
+  const Pass pass = state_->pass(Mode::kInfer, weights, batch);
+  const at::Tensor result = state_->ops.forward(pass, input_of(pass, state_->precision));
   std::copy_n(result.data_ptr<float>(), result.numel(), logits.begin());
 }
 

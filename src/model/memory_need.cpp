@@ -4,7 +4,7 @@
 #include <set>
 #include <variant>
 
-#include "model/op.h"
+#include "lockstep/model/op.h"
 
 namespace lockstep {
 

@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "lockstep/core/error.h"
+#include "lockstep/model/op.h"
 #include "model/network_builder.h"
-#include "model/op.h"
 
 namespace lockstep {
 

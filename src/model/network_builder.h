@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "lockstep/model/network.h"
-#include "model/op.h"
+#include "lockstep/model/op.h"
 
 namespace lockstep {
 

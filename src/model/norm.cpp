@@ -10,9 +10,9 @@
 #include <cmath>
 #include <vector>
 
+#include "lockstep/model/op_runner.h"
 #include "model/dropout_bytes.h"
 #include "model/kernels.h"
-#include "model/op_runner.h"
 
 namespace lockstep {
 
@@ -44,7 +44,7 @@ class Norm final : public OpRunner {
       factor_[c] = pass.values(norm_.scale)[c] * inverse;
       offset_[c] = pass.values(norm_.shift)[c] - mean[c] * factor_[c];
     }
-    at::Tensor y = make_activations(pass.batch.size, op_.out, type_);
+    at::Tensor y = make_activations(pass.samples, op_.out, type_);
     kernels().of<T>().norm_forward(form_, data(x), factor_.data(), offset_.data(), data(y));
     if (training) x_ = std::move(x);
     return y;
@@ -64,7 +64,7 @@ class Norm final : public OpRunner {
       kx_[c] = -factor_[c] * inverse * sum_d_normal / count;
       k1_[c] = -factor_[c] * sum_d_[c] / count - kx_[c] * mean_[c];
     }
-    at::Tensor dx = make_activations(pass.batch.size, op_.in, type_);
+    at::Tensor dx = make_activations(pass.samples, op_.in, type_);
     kernel.norm_backward(form_, data(x_), factor_.data(), offset_.data(), data(dy), kd_.data(),
                          kx_.data(), k1_.data(), data(dx));
     x_.reset();
@@ -75,7 +75,7 @@ class Norm final : public OpRunner {
   static T* data(const at::Tensor& tensor) { return static_cast<T*>(tensor.data_ptr()); }
 
   NormForm make_form(const Pass& pass) {
-    NormForm form{.rows = pass.batch.size * std::int64_t{op_.in.height} * op_.in.width,
+    NormForm form{.rows = pass.samples * std::int64_t{op_.in.height} * op_.in.width,
                   .channels = op_.in.channels,
                   .relu_before = norm_.relu_before,
                   .relu_after = norm_.relu_after,
@@ -83,14 +83,14 @@ class Norm final : public OpRunner {
                   .drop_below = static_cast<std::uint8_t>(norm_.drop_of_256),
                   .keep_scale = keep_scale(norm_.drop_of_256)};
     if (norm_.drop_of_256 > 0 && pass.mode == Mode::kTrain) {
-      form.bits = bytes_.draw(pass.context, norm_.drop_layer, pass.batch, op_.in.pixels());
+      form.bits = bytes_.draw(*pass.context, norm_.drop_layer, *pass.batch, op_.in.pixels());
     }
     return form;
   }
 
   // The running variance is the unbiased estimate, as in the paper's section 3.1.
   void write_statistics(const Pass& pass) {
-    const auto samples = static_cast<float>(pass.batch.size);
+    const auto samples = static_cast<float>(pass.samples);
     const auto rows = static_cast<float>(form_.rows);
     const float unbiased = rows > 1 ? rows / (rows - 1) : 1;
     for (std::size_t c = 0; c < mean_.size(); ++c) {

@@ -7,7 +7,7 @@
 
 #include "lockstep/comm/node_barrier.h"
 #include "lockstep/core/error.h"
-#include "parallel/lane_tree.h"
+#include "lockstep/parallel/lane_tree.h"
 
 namespace lockstep {
 

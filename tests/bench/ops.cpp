@@ -12,7 +12,7 @@
 
 #include "lockstep/config/experiment.h"
 #include "lockstep/model/lane_executor.h"
-#include "model/op_runner.h"
+#include "lockstep/model/op_runner.h"
 
 namespace lockstep {
 
@@ -54,8 +54,18 @@ void run(const Experiment& experiment, int samples, int repeats) {
   std::vector<float> gradients(static_cast<std::size_t>(network.trainable_size()));
   std::vector<float> statistics(static_cast<std::size_t>(network.statistics_size()));
   const LaneContext context;
-  const Pass pass{Mode::kTrain, network, weights, batch, context, gradients, statistics};
-  const auto runners = make_runners(network, experiment.parallel.precision);
+  const Pass pass{.mode = Mode::kTrain,
+                  .network = network,
+                  .device = at::kCPU,
+                  .weights = weights.values(),
+                  .rounded_weights = weights.rounded(),
+                  .samples = samples,
+                  .gradients = gradients,
+                  .statistics = statistics,
+                  .batch = &batch,
+                  .context = &context};
+  const OpChain chain(network, experiment.parallel.precision, make_cpu_runner);
+  const auto runners = chain.runners();
   const std::size_t ops = runners.size();
   std::vector<std::vector<double>> forward(ops);
   std::vector<std::vector<double>> backward(ops);

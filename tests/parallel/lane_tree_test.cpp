@@ -1,4 +1,4 @@
-#include "parallel/lane_tree.h"
+#include "lockstep/parallel/lane_tree.h"
 
 #include <gtest/gtest.h>
 

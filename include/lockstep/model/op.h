@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "lockstep/core/batch.h"
+#include "lockstep/core/philox.h"
 #include "lockstep/core/share.h"
 #include "lockstep/model/options.h"
 
@@ -55,6 +56,17 @@ struct GateOp {
 struct ActivationOp {
   ActivationKind kind = ActivationKind::kNone;
 };
+
+// Factor of the elements kept when `drop_of_256` of 256 are dropped.
+inline float keep_scale(int drop_of_256) { return 256.0F / static_cast<float>(256 - drop_of_256); }
+
+// The key of a dropout layer's masks in `epoch`; see random_bytes in model/kernels.h for
+// what is made of it.
+constexpr PhiloxKey dropout_stream(std::uint64_t seed, std::uint32_t layer, int epoch) {
+  const PhiloxBlock block =
+      philox(philox_key(seed, Purpose::kDropout), {layer, static_cast<std::uint32_t>(epoch), 0, 0});
+  return {block[0], block[1]};
+}
 
 struct Op {
   std::variant<ConvOp, DenseOp, NormOp, GateOp, ActivationOp> work;
