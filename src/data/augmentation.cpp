@@ -16,28 +16,8 @@ namespace {
 constexpr int kBefore = 1;
 constexpr int kBorder = 3;
 
-// Input coordinates, counted in the padded image, of output pixel (x, y):
-// (xx x + xy y + x0, -xy x + xx y + y0).
-struct InverseMap {
-  float xx;
-  float xy;
-  float x0;
-  float y0;
-};
-
-InverseMap inverse_map(const AffineTransform& transform, const ImageShape& shape) {
-  const float centre_x = static_cast<float>(shape.width - 1) / 2;
-  const float centre_y = static_cast<float>(shape.height - 1) / 2;
-  const float xx = std::cos(transform.angle_radians) / transform.scale;
-  const float xy = std::sin(transform.angle_radians) / transform.scale;
-  const float from_x = centre_x + transform.shift_x_pixels;
-  const float from_y = centre_y + transform.shift_y_pixels;
-  return {xx, xy, centre_x + kBefore - xx * from_x - xy * from_y,
-          centre_y + kBefore + xy * from_x - xx * from_y};
-}
-
 // padded [height + kBorder, width + kBorder] to plane [height, width].
-LOCKSTEP_CLONES void sample(const float* __restrict padded, const InverseMap map, int height,
+LOCKSTEP_CLONES void sample(const float* __restrict padded, const SourceMap map, int height,
                             int width, float* __restrict plane) {
   const int stride = width + kBorder;
   const float last_x = static_cast<float>(width + kBefore);
@@ -65,6 +45,18 @@ LOCKSTEP_CLONES void sample(const float* __restrict padded, const InverseMap map
 
 }  // namespace
 
+// Input coordinates are counted in the padded image.
+SourceMap source_map(const AffineTransform& transform, const ImageShape& shape) {
+  const float centre_x = static_cast<float>(shape.width - 1) / 2;
+  const float centre_y = static_cast<float>(shape.height - 1) / 2;
+  const float xx = std::cos(transform.angle_radians) / transform.scale;
+  const float xy = std::sin(transform.angle_radians) / transform.scale;
+  const float from_x = centre_x + transform.shift_x_pixels;
+  const float from_y = centre_y + transform.shift_y_pixels;
+  return {xx, xy, centre_x + kBefore - xx * from_x - xy * from_y,
+          centre_y + kBefore + xy * from_x - xx * from_y};
+}
+
 AffineTransform draw_transform(const AugmentationOptions& options, std::uint64_t seed,
                                std::uint64_t row, int epoch) {
   const PhiloxBlock words =
@@ -88,9 +80,8 @@ Augmenter::Augmenter(const ImageShape& shape)
       padded_(static_cast<std::size_t>((shape.height + kBorder) * (shape.width + kBorder))),
       plane_(static_cast<std::size_t>(shape.height * shape.width)) {}
 
-void Augmenter::apply(std::span<const std::uint8_t> pixels, const AffineTransform& transform,
+void Augmenter::apply(std::span<const std::uint8_t> pixels, const SourceMap& map,
                       std::span<float> image) {
-  const InverseMap map = inverse_map(transform, shape_);
   const int channels = shape_.channels;
   for (int channel = 0; channel < channels; ++channel) {
     const std::uint8_t* from = pixels.data() + channel;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "lockstep/core/batch.h"
+#include "lockstep/data/drawn_sample.h"
 #include "lockstep/data/options.h"
 
 namespace lockstep {
@@ -24,6 +25,9 @@ struct AffineTransform {
 AffineTransform draw_transform(const AugmentationOptions& options, std::uint64_t seed,
                                std::uint64_t row, int epoch);
 
+// Where the pixels of a moved image are taken from.
+SourceMap source_map(const AffineTransform& transform, const ImageShape& shape);
+
 // Applies transforms to images of one shape. Holds scratch memory, so one a
 // thread; the result does not depend on what was done before.
 class Augmenter {
@@ -31,8 +35,7 @@ class Augmenter {
   explicit Augmenter(const ImageShape& shape);
 
   // pixels [height, width, channels] to image, of the same layout, in pixel units.
-  void apply(std::span<const std::uint8_t> pixels, const AffineTransform& transform,
-             std::span<float> image);
+  void apply(std::span<const std::uint8_t> pixels, const SourceMap& map, std::span<float> image);
 
  private:
   ImageShape shape_;

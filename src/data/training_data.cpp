@@ -169,34 +169,49 @@ const TrainingData::LaneRows& TrainingData::rows_of(int lane) const {
   return lane_rows_[static_cast<std::size_t>(lane - owned_.first)];
 }
 
-void TrainingData::fill_batch(int lane, int epoch, std::int64_t step, int global_batch,
-                              Batch& batch) const {
+std::vector<DrawnSample> TrainingData::draw_samples(int lane, int epoch, std::int64_t step,
+                                                    int global_batch) const {
   const LaneRows& rows = rows_of(lane);
   const auto limit = [&](std::int64_t at_step) {
     return places_below(std::min(at_step * global_batch, summary_.training_rows), lanes_, lane);
   };
   const Range places{limit(step), limit(step + 1)};
-  const auto pixels = static_cast<std::size_t>(options_.shape.pixels());
-  const auto size = static_cast<std::size_t>(places.size());
-  batch.size = static_cast<int>(size);
-  batch.images.resize(size * pixels);
-  batch.labels.resize(size);
-  batch.rows.resize(size);
   const Permutation order(rows.numbers.size(), philox_key(seed_, Purpose::kLaneOrder),
                           {static_cast<std::uint32_t>(lane), static_cast<std::uint32_t>(epoch), 0});
+  std::vector<DrawnSample> samples(static_cast<std::size_t>(places.size()));
+  auto place = static_cast<std::uint64_t>(places.first);
+  for (DrawnSample& sample : samples) {
+    const auto slot = order(place++);
+    sample = {static_cast<std::int64_t>(slot), rows.numbers[slot], rows.labels[slot], {}};
+    if (augments()) {
+      sample.map = source_map(draw_transform(options_.augmentation, seed_, sample.row, epoch),
+                              options_.shape);
+    }
+  }
+  return samples;
+}
+
+void TrainingData::fill_batch(int lane, int epoch, std::int64_t step, int global_batch,
+                              Batch& batch) const {
+  const std::vector<DrawnSample> samples = draw_samples(lane, epoch, step, global_batch);
+  const LaneRows& rows = rows_of(lane);
+  const auto pixels = static_cast<std::size_t>(options_.shape.pixels());
+  batch.size = static_cast<int>(samples.size());
+  batch.images.resize(samples.size() * pixels);
+  batch.labels.resize(samples.size());
+  batch.rows.resize(samples.size());
   Augmenter augmenter(options_.shape);
-  for (std::size_t i = 0; i < size; ++i) {
-    const auto slot = order(static_cast<std::uint64_t>(places.first) + i);
-    const std::span<const std::uint8_t> image(rows.images[slot], pixels);
-    const std::span sample = std::span(batch.images).subspan(i * pixels, pixels);
-    batch.labels[i] = rows.labels[slot];
-    batch.rows[i] = rows.numbers[slot];
-    if (options_.augmentation.any()) {
-      augmenter.apply(image, draw_transform(options_.augmentation, seed_, batch.rows[i], epoch),
-                      sample);
-      normalize(sample, options_.shape, summary_.normalization);
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const std::span<const std::uint8_t> image(
+        rows.images[static_cast<std::size_t>(samples[i].slot)], pixels);
+    const std::span formed = std::span(batch.images).subspan(i * pixels, pixels);
+    batch.labels[i] = samples[i].label;
+    batch.rows[i] = samples[i].row;
+    if (augments()) {
+      augmenter.apply(image, samples[i].map, formed);
+      normalize(formed, options_.shape, summary_.normalization);
     } else {
-      normalize(image, options_.shape, summary_.normalization, sample);
+      normalize(image, options_.shape, summary_.normalization, formed);
     }
   }
 }
@@ -216,7 +231,10 @@ std::vector<std::uint8_t> TrainingData::augmented(const TrainingRow& row, int ep
   if (!options_.augmentation.any()) return row.pixels;
   std::vector<float> image(row.pixels.size());
   Augmenter(options_.shape)
-      .apply(row.pixels, draw_transform(options_.augmentation, seed_, row.number, epoch), image);
+      .apply(row.pixels,
+             source_map(draw_transform(options_.augmentation, seed_, row.number, epoch),
+                        options_.shape),
+             image);
   std::vector<std::uint8_t> pixels;
   for (const float value : image) pixels.push_back(static_cast<std::uint8_t>(value + 0.5F));
   return pixels;

@@ -22,15 +22,15 @@ double seconds_between(Clock::time_point begin, Clock::time_point end) {
   return std::chrono::duration<double>(end - begin).count();
 }
 
-// The index of the first parameter whose gradient, at its place in `buffer`, is not
-// finite.
+}  // namespace
+
 std::optional<std::int64_t> first_non_finite(const Network& network,
-                                             std::span<const float> buffer) {
+                                             std::span<const float> gradients) {
   std::int64_t index = 0;
   for (const Parameter& parameter : network.parameters()) {
     if (parameter.range.last > network.trainable_size()) break;
-    const auto gradient = buffer.subspan(static_cast<std::size_t>(parameter.range.first),
-                                         static_cast<std::size_t>(parameter.range.size()));
+    const auto gradient = gradients.subspan(static_cast<std::size_t>(parameter.range.first),
+                                            static_cast<std::size_t>(parameter.range.size()));
     for (const float value : gradient) {
       if (!std::isfinite(value)) return index;
     }
@@ -38,8 +38,6 @@ std::optional<std::int64_t> first_non_finite(const Network& network,
   }
   return std::nullopt;
 }
-
-}  // namespace
 
 struct StepRunner::State {
   const Network& network;

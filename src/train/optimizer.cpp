@@ -15,11 +15,9 @@ namespace {
 
 struct AdamFactors {
   float beta1, beta2;
-  float gradient;       // gradient_factor
-  float step_size;      // a / (1 - b1^t)
-  float second_factor;  // 1 / (1 - b2^t)
+  float gradient;  // gradient_factor
   float epsilon;
-  float keep;  // 1 - a decay
+  AdamStep step;
 };
 
 LOCKSTEP_CLONES void adam(const AdamFactors& k, std::int64_t count,
@@ -32,8 +30,8 @@ LOCKSTEP_CLONES void adam(const AdamFactors& k, std::int64_t count,
     const float v = f.beta2 * second[i] + (1 - f.beta2) * g * g;
     first[i] = m;
     second[i] = v;
-    const float root = __builtin_sqrtf(v * f.second_factor);
-    weight[i] = f.keep * weight[i] - f.step_size * m / (root + f.epsilon);
+    const float root = __builtin_sqrtf(v * f.step.second_factor);
+    weight[i] = f.step.keep * weight[i] - f.step.step_size * m / (root + f.epsilon);
   }
 }
 
@@ -54,20 +52,25 @@ LOCKSTEP_CLONES void sgd(const SgdFactors& k, std::int64_t count, const float* _
 }
 
 template <typename Options>
-AdamFactors adam_factors(const Options& options, const UpdateRule& rule, float decay) {
-  const auto t = static_cast<double>(rule.step);
+AdamStep step_of(const Options& options, float learning_rate, float decay, std::int64_t step) {
+  const auto t = static_cast<double>(step);
   const double correction1 = 1 - std::pow(static_cast<double>(options.beta1), t);
   const double correction2 = 1 - std::pow(static_cast<double>(options.beta2), t);
-  return {.beta1 = options.beta1,
-          .beta2 = options.beta2,
-          .gradient = rule.gradient_factor,
-          .step_size = static_cast<float>(rule.learning_rate / correction1),
-          .second_factor = static_cast<float>(1 / correction2),
-          .epsilon = options.epsilon,
-          .keep = 1 - rule.learning_rate * decay};
+  return {static_cast<float>(learning_rate / correction1), static_cast<float>(1 / correction2),
+          1 - learning_rate * decay};
 }
 
 }  // namespace
+
+AdamStep adam_step(const OptimizerOptions& options, float learning_rate, std::int64_t step) {
+  if (const auto* adam = std::get_if<AdamOptions>(&options)) {
+    return step_of(*adam, learning_rate, 0, step);
+  }
+  if (const auto* adam = std::get_if<AdamWOptions>(&options)) {
+    return step_of(*adam, learning_rate, adam->weight_decay, step);
+  }
+  return {};
+}
 
 Optimizer::Optimizer(const OptimizerOptions& options, std::int64_t size) : options_(options) {
   const std::vector<float> zeros(static_cast<std::size_t>(size), 0.0F);
@@ -94,10 +97,13 @@ void Optimizer::update(Range range, std::span<float> weights, std::span<const fl
     sgd(factors, range.size(), gradient, weight, buffer(0));
     return;
   }
+  const auto with = [&](const auto& options) {
+    return AdamFactors{options.beta1, options.beta2, rule.gradient_factor, options.epsilon,
+                       adam_step(options_, rule.learning_rate, rule.step)};
+  };
   const auto* with_decay = std::get_if<AdamWOptions>(&options_);
-  const AdamFactors factors = with_decay != nullptr
-                                  ? adam_factors(*with_decay, rule, with_decay->weight_decay)
-                                  : adam_factors(std::get<AdamOptions>(options_), rule, 0);
+  const AdamFactors factors =
+      with_decay != nullptr ? with(*with_decay) : with(std::get<AdamOptions>(options_));
   adam(factors, range.size(), gradient, weight, buffer(0), buffer(1));
 }
 

@@ -21,7 +21,7 @@ std::vector<float> apply(const ImageShape& shape, const AffineTransform& transfo
   const auto pixels = pattern(shape);
   std::vector<float> image(pixels.size(), -1);
   Augmenter augmenter(shape);
-  augmenter.apply(pixels, transform, image);
+  augmenter.apply(pixels, source_map(transform, shape), image);
   return image;
 }
 

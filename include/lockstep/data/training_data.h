@@ -21,6 +21,7 @@
 #include "lockstep/core/batch.h"
 #include "lockstep/core/digest.h"
 #include "lockstep/core/share.h"
+#include "lockstep/data/drawn_sample.h"
 #include "lockstep/data/normalization.h"
 #include "lockstep/data/options.h"
 #include "lockstep/data/row_share.h"
@@ -58,9 +59,15 @@ class TrainingData {
   const RowShare& validation() const { return validation_; }
   Range owned_lanes() const { return owned_; }
   std::int64_t steps_per_epoch(int global_batch) const;
+  bool augments() const { return options_.augmentation.any(); }
+  const ImageShape& shape() const { return options_.shape; }
 
-  // The samples of owned lane `lane` in step `step` of `epoch` (both from 0),
-  // augmented and normalized. Its arithmetic does not depend on who calls.
+  // The samples of owned lane `lane` in step `step` of `epoch`, both from 0. A pure
+  // function: it does not depend on who calls, or when.
+  std::vector<DrawnSample> draw_samples(int lane, int epoch, std::int64_t step,
+                                        int global_batch) const;
+
+  // The same with their images, augmented and normalized.
   virtual void fill_batch(int lane, int epoch, std::int64_t step, int global_batch,
                           Batch& batch) const;
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "lockstep/comm/communicator.h"
@@ -39,6 +40,11 @@ struct NonFinite {
   int lane;                // or kSumOfLanes, where those of all lanes are finite
   std::int64_t parameter;  // index in network.parameters()
 };
+
+// Local: the index of the first parameter of which `gradients` [trainable_size() at
+// least] has a value that is not finite.
+std::optional<std::int64_t> first_non_finite(const Network& network,
+                                             std::span<const float> gradients);
 
 class StepRunner {
  public:

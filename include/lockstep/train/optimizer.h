@@ -19,6 +19,15 @@ struct UpdateRule {
   std::int64_t step = 1;      // updates done, this one included; from 1
 };
 
+// What Adam's update takes from its step, t, and rate, a.
+struct AdamStep {
+  float step_size = 0;      // a / (1 - b1^t)
+  float second_factor = 0;  // 1 / (1 - b2^t)
+  float keep = 1;           // 1 - a decay
+};
+// For SGD, which has none of it, zeros.
+AdamStep adam_step(const OptimizerOptions& options, float learning_rate, std::int64_t step);
+
 class Optimizer {
  public:
   Optimizer(const OptimizerOptions& options, std::int64_t size);

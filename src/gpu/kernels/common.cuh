@@ -3,6 +3,11 @@
 
 #include "gpu/kernels/arguments.h"
 
+// What a kernel begins with; the tests define it for the host's compiler.
+#ifndef LOCKSTEP_KERNEL
+#define LOCKSTEP_KERNEL extern "C" __global__ void
+#endif
+
 namespace lockstep::gpu {
 
 __device__ inline float widen(unsigned short bits) {

@@ -6,7 +6,7 @@
 namespace lockstep::gpu {
 
 // Grid: a thread an output.
-extern "C" __global__ void gate_forward(const Gate gate) {
+LOCKSTEP_KERNEL gate_forward(const Gate gate) {
   const long long at = thread_number();
   const long long count = static_cast<long long>(gate.samples) * gate.out_height * gate.out_width *
                           gate.channels;
@@ -35,7 +35,7 @@ extern "C" __global__ void gate_forward(const Gate gate) {
 }
 
 // Grid: a thread an input: it takes from every window that it won, in window order.
-extern "C" __global__ void gate_backward(const Gate gate) {
+LOCKSTEP_KERNEL gate_backward(const Gate gate) {
   const long long at = thread_number();
   const long long count =
       static_cast<long long>(gate.samples) * gate.height * gate.width * gate.channels;

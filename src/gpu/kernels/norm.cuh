@@ -82,7 +82,7 @@ __device__ inline float inner_gradient(const Norm& norm, long long at, int c, fl
 }
 
 // Grid: (tiles of channels, chunks).
-extern "C" __global__ void norm_moments(const Norm norm) {
+LOCKSTEP_KERNEL norm_moments(const Norm norm) {
   sum_chunk(norm, [&](long long at, int, float& sum, float& square) {
     const float value = relu_if(norm.relu_before, load(norm.x, at));
     sum += value;
@@ -91,7 +91,7 @@ extern "C" __global__ void norm_moments(const Norm norm) {
 }
 
 // Grid: tiles of channels. When not training, of the running statistics.
-extern "C" __global__ void norm_finish(const Norm norm) {
+LOCKSTEP_KERNEL norm_finish(const Norm norm) {
   const TwoSums sums = norm.training != 0 ? sum_chunks(norm) : TwoSums{0, 0};
   const int c = channel_of_thread();
   if (threadIdx.x >= kTile || c >= norm.channels) return;
@@ -116,7 +116,7 @@ extern "C" __global__ void norm_finish(const Norm norm) {
 }
 
 // Grid: a thread an element.
-extern "C" __global__ void norm_forward(const Norm norm) {
+LOCKSTEP_KERNEL norm_forward(const Norm norm) {
   const long long at = thread_number();
   if (at >= norm.rows * norm.channels) return;
   const int c = static_cast<int>(at % norm.channels);
@@ -126,7 +126,7 @@ extern "C" __global__ void norm_forward(const Norm norm) {
 }
 
 // Grid: (tiles of channels, chunks).
-extern "C" __global__ void norm_sums(const Norm norm) {
+LOCKSTEP_KERNEL norm_sums(const Norm norm) {
   sum_chunk(norm, [&](long long at, int c, float& sum_d, float& sum_dx) {
     const float input = relu_if(norm.relu_before, load(norm.x, at));
     const float d = inner_gradient(norm, at, c, input);
@@ -136,7 +136,7 @@ extern "C" __global__ void norm_sums(const Norm norm) {
 }
 
 // Grid: tiles of channels.
-extern "C" __global__ void norm_gradients(const Norm norm) {
+LOCKSTEP_KERNEL norm_gradients(const Norm norm) {
   const TwoSums sums = sum_chunks(norm);
   const int c = channel_of_thread();
   if (threadIdx.x >= kTile || c >= norm.channels) return;
@@ -154,7 +154,7 @@ extern "C" __global__ void norm_gradients(const Norm norm) {
 }
 
 // Grid: a thread an element.
-extern "C" __global__ void norm_backward(const Norm norm) {
+LOCKSTEP_KERNEL norm_backward(const Norm norm) {
   const long long at = thread_number();
   if (at >= norm.rows * norm.channels) return;
   const int c = static_cast<int>(at % norm.channels);

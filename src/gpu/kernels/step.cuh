@@ -34,7 +34,7 @@ __device__ inline float moved_pixel(const FormBatch& batch, const unsigned char*
   return upper + part_y * (lower - upper);
 }
 
-extern "C" __global__ void form_batch(const FormBatch batch) {
+LOCKSTEP_KERNEL form_batch(const FormBatch batch) {
   const int pixels = batch.height * batch.width * batch.channels;
   const long long slot = batch.samples == nullptr ? blockIdx.x : batch.samples[blockIdx.x].slot;
   const unsigned char* row = batch.rows + slot * pixels;
@@ -74,7 +74,7 @@ __device__ inline void lose(const Loss& loss, int n) {
 }
 
 // The order of the tail is that of parallel/step_tail.h.
-extern "C" __global__ void cross_entropy(const Loss loss) {
+LOCKSTEP_KERNEL cross_entropy(const Loss loss) {
   for (int n = threadIdx.x; n < loss.count; n += kThreads) lose(loss, n);
   __syncthreads();
   if (threadIdx.x != 0) return;
@@ -91,7 +91,7 @@ extern "C" __global__ void cross_entropy(const Loss loss) {
   for (int flag = 0; flag < kStepFlags; ++flag) loss.tail[3 + flag] = loss.rule->flags[flag];
 }
 
-extern "C" __global__ void add_along_tree(const AddAlongTree tree) {
+LOCKSTEP_KERNEL add_along_tree(const AddAlongTree tree) {
   const long long at = thread_number();
   if (at >= tree.count) return;
   float stack[kDeepestTree];
@@ -109,7 +109,7 @@ extern "C" __global__ void add_along_tree(const AddAlongTree tree) {
   tree.to[at] = stack[0];
 }
 
-extern "C" __global__ void sum_squares(const Squares squares) {
+LOCKSTEP_KERNEL sum_squares(const Squares squares) {
   const long long begin = static_cast<long long>(blockIdx.x) * kSquareBlock;
   double sum = 0;
   for (int i = threadIdx.x; i < kSquareBlock && begin + i < squares.count; i += kThreads) {
@@ -120,7 +120,7 @@ extern "C" __global__ void sum_squares(const Squares squares) {
   if (threadIdx.x == 0) squares.by_block[blockIdx.x] = total;
 }
 
-extern "C" __global__ void finish_sum(const FinishSum finish) {
+LOCKSTEP_KERNEL finish_sum(const FinishSum finish) {
   double mine = 0;
   for (int i = threadIdx.x; i < finish.blocks; i += kThreads) mine += finish.squares[i];
   const double square_norm = sum_of_block(mine);
@@ -155,7 +155,7 @@ __device__ inline float sgd(const Update& update, const StepRule& rule, long lon
   return update.weights[i] - rule.learning_rate * way;
 }
 
-extern "C" __global__ void update_weights(const Update update) {
+LOCKSTEP_KERNEL update_weights(const Update update) {
   const long long i = thread_number();
   if (i >= update.total || update.facts->applied == 0) return;
   const StepRule& rule = *update.rule;

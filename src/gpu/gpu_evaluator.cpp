@@ -1,0 +1,75 @@
+#include "lockstep/gpu/gpu_evaluator.h"
+
+#include <c10/core/InferenceMode.h>
+
+#include "gpu/device.h"
+#include "gpu/device_ops.h"
+
+namespace lockstep {
+
+struct GpuEvaluator::State {
+  Accelerator& accelerator;
+  const Network& network;
+  Precision precision;
+  at::Tensor factor;
+  at::Tensor offset;
+  OpChain ops;
+};
+
+GpuEvaluator::GpuEvaluator(Accelerator& accelerator, const Network& network, Precision precision,
+                           const Normalization& normalization)
+    : Evaluator(network.classes()) {
+  accelerator.load_kernels(precision);
+  const auto floats = [&](const std::vector<float>& values) {
+    return to_device<float>(accelerator, values, at::kFloat);
+  };
+  state_.reset(new State{accelerator, network, precision, floats(normalization.factor),
+                         floats(normalization.offset),
+                         make_device_ops(accelerator, network, precision, {})});
+}
+
+GpuEvaluator::~GpuEvaluator() = default;
+
+std::vector<float> GpuEvaluator::logits(const Weights& weights, const RowShare& rows) {
+  State& state = *state_;
+  const c10::InferenceMode no_autograd;
+  const ImageShape& shape = state.network.input();
+  const at::Tensor pixels = to_device<std::uint8_t>(state.accelerator, rows.pixels, at::kByte);
+  const at::Tensor values = to_device<float>(state.accelerator, weights.values(), at::kFloat);
+  const at::Tensor rounded = values.to(at::kBFloat16);
+  Pass pass{.mode = Mode::kInfer,
+            .network = state.network,
+            .device = device_of(state.accelerator),
+            .weights = {values.const_data_ptr<float>(), static_cast<std::size_t>(values.numel())},
+            .rounded_weights = {reinterpret_cast<const std::uint16_t*>(
+                                    rounded.const_data_ptr<at::BFloat16>()),
+                                static_cast<std::size_t>(rounded.numel())},
+            .samples = 0,
+            .gradients = {},
+            .statistics = {}};
+  const std::int64_t classes = state.network.classes();
+  at::Tensor logits = device_zeros(state.accelerator, rows.size() * classes, at::kFloat);
+  for (std::int64_t chunk = 0; chunk < rows.chunks(); ++chunk) {
+    const Range range = rows.chunk(chunk);
+    pass.samples = static_cast<int>(range.size());
+    at::Tensor images = make_activations(pass, shape, type_of(state.precision));
+    launch(
+        state.accelerator, "form_batch", {static_cast<unsigned>(pass.samples), 1, kBlockThreads},
+        gpu::FormBatch{.samples = nullptr,
+                       .rows = pixels.const_data_ptr<std::uint8_t>() + range.first * shape.pixels(),
+                       .factor = state.factor.const_data_ptr<float>(),
+                       .offset = state.offset.const_data_ptr<float>(),
+                       .images = images.data_ptr(),
+                       .height = shape.height,
+                       .width = shape.width,
+                       .channels = shape.channels,
+                       .augment = 0});
+    const at::Tensor of_chunk = state.ops.forward(pass, std::move(images));
+    logits.slice(0, range.first * classes, range.last * classes).copy_(of_chunk.reshape({-1}));
+  }
+  const at::Tensor on_host = logits.cpu();
+  const auto* first = on_host.const_data_ptr<float>();
+  return {first, first + on_host.numel()};
+}
+
+}  // namespace lockstep

@@ -1,0 +1,369 @@
+#include "lockstep/gpu/gpu_stepper.h"
+
+#include <ATen/ops/from_blob.h>
+#include <c10/core/InferenceMode.h>
+
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "gpu/device.h"
+#include "gpu/device_ops.h"
+#include "gpu/device_replica.h"
+#include "gpu/device_sum.h"
+#include "gpu/step_inputs.h"
+
+namespace lockstep {
+
+namespace {
+
+static_assert(gpu::kTailFloats == kTailSize);
+static_assert(gpu::kStepFlags == kFlags);
+
+using Clock = std::chrono::steady_clock;
+using LaneSizes = std::vector<std::int64_t>;  // samples of each owned lane
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+// One owned lane: its rows, and what its pass needs.
+struct DeviceLane {
+  at::Tensor rows;  // bytes [slots, pixels]
+  OpChain ops;
+  DropoutSource dropout;
+};
+
+}  // namespace
+
+struct GpuStepper::State {
+  Accelerator& accelerator;
+  Communicator& comm;
+  const Network& network;
+  const TrainingData& data;
+  ParallelOptions parallel;
+  TrainOptions train;
+  std::uint64_t seed;
+  std::unique_ptr<Transport> transport;
+  Replica replica;
+  bool replica_is_old = false;  // the device's is newer
+  DeviceReplica device;
+  DeviceSum sum;
+  std::vector<std::uint32_t> layers;  // of dropout
+  StepInputs layout;
+  std::span<std::byte> inputs;  // of the host
+  at::Tensor device_inputs;
+  gpu::StepFacts* facts;  // of the host
+  at::Tensor device_facts;
+  at::Tensor normalization;  // factors, then offsets
+  at::Tensor squares;
+  std::vector<DeviceLane> lanes;
+  std::map<LaneSizes, int> recordings;
+  std::array<bool, kFlags> wishes{};
+  StepTimes times;
+
+  // Of the step that the host drew ahead.
+  std::pair<int, std::int64_t> drawn_for{-1, -1};
+  std::vector<std::vector<DrawnSample>> drawn;  // by owned lane
+
+  std::byte* device_base() const {
+    return reinterpret_cast<std::byte*>(device_inputs.data_ptr<std::uint8_t>());
+  }
+  gpu::StepFacts* facts_on_device() const {
+    return reinterpret_cast<gpu::StepFacts*>(device_facts.data_ptr<std::uint8_t>());
+  }
+
+  void make_lanes();
+  void draw(int epoch, std::int64_t step);
+  LaneSizes write_inputs(int epoch, std::int64_t step, float learning_rate);
+  void run_lane(std::int64_t place, std::int64_t samples);
+  void run_lanes(const LaneSizes& sizes);
+  void update();
+  int recording_of(const LaneSizes& sizes);
+  StepSum summed() const;
+};
+
+namespace {
+
+std::int64_t most_samples(const ParallelOptions& parallel) {
+  return (parallel.global_batch + parallel.lanes - 1) / parallel.lanes;
+}
+
+std::int64_t square_blocks(const Network& network) {
+  return (network.trainable_size() + gpu::kSquareBlock - 1) / gpu::kSquareBlock;
+}
+
+at::Tensor floats_of(const Accelerator& accelerator, const Normalization& normalization) {
+  std::vector<float> values = normalization.factor;
+  values.insert(values.end(), normalization.offset.begin(), normalization.offset.end());
+  return to_device<float>(accelerator, values, at::kFloat);
+}
+
+}  // namespace
+
+GpuStepper::GpuStepper(Accelerator& accelerator, Communicator& comm, const Network& network,
+                       const TrainingData& data, const ParallelOptions& parallel,
+                       const TrainOptions& train, std::uint64_t seed) {
+  const c10::InferenceMode no_autograd;
+  accelerator.load_kernels(parallel.precision);
+  std::unique_ptr<Transport> transport = accelerator.connect(comm);
+  Transport& between = *transport;
+  Replica replica = first_replica(network, parallel, train, seed);
+  DeviceReplica device(accelerator, network, replica, train.optimizer);
+  std::vector<std::uint32_t> layers = dropout_layers(network);
+  const StepInputs layout(layers.size(), data.owned_lanes().size(), most_samples(parallel));
+  const auto bytes = static_cast<std::int64_t>(layout.bytes());
+  state_.reset(new State{
+      .accelerator = accelerator,
+      .comm = comm,
+      .network = network,
+      .data = data,
+      .parallel = parallel,
+      .train = train,
+      .seed = seed,
+      .transport = std::move(transport),
+      .replica = std::move(replica),
+      .device = std::move(device),
+      .sum = DeviceSum(accelerator, between, parallel.lanes, network.total_size() + kTailSize,
+                       parallel.reduction),
+      .layers = std::move(layers),
+      .layout = layout,
+      .inputs = accelerator.host_memory(layout.bytes()),
+      .device_inputs = device_zeros(accelerator, bytes, at::kByte),
+      .facts =
+          reinterpret_cast<gpu::StepFacts*>(accelerator.host_memory(sizeof(gpu::StepFacts)).data()),
+      .device_facts = device_zeros(accelerator, sizeof(gpu::StepFacts), at::kByte),
+      .normalization = floats_of(accelerator, data.summary().normalization),
+      .squares = device_zeros(accelerator, square_blocks(network), at::kDouble),
+      .lanes = {},
+      .recordings = {},
+      .times = {},
+      .drawn = {}});
+  state_->make_lanes();
+  // The transports connect here, outside of any recording.
+  state_->sum.run();
+  accelerator.wait();
+}
+
+GpuStepper::~GpuStepper() = default;
+
+void GpuStepper::State::make_lanes() {
+  const Range owned = data.owned_lanes();
+  const auto pixels = static_cast<std::size_t>(data.shape().pixels());
+  for (std::int64_t lane = owned.first; lane < owned.last; ++lane) {
+    const std::int64_t slots = data.lane_size(static_cast<int>(lane));
+    std::vector<std::uint8_t> rows;
+    rows.reserve(static_cast<std::size_t>(slots) * pixels);
+    for (std::int64_t slot = 0; slot < slots; ++slot) {
+      const TrainingRow row = data.lane_row(static_cast<int>(lane), slot);
+      rows.insert(rows.end(), row.pixels.begin(), row.pixels.end());
+    }
+    const DropoutSource dropout{layout.samples(device_base(), lane - owned.first),
+                                layout.keys(device_base())};
+    lanes.push_back({to_device<std::uint8_t>(accelerator, rows, at::kByte),
+                     make_device_ops(accelerator, network, parallel.precision, dropout), dropout});
+  }
+}
+
+void GpuStepper::State::draw(int epoch, std::int64_t step) {
+  drawn.clear();
+  const Range owned = data.owned_lanes();
+  for (std::int64_t lane = owned.first; lane < owned.last; ++lane) {
+    drawn.push_back(data.draw_samples(static_cast<int>(lane), epoch, step, parallel.global_batch));
+  }
+  drawn_for = {epoch, step};
+}
+
+LaneSizes GpuStepper::State::write_inputs(int epoch, std::int64_t step, float learning_rate) {
+  if (drawn_for != std::pair(epoch, step)) draw(epoch, step);
+  const std::int64_t update = replica.updates + 1;
+  const AdamStep adam = adam_step(train.optimizer, learning_rate, update);
+  gpu::StepRule& rule = *StepInputs::rule(inputs.data());
+  rule = {.learning_rate = learning_rate,
+          .step_size = adam.step_size,
+          .second_factor = adam.second_factor,
+          .keep = adam.keep,
+          .average_part = train.ema_decay > 0 ? average_part(train.ema_decay, update) : 0,
+          .statistics_limit = 1 - 1 / static_cast<float>(update),
+          .clip_norm = train.clip_norm,
+          .flags = {}};
+  for (std::size_t flag = 0; flag < wishes.size(); ++flag) rule.flags[flag] = wishes[flag] ? 1 : 0;
+  std::uint32_t* keys = layout.keys(inputs.data());
+  for (const std::uint32_t layer : layers) {
+    for (const std::uint32_t word : dropout_stream(seed, layer, epoch)) *keys++ = word;
+  }
+  LaneSizes sizes;
+  for (std::size_t place = 0; place < drawn.size(); ++place) {
+    gpu::Sample* to = layout.samples(inputs.data(), static_cast<std::int64_t>(place));
+    for (const DrawnSample& each : drawn[place]) *to++ = to_sample(each);
+    sizes.push_back(static_cast<std::int64_t>(drawn[place].size()));
+  }
+  return sizes;
+}
+
+void GpuStepper::State::run_lane(std::int64_t place, std::int64_t samples) {
+  DeviceLane& lane = lanes[static_cast<std::size_t>(place)];
+  const std::span<float> buffer = sum.lane(sum.owned_lanes().first + place);
+  const auto trainable = static_cast<std::size_t>(network.trainable_size());
+  const auto total = static_cast<std::size_t>(network.total_size());
+  const Pass pass{.mode = Mode::kTrain,
+                  .network = network,
+                  .device = device_of(accelerator),
+                  .weights = device.weights(),
+                  .rounded_weights = device.rounded_weights(),
+                  .samples = static_cast<int>(samples),
+                  .gradients = buffer.first(trainable),
+                  .statistics = buffer.subspan(trainable, total - trainable)};
+  gpu::Loss loss{.logits = nullptr,
+                 .d_logits = nullptr,
+                 .by_sample = nullptr,
+                 .tail = buffer.data() + total,
+                 .samples = lane.dropout.samples,
+                 .rule = StepInputs::rule(device_base()),
+                 .count = static_cast<int>(samples),
+                 .classes = network.classes(),
+                 .smoothing = train.label_smoothing};
+  const Grid one_block{1, 1, kBlockThreads};
+  if (samples == 0) {
+    view_floats(pass, buffer.data(), {static_cast<std::int64_t>(total)}).zero_();
+    launch(accelerator, "cross_entropy", one_block, loss);
+    return;
+  }
+  const ImageShape& shape = network.input();
+  at::Tensor images = make_activations(pass, shape, type_of(parallel.precision));
+  launch(accelerator, "form_batch", {static_cast<unsigned>(samples), 1, kBlockThreads},
+         gpu::FormBatch{.samples = lane.dropout.samples,
+                        .rows = lane.rows.const_data_ptr<std::uint8_t>(),
+                        .factor = normalization.const_data_ptr<float>(),
+                        .offset = normalization.const_data_ptr<float>() + shape.channels,
+                        .images = images.data_ptr(),
+                        .height = shape.height,
+                        .width = shape.width,
+                        .channels = shape.channels,
+                        .augment = data.augments() ? 1 : 0});
+  const at::Tensor logits = lane.ops.forward(pass, std::move(images)).contiguous();
+  at::Tensor d_logits = at::empty(logits.sizes(), logits.options());
+  const at::Tensor by_sample = at::empty({samples, 2}, logits.options());
+  loss.logits = logits.const_data_ptr<float>();
+  loss.d_logits = d_logits.data_ptr<float>();
+  loss.by_sample = by_sample.data_ptr<float>();
+  launch(accelerator, "cross_entropy", one_block, loss);
+  lane.ops.backward(pass, std::move(d_logits));
+}
+
+void GpuStepper::State::run_lanes(const LaneSizes& sizes) {
+  accelerator.copy_to_device(device_base(), inputs.data(), inputs.size());
+  accelerator.fork(static_cast<int>(sizes.size()),
+                   [&](int place) { run_lane(place, sizes[static_cast<std::size_t>(place)]); });
+}
+
+void GpuStepper::State::update() {
+  const float* sums = sum.values().data();
+  const gpu::StepRule* rule = StepInputs::rule(device_base());
+  const auto blocks = static_cast<int>(squares.numel());
+  launch(accelerator, "sum_squares", {static_cast<unsigned>(blocks), 1, kBlockThreads},
+         gpu::Squares{.values = sums,
+                      .by_block = squares.data_ptr<double>(),
+                      .count = network.trainable_size()});
+  launch(accelerator, "finish_sum", {1, 1, kBlockThreads},
+         gpu::FinishSum{.squares = squares.const_data_ptr<double>(),
+                        .tail = sums + network.total_size(),
+                        .rule = rule,
+                        .facts = facts_on_device(),
+                        .blocks = blocks});
+  gpu::Update update = device.update();
+  update.sum = sums;
+  update.facts = facts_on_device();
+  update.rule = rule;
+  launch(accelerator, "update_weights", grid_of(update.total), update);
+  accelerator.copy_to_host(facts, facts_on_device(), sizeof(gpu::StepFacts));
+}
+
+// Libraries choose their methods and allocate in a first run, before the recording; it
+// changes nothing but the lanes' buffers.
+int GpuStepper::State::recording_of(const LaneSizes& sizes) {
+  const auto found = recordings.find(sizes);
+  if (found != recordings.end()) return found->second;
+  run_lanes(sizes);
+  accelerator.wait();
+  const int recording = accelerator.record([this, sizes] {
+    run_lanes(sizes);
+    sum.run();
+    update();
+  });
+  recordings.emplace(sizes, recording);
+  return recording;
+}
+
+StepSum GpuStepper::State::summed() const {
+  StepSum step;
+  step.square_norm = facts->square_norm;
+  step.samples = std::llround(facts->tail[kSamples]);
+  step.loss_sum = facts->tail[kLoss];
+  step.correct = std::llround(facts->tail[kCorrect]);
+  for (int flag = 0; flag < kFlags; ++flag) step.raised[flag] = facts->tail[kFirstFlag + flag] > 0;
+  return step;
+}
+
+StepSum GpuStepper::step(int epoch, std::int64_t step, float learning_rate) {
+  State& state = *state_;
+  const c10::InferenceMode no_autograd;
+  const auto begin = Clock::now();
+  const LaneSizes sizes = state.write_inputs(epoch, step, learning_rate);
+  const double data = seconds_since(begin);
+  state.accelerator.replay(state.recording_of(sizes));
+  const bool last = step + 1 == state.data.steps_per_epoch(state.parallel.global_batch);
+  state.draw(last ? epoch + 1 : epoch, last ? 0 : step + 1);
+  state.comm.begin_wait("sum over lanes");
+  state.accelerator.wait();
+  state.comm.end_wait();
+  state.times.data += data;
+  state.times.backward += seconds_since(begin) - data;
+  if (state.facts->applied != 0) {
+    ++state.replica.updates;
+    state.replica_is_old = true;
+  }
+  return state.summed();
+}
+
+const Replica& GpuStepper::replica() {
+  if (state_->replica_is_old) state_->device.download(state_->replica);
+  state_->replica_is_old = false;
+  return state_->replica;
+}
+
+void GpuStepper::set_replica(Replica replica) {
+  const c10::InferenceMode no_autograd;
+  state_->replica = std::move(replica);
+  state_->device.upload(state_->replica);
+  state_->replica_is_old = false;
+}
+
+void GpuStepper::raise(Flag flag) { state_->wishes[static_cast<std::size_t>(flag)] = true; }
+void GpuStepper::lower(Flag flag) { state_->wishes[static_cast<std::size_t>(flag)] = false; }
+
+NonFinite GpuStepper::find_non_finite() {
+  const State& state = *state_;
+  const auto on_host = [&](std::span<const float> values) {
+    const at::Tensor copy =
+        at::from_blob(const_cast<float*>(values.data()), {state.network.trainable_size()},
+                      at::TensorOptions(at::kFloat).device(device_of(state.accelerator)))
+            .cpu();
+    const auto* first = copy.const_data_ptr<float>();
+    return std::vector<float>(first, first + copy.numel());
+  };
+  const Range owned = state.sum.owned_lanes();
+  for (std::int64_t lane = owned.first; lane < owned.last; ++lane) {
+    const auto parameter = first_non_finite(state.network, on_host(state.sum.lane(lane)));
+    if (parameter) return {static_cast<int>(lane), *parameter};
+  }
+  return {kSumOfLanes, first_non_finite(state.network, on_host(state.sum.values())).value_or(0)};
+}
+
+StepTimes GpuStepper::take_times() { return std::exchange(state_->times, {}); }
+
+}  // namespace lockstep

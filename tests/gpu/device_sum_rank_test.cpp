@@ -1,0 +1,80 @@
+// The sum over lanes in device memory: the same bits as the CPU's, at every number of
+// ranks.
+
+#include <gtest/gtest.h>
+
+#include "gpu/device_memory.h"
+#include "gpu/device_sum.h"
+#include "gpu/test_accelerator.h"
+#include "lockstep/parallel/lane_sum.h"
+#include "support/rank_test.h"
+
+namespace lockstep {
+namespace {
+
+constexpr std::int64_t kSize = 10007;
+
+// Numbers whose sum depends on the order of additions.
+float value_of(std::int64_t lane, std::int64_t i) {
+  const auto mixed = static_cast<std::uint32_t>(lane * 7919 + i * 104729 + 13);
+  return (static_cast<float>(mixed % 2003) - 1001) / 997 * (mixed % 5 == 0 ? 1e4F : 1.0F);
+}
+
+std::vector<float> values_of(std::int64_t lane) {
+  std::vector<float> values;
+  for (std::int64_t i = 0; i < kSize; ++i) values.push_back(value_of(lane, i));
+  return values;
+}
+
+std::vector<float> sum_on_cpu(int lanes) {
+  const auto self = connect_self();
+  const auto sum =
+      make_lane_sum(*self, {.lanes = lanes, .size = kSize, .normed_size = kSize, .workers = 1},
+                    Reduction::kOrdered);
+  for (int lane = 0; lane < lanes; ++lane) {
+    const std::vector<float> values = values_of(lane);
+    std::copy(values.begin(), values.end(), sum->lane(lane).begin());
+  }
+  sum->run(0);
+  return {sum->values().begin(), sum->values().end()};
+}
+
+std::vector<float> sum_on_device(Communicator& comm, int lanes, Reduction reduction) {
+  Accelerator& accelerator = test_accelerator();
+  accelerator.load_kernels(Precision::kFp32);
+  const auto transport = accelerator.connect(comm);
+  DeviceSum sum(accelerator, *transport, lanes, kSize, reduction);
+  for (int round = 0; round < 2; ++round) {
+    const Range owned = sum.owned_lanes();
+    for (std::int64_t lane = owned.first; lane < owned.last; ++lane) {
+      view_of(accelerator, sum.lane(lane)).copy_(on_device(accelerator, values_of(lane)));
+    }
+    sum.run();
+    accelerator.wait();
+  }
+  return on_host(view_of(accelerator, sum.values()));
+}
+
+TEST(DeviceSum, OrderedSumHasTheBitsOfTheCpus) {
+  for (int lanes = test_comm().world_size(); lanes <= 9; ++lanes) {
+    EXPECT_EQ(sum_on_device(test_comm(), lanes, Reduction::kOrdered), sum_on_cpu(lanes)) << lanes;
+  }
+}
+
+TEST(DeviceSum, NativeSumIsNear) {
+  const std::vector<float> sum = sum_on_device(test_comm(), 7, Reduction::kNative);
+  const std::vector<float> expected = sum_on_cpu(7);
+  for (std::size_t i = 0; i < sum.size(); ++i) ASSERT_NEAR(sum[i], expected[i], 0.02) << i;
+}
+
+TEST(DeviceSum, PostfixIsTheTreesOrder) {
+  const LaneTree tree(5);
+  const std::vector<LaneNode> leaves = {{0, 0}, {0, 1}, {0, 2}, {0, 3}, {0, 4}};
+  EXPECT_EQ(postfix(tree, tree.root(), leaves), (std::vector<int>{0, 1, -1, 2, 3, -1, -1, 4, -1}));
+  // Of three ranks with lanes 0, 1-2 and 3-4: no two of a rank make a pair of the tree.
+  const std::vector<LaneNode> mixed = {{0, 4}, {1, 1}, {0, 0}, {0, 1}};
+  EXPECT_EQ(postfix(tree, tree.root(), mixed), (std::vector<int>{2, 3, -1, 1, -1, 0, -1}));
+}
+
+}  // namespace
+}  // namespace lockstep

@@ -1,0 +1,71 @@
+#include "gpu/host/host_accelerator.h"
+
+#include <cstring>
+#include <vector>
+
+#include "gpu/host/host_kernels.h"
+
+namespace lockstep {
+
+namespace {
+
+// Moves the host's memory by the communicator itself.
+class HostTransport final : public Transport {
+ public:
+  explicit HostTransport(Communicator& comm) : comm_(comm) {}
+  int rank() const override { return comm_.rank(); }
+  int world_size() const override { return comm_.world_size(); }
+  void exchange(std::span<const Outgoing> out, std::span<const Incoming> in) override {
+    comm_.exchange(out, in);
+  }
+  void native_sum(std::span<float> values) override { comm_.native_sum(values); }
+
+ private:
+  Communicator& comm_;
+};
+
+class HostAccelerator final : public Accelerator {
+ public:
+  const std::string& name() const override { return name_; }
+  int index() const override { return kHostIndex; }
+  void load_kernels(Precision precision) override {
+    kernels_ = precision == Precision::kBf16 ? &host_kernels_bf16() : &host_kernels_fp32();
+  }
+  void launch(const KernelCall& call) override {
+    run_on_host(kernels_->at(call.name), call.grid, call.arguments);
+  }
+  void copy_to_device(void* device, const void* host, std::size_t bytes) override {
+    std::memcpy(device, host, bytes);
+  }
+  void copy_to_host(void* host, const void* device, std::size_t bytes) override {
+    std::memcpy(host, device, bytes);
+  }
+  std::span<std::byte> host_memory(std::size_t bytes) override {
+    memory_.emplace_back(bytes);
+    return memory_.back();
+  }
+  void fork(int count, const std::function<void(int)>& work) override {
+    for (int branch = 0; branch < count; ++branch) work(branch);
+  }
+  int record(const std::function<void()>& work) override {
+    recordings_.push_back(work);
+    return static_cast<int>(recordings_.size()) - 1;
+  }
+  void replay(int recording) override { recordings_.at(static_cast<std::size_t>(recording))(); }
+  void wait() override {}
+  std::unique_ptr<Transport> connect(Communicator& comm) override {
+    return std::make_unique<HostTransport>(comm);
+  }
+
+ private:
+  std::string name_ = "host";
+  const std::map<std::string, HostKernel>* kernels_ = nullptr;
+  std::vector<std::vector<std::byte>> memory_;
+  std::vector<std::function<void()>> recordings_;
+};
+
+}  // namespace
+
+std::unique_ptr<Accelerator> make_host_accelerator() { return std::make_unique<HostAccelerator>(); }
+
+}  // namespace lockstep
