@@ -1,8 +1,8 @@
 #include "gpu/host/host_kernels.h"
 
+#include <setjmp.h>
 #include <ucontext.h>
 
-#include <functional>
 #include <memory>
 #include <vector>
 
@@ -16,50 +16,62 @@ namespace {
 
 constexpr std::size_t kStackBytes = std::size_t{1} << 17;
 
-// A thread of a block, as a context of its own.
+// A thread of a block. It begins on a stack of its own, then jumps: other than contexts,
+// jumps need no system call.
 struct Fiber {
-  ucontext_t context{};
+  ucontext_t begin{};
   std::unique_ptr<char[]> stack{new char[kStackBytes]};
-  bool done = false;
+  jmp_buf place;
+  enum class State { kNew, kWaiting, kDone } state = State::kNew;
 };
 
-ucontext_t scheduler;
 std::vector<Fiber> fibers;
 Fiber* current = nullptr;
+jmp_buf scheduler;
 const HostKernel* kernel_of_fibers = nullptr;
 const void* arguments_of_fibers = nullptr;
 
 void run_fiber() {
   kernel_of_fibers->run(arguments_of_fibers);
-  current->done = true;
+  current->state = Fiber::State::kDone;
+  _longjmp(scheduler, 1);
+}
+
+// Returns when the fiber waits at a barrier, or is done.
+void resume(Fiber& fiber) {
+  current = &fiber;
+  if (_setjmp(scheduler) != 0) return;
+  if (fiber.state == Fiber::State::kWaiting) _longjmp(fiber.place, 1);
+  setcontext(&fiber.begin);
 }
 
 void run_block_in_turns(unsigned threads) {
   while (fibers.size() < threads) fibers.emplace_back();
   for (unsigned i = 0; i < threads; ++i) {
     Fiber& fiber = fibers[i];
-    fiber.done = false;
-    getcontext(&fiber.context);
-    fiber.context.uc_stack.ss_sp = fiber.stack.get();
-    fiber.context.uc_stack.ss_size = kStackBytes;
-    fiber.context.uc_link = &scheduler;
-    makecontext(&fiber.context, run_fiber, 0);
+    fiber.state = Fiber::State::kNew;
+    getcontext(&fiber.begin);
+    fiber.begin.uc_stack.ss_sp = fiber.stack.get();
+    fiber.begin.uc_stack.ss_size = kStackBytes;
+    makecontext(&fiber.begin, run_fiber, 0);
   }
   for (bool running = true; running;) {
     running = false;
     for (unsigned i = 0; i < threads; ++i) {
-      if (fibers[i].done) continue;
-      current = &fibers[i];
+      if (fibers[i].state == Fiber::State::kDone) continue;
       host_thread.x = i;
-      swapcontext(&scheduler, &fibers[i].context);
-      running = running || !fibers[i].done;
+      resume(fibers[i]);
+      running = running || fibers[i].state != Fiber::State::kDone;
     }
   }
 }
 
 }  // namespace
 
-void host_barrier() { swapcontext(&current->context, &scheduler); }
+void host_barrier() {
+  current->state = Fiber::State::kWaiting;
+  if (_setjmp(current->place) == 0) _longjmp(scheduler, 1);
+}
 
 void run_on_host(const HostKernel& kernel, const Grid& grid, const void* arguments) {
   host_block_size.x = grid.threads;
