@@ -11,7 +11,7 @@
 #include "app/commands.h"
 #include "lockstep/core/error.h"
 #include "lockstep/model/lane_executor.h"
-#include "lockstep/train/cpu_stepper.h"
+#include "lockstep/train/stepper.h"
 
 namespace lockstep {
 
@@ -97,13 +97,12 @@ std::string to_table(const Measurement& measured, const Experiment& experiment, 
 }  // namespace
 
 int run_bench(Communicator& comm, const CommandLine& line) {
-  const auto [experiment, network] = prepare(comm, line);
+  const auto [experiment, network, device] = prepare(comm, line);
   const TrainingData data = load_training_data(comm, experiment);
   const int threads = worker_count(comm, line.threads);
   Workers workers(threads, prepare_worker_thread);
-  CpuStepper stepper(comm, *network, data, workers, experiment.parallel, experiment.train,
-                     experiment.seed);
-  const Measurement measured = measure(comm, experiment, data, stepper, line.steps);
+  const auto stepper = device.make_stepper(comm, *network, data, workers, experiment);
+  const Measurement measured = measure(comm, experiment, data, *stepper, line.steps);
   if (comm.rank() == 0) {
     fmt::print("{}", line.json ? to_json(measured, experiment, threads)
                                : to_table(measured, experiment, threads));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/command_line.h"
+#include "app/device.h"
 #include "app/place.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/config/experiment.h"
@@ -42,11 +43,12 @@ SourceOptions below_root(SourceOptions source);
 struct PreparedExperiment {
   Experiment experiment;
   std::unique_ptr<Network> network;
+  ChosenDevice device;
 };
 
 // Collective: reads and checks the experiment of the command line, its device,
 // and that there are no more ranks than lanes. BF16 becomes FP32, with a notice, where
-// the processor has no instructions for it.
+// the CPU computes and has no instructions for it.
 PreparedExperiment prepare(Communicator& comm, const CommandLine& line);
 
 // What the training loop takes from an experiment, without the metadata of weights.

@@ -176,7 +176,8 @@ int run_plan(Communicator& comm, const CommandLine& line) {
         Reach::kAgreed);
   }
   link_of(line.network);  // before the long work
-  const auto [experiment, network] = prepare(comm, line);
+  const auto [experiment, network, device] = prepare(comm, line);
+  if (device.gpu != nullptr) fail_usage("plan predicts steps on CPUs alone; add --set device=CPU");
   const TrainingData data = load_training_data(comm, experiment);
   const Planner planner(comm, line, experiment, *network, data.summary().training_rows);
   std::vector<Row> rows;

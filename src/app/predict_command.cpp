@@ -92,7 +92,7 @@ std::vector<std::vector<double>> predict(const std::vector<ReadPicture>& picture
   }
   Workers workers(threads, prepare_worker_thread);
   CpuEvaluator evaluator(model.network, workers, model.experiment.parallel.precision,
-                      model.normalization);
+                         model.normalization);
   const std::vector<float> logits = evaluator.logits(model.weights, rows);
   const auto classes = static_cast<std::size_t>(model.network.classes());
   std::vector<std::vector<double>> result;

@@ -25,7 +25,7 @@ int report_one(Communicator& comm, const CommandLine& line) {
   const TrainingData data = load_training_data(comm, model.experiment);
   Workers workers(worker_count(comm, line.threads), prepare_worker_thread);
   CpuEvaluator evaluator(model.network, workers, model.experiment.parallel.precision,
-                      model.normalization);
+                         model.normalization);
   const std::vector<float> logits = evaluator.logits(model.weights, data.validation());
   const Evaluation validation =
       evaluator.evaluate(comm, logits, data.validation(), class_names_of(model.experiment.data));

@@ -30,7 +30,8 @@ nlohmann::ordered_json json_of(const Place& place) {
           {"processor", place.processor}};
 }
 
-std::string environment_json(const std::vector<Place>& places, int workers) {
+std::string environment_json(const std::vector<Place>& places, const std::string& device,
+                             int workers) {
   nlohmann::ordered_json json;
   json["lockstep"] = kVersion;
   json["torch"] = kTorchVersion;
@@ -38,6 +39,7 @@ std::string environment_json(const std::vector<Place>& places, int workers) {
   json["build"] = "xxh3:" + places.front().build;
   json["processor"] = places.front().processor;
   json["processor_kind"] = places.front().kind;
+  json["device"] = device;
   json["world_size"] = places.size();
   json["threads_per_rank"] = workers;
   for (const Place& place : places) json["hosts_by_rank"].push_back(place.host);
@@ -53,8 +55,9 @@ fs::path models_folder() {
 }
 
 std::filesystem::path make_run_folder(Communicator& comm, const Experiment& experiment,
-                                      const std::string& wanted, int workers,
-                                      const std::vector<Place>& places, RunLock& lock) {
+                                      const std::string& wanted, const std::string& device,
+                                      int workers, const std::vector<Place>& places,
+                                      RunLock& lock) {
   std::string name = wanted;
   agree(comm, [&] {
     if (comm.rank() != 0) return;
@@ -66,14 +69,14 @@ std::filesystem::path make_run_folder(Communicator& comm, const Experiment& expe
     fs::create_directories(folder / "logs");
     fs::create_directories(folder / "checkpoints");
     write_file_atomically(folder / "experiment.textproto", to_text(experiment));
-    write_file_atomically(folder / "environment.json", environment_json(places, workers));
+    write_file_atomically(folder / "environment.json", environment_json(places, device, workers));
     name = folder.string();
   });
   fs::path folder = broadcast_text(comm, name, 0);
   log_to_file(folder / "logs" / fmt::format("rank-{}.log", comm.rank()));
   const Place& mine = places[static_cast<std::size_t>(comm.rank())];
-  spdlog::info("rank {} of {} on {}, {} workers, cores {}", comm.rank(), comm.world_size(),
-               mine.host, workers, core_list(mine.cores));
+  spdlog::info("rank {} of {} on {}, {}, {} workers, cores {}", comm.rank(), comm.world_size(),
+               mine.host, device, workers, core_list(mine.cores));
   return folder;
 }
 

@@ -20,7 +20,7 @@ std::filesystem::path models_folder();
 // experiment.textproto and environment.json; opens logs/rank-N.log on each rank. Rank 0
 // takes `lock` where it does not have it yet.
 std::filesystem::path make_run_folder(Communicator& comm, const Experiment& experiment,
-                                      const std::string& wanted, int workers,
-                                      const std::vector<Place>& places, RunLock& lock);
+                                      const std::string& wanted, const std::string& device,
+                                      int workers, const std::vector<Place>& places, RunLock& lock);
 
 }  // namespace lockstep

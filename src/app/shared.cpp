@@ -33,11 +33,6 @@ SourceOptions below_root(SourceOptions source) {
 
 namespace {
 
-void check_device(Device device) {
-  if (device != Device::kCuda) return;
-  fail_usage("device: CUDA, but this build has no GPU support; use device: CPU or AUTO");
-}
-
 void check_world(const Communicator& comm, const Experiment& experiment) {
   const int lanes = experiment.parallel.lanes;
   if (comm.world_size() <= lanes) return;
@@ -64,16 +59,19 @@ PreparedExperiment prepare(Communicator& comm, const CommandLine& line) {
   agree(comm, [&] {
     prepared.experiment = load_experiment(line.experiment, line.overrides);
     if (line.print_config) return;
-    check_device(prepared.experiment.device);
     check_world(comm, prepared.experiment);
-    Precision& precision = prepared.experiment.parallel.precision;
-    precision = available_precision(comm, precision);
     prepared.network =
         std::make_unique<Network>(prepared.experiment.model, prepared.experiment.data.shape,
                                   prepared.experiment.data.classes);
   });
   check_same(comm, "experiment", "xxh3:" + digest_of(prepared.experiment).hex(),
              "give all ranks the same file and overrides");
+  if (line.print_config) return prepared;
+  prepared.device = choose_device(comm, prepared.experiment.device);
+  if (prepared.device.gpu == nullptr) {
+    Precision& precision = prepared.experiment.parallel.precision;
+    precision = available_precision(comm, precision);
+  }
   return prepared;
 }
 

@@ -85,12 +85,24 @@ void show_pictures(const fs::path& run_dir, std::int64_t step) {
   }
 }
 
+// A run that goes on elsewhere goes on well, but not with the bits that it would have had.
+void warn_of_other_device(const fs::path& run_dir, const std::string& device) {
+  const fs::path path = run_dir / "environment.json";
+  if (!fs::is_regular_file(path)) return;
+  const auto environment = nlohmann::json::parse(read_file(path), nullptr, /*exceptions=*/false);
+  if (!environment.is_object()) return;
+  const std::string before = environment.value("device", "CPU");
+  if (before == device) return;
+  spdlog::warn("the run was begun on {} and goes on on {}: the weights will differ in rounding",
+               before, device);
+}
+
 }  // namespace
 
 int run_train(Communicator& comm, const CommandLine& line, const std::vector<Place>& places) {
   const bool root = comm.rank() == 0;
   const PreparedExperiment prepared = prepare(comm, line);
-  const auto& [experiment, network] = prepared;
+  const auto& [experiment, network, device] = prepared;
   if (line.print_config) {
     agree(comm, [&] {
       if (root) fmt::print("{}", to_text_with_origins(line.experiment, line.overrides));
@@ -102,12 +114,13 @@ int run_train(Communicator& comm, const CommandLine& line, const std::vector<Pla
     return 0;
   }
   const TrainingData data = load_training_data(comm, experiment);
-  if (root) fmt::print("{}\n", model_table(*network));
+  if (root) fmt::print("{}\ndevice {}\n", model_table(*network), device.note());
   const int threads = worker_count(comm, line.threads);
   RunLock lock;
   StartPoint start = find_start(comm, experiment, line.run_dir, line.resume, lock);
-  const fs::path run_dir =
-      make_run_folder(comm, experiment, start.run_dir.string(), threads, places, lock);
+  if (root && !start.files.empty()) warn_of_other_device(start.run_dir, device.name());
+  const fs::path run_dir = make_run_folder(comm, experiment, start.run_dir.string(), device.name(),
+                                           threads, places, lock);
   if (root && !start.files.empty()) fmt::print("going on in {}\n", run_dir.string());
   Workers workers(threads, prepare_worker_thread);
   auto callbacks = make_callbacks(experiment.callbacks, experiment.train.log_every_steps,
@@ -117,7 +130,11 @@ int run_train(Communicator& comm, const CommandLine& line, const std::vector<Pla
                                   measure_framing(comm, data, experiment.data.shape));
   settings.resume_from = std::move(start.files);
   settings.stop_requested = signal_came;
-  const TrainResult result = train(comm, *network, data, workers, settings, callbacks);
+  const auto stepper = device.make_stepper(comm, *network, data, workers, experiment);
+  const auto evaluator = device.make_evaluator(*network, workers, experiment.parallel.precision,
+                                               data.summary().normalization);
+  const TrainResult result =
+      train(comm, *network, data, {*stepper, *evaluator}, settings, callbacks);
   if (result.interrupted) {
     if (root) {
       fmt::print("saved in {}; the same command with --resume {} goes on\n", run_dir.string(),

@@ -93,7 +93,7 @@ int write_predictions(Communicator& comm, const CommandLine& line, TrainedModel&
   const RowShare rows = load_rows(comm, source, model.experiment.data, Labels::kOptional);
   Workers workers(worker_count(comm, line.threads), prepare_worker_thread);
   CpuEvaluator evaluator(model.network, workers, model.experiment.parallel.precision,
-                      model.normalization);
+                         model.normalization);
   const std::vector<float> logits = evaluator.logits(model.weights, rows);
   const auto classes = static_cast<std::size_t>(model.network.classes());
   write_lines(comm, line.out, header, rows, [&](std::string& text, std::int64_t row) {
@@ -120,7 +120,7 @@ int run_evaluate(Communicator& comm, const CommandLine& line) {
   }
   Workers workers(worker_count(comm, line.threads), prepare_worker_thread);
   CpuEvaluator evaluator(model.network, workers, model.experiment.parallel.precision,
-                      model.normalization);
+                         model.normalization);
   const Evaluation evaluation =
       evaluator.evaluate(comm, model.weights, rows, class_names_of(options));
   agree(comm, [&] {

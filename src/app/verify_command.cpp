@@ -142,13 +142,16 @@ int run_verify(Communicator& comm, const CommandLine& line) {
   Experiment experiment;
   agree(comm, [&] {
     experiment = load_experiment((run_dir / "experiment.textproto").string(), {});
-    if (experiment.parallel.precision == Precision::kBf16 && !has_bf16_instructions()) {
-      fail_usage(
-          "{}: trained in BF16, and this processor has no bf16 instructions: the same "
-          "weights need the same kind of processor",
-          run_dir.string());
-    }
     if (comm.rank() == 0) comparison.emplace(line);
+  });
+  const ChosenDevice device = choose_device(comm, experiment.device);
+  const bool lacks_bf16 = device.gpu == nullptr && !has_bf16_instructions();
+  agree(comm, [&] {
+    if (experiment.parallel.precision != Precision::kBf16 || !lacks_bf16) return;
+    fail_usage(
+        "{}: trained in BF16, and this processor has no bf16 instructions: the same "
+        "weights need the same kind of processor",
+        run_dir.string());
   });
   const Network network(experiment.model, experiment.data.shape, experiment.data.classes);
   const TrainingData data = load_training_data(comm, experiment);
@@ -172,7 +175,10 @@ int run_verify(Communicator& comm, const CommandLine& line) {
     auto callbacks = make_callbacks(experiment.callbacks, experiment.train.log_every_steps,
                                     ProgressOutput{.stream = nowhere.get()});
     if (root) callbacks.push_back(std::make_unique<EpochComparison>(*comparison));
-    result = train(comm, network, data, workers, settings, callbacks);
+    const auto stepper = device.make_stepper(comm, network, data, workers, experiment);
+    const auto evaluator = device.make_evaluator(network, workers, experiment.parallel.precision,
+                                                 data.summary().normalization);
+    result = train(comm, network, data, {*stepper, *evaluator}, settings, callbacks);
     agree(comm, [&] {
       if (!root) return;
       compare_end(*comparison, result, end, network, experiment.parallel.precision);
