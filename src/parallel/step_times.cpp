@@ -77,7 +77,7 @@ Straggler find_straggler(std::span<const StepTimes> by_rank) {
     return found;
   }
   const auto waits = [](const StepTimes& times) { return exposed(times) > kNotable * work(times); };
-  if (usual > 0 && std::all_of(by_rank.begin(), by_rank.end(), waits)) {
+  if (by_rank.size() > 1 && usual > 0 && std::all_of(by_rank.begin(), by_rank.end(), waits)) {
     found.rank = longest(by_rank, exposed);
     found.cause = Cause::kNetwork;
   }

@@ -39,6 +39,7 @@ TEST(Straggler, RankAndCause) {
       // The others wait because rank 0 computes.
       {"not network", {times(1, 2, 6, 0), times(1, 2, 3, 3)}, 0, 0.5, Cause::kCompute},
       {"one is not held up", {times(1, 2, 3, 0.1), times(1, 2, 3, 2)}, 0, 0, Cause::kNone},
+      {"a rank alone has no network", {times(1, 2, 3, 9)}, 0, 0, Cause::kNone},
       {"nothing done", {times(0, 0, 0), times(0, 0, 0)}, 0, 0, Cause::kNone},
   };
   for (const Case& each : cases) {

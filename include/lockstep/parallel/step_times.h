@@ -33,7 +33,8 @@ struct Straggler {
 // `by_rank`: times of the same steps, by rank, at least one. The cause is data or compute,
 // the part that exceeds its own median by more seconds, where the excess is above 10 %.
 // Where it is not, but no rank gets by without exposing communication of more than 10 %
-// of its work, it is the network, and the rank is the one that exposes most.
+// of its work, it is the network, and the rank is the one that exposes most. A rank alone
+// waits for nobody.
 Straggler find_straggler(std::span<const StepTimes> by_rank);
 
 }  // namespace lockstep
