@@ -19,6 +19,8 @@ USES = {
     "plan": ["parallel"],
     "eval": ["comm", "data", "model"],
     "train": ["parallel", "eval", "checkpoint", "data"],
+    "gpu": ["train"],
+    "cuda": ["gpu"],
     "callbacks": ["train"],
     "report": ["eval"],
     "predict": ["data", "model", "checkpoint"],
@@ -30,7 +32,8 @@ USES = {
 # Which rooms alone may include headers that begin so.
 LIBRARIES = {
     ("mpi.h",): {"comm"},
-    ("ATen/", "torch/", "c10/"): {"model"},
+    ("ATen/", "torch/", "c10/"): {"model", "gpu", "cuda"},
+    ("cuda_runtime_api.h", "cuda.h"): {"cuda"},
     ("google/protobuf/", "experiment.pb.h"): {"config"},
     ("CLI/",): {"app"},
     ("onnx/",): {"exporting"},
@@ -39,7 +42,7 @@ LIBRARIES = {
     ("httplib.h",): {"serve"},
 }
 
-GENERATED = {"app/version.h", "experiment.pb.h", "serve/page_files.h"}
+GENERATED = {"app/version.h", "cuda/kernel_sources.h", "experiment.pb.h", "serve/page_files.h"}
 LARGEST = {".h": 150, ".cpp": 400, ".py": 400}  # lines
 
 
