@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "gpu/kernels/arguments.h"
+#include "gpu/kernels/layer_arguments.h"
 #include "lockstep/gpu/accelerator.h"
 #include "lockstep/model/op_runner.h"
 

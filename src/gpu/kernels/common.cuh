@@ -2,6 +2,7 @@
 #pragma once
 
 #include "gpu/kernels/arguments.h"
+#include "gpu/kernels/layer_arguments.h"
 
 // What a kernel begins with; the tests define it for the host's compiler.
 #ifndef LOCKSTEP_KERNEL
