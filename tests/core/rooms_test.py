@@ -19,6 +19,8 @@ USES = {
     "plan": ["parallel"],
     "eval": ["comm", "data", "model"],
     "train": ["parallel", "eval", "checkpoint", "data"],
+    "gpu": ["train"],
+    "cuda": ["gpu", "comm", "core"],
     "callbacks": ["train"],
     "report": ["eval"],
     "predict": ["data", "model", "checkpoint"],
@@ -30,7 +32,8 @@ USES = {
 # Which rooms alone may include headers that begin so.
 LIBRARIES = {
     ("mpi.h",): {"comm"},
-    ("ATen/", "torch/", "c10/"): {"model"},
+    ("ATen/", "torch/", "c10/"): {"model", "gpu", "cuda"},
+    ("cuda.h", "cuda_runtime_api.h"): {"cuda"},
     ("google/protobuf/", "experiment.pb.h"): {"config"},
     ("CLI/",): {"app"},
     ("onnx/",): {"exporting"},
@@ -39,7 +42,7 @@ LIBRARIES = {
     ("httplib.h",): {"serve"},
 }
 
-GENERATED = {"app/version.h", "experiment.pb.h", "serve/page_files.h"}
+GENERATED = {"app/version.h", "experiment.pb.h", "serve/page_files.h", "cuda/kernel_files.h"}
 LARGEST = {".h": 150, ".cpp": 400, ".py": 400}  # lines
 
 
@@ -152,7 +155,7 @@ class RoomsTest(unittest.TestCase):
         self.assertEqual(self.faults(judge), "")
 
     def test_the_build_repeats_the_table(self):
-        lines = re.findall(r"^lockstep_room\((\w+)(?: USES ([a-z ]+))?",
+        lines = re.findall(r"^ *lockstep_(?:room|plugin)\((\w+)(?: USES ([a-z ]+))?",
                            (ROOT / "CMakeLists.txt").read_text(), re.MULTILINE)
         self.assertEqual({room: sorted(uses.split()) for room, uses in lines},
                          {room: sorted(uses) for room, uses in USES.items()})
