@@ -15,8 +15,8 @@ namespace fs = std::filesystem;
 constexpr const char* kPluginFile = "liblockstep-cuda.so";
 
 // Null with the reason.
-void* load(const fs::path& path, std::string& reason) {
-  void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
+void* load(const fs::path& path, int scope, std::string& reason) {
+  void* library = ::dlopen(path.c_str(), RTLD_NOW | scope);
   if (library == nullptr) reason = ::dlerror();
   return library;
 }
@@ -47,8 +47,8 @@ const GpuPlugin* find_plugin(std::string& reason) {
         fmt::format("Lockstep was built without support for GPUs: there is no {}", plugin.string());
     return nullptr;
   }
-  if (load(torch, reason) == nullptr) return nullptr;
-  void* library = load(plugin, reason);
+  if (load(torch, RTLD_GLOBAL, reason) == nullptr) return nullptr;
+  void* library = load(plugin, RTLD_LOCAL, reason);
   if (library == nullptr) return nullptr;
   const auto* table = static_cast<const GpuPlugin*>(::dlsym(library, kGpuPluginSymbol));
   if (table == nullptr) reason = fmt::format("{} has no {}", plugin.string(), kGpuPluginSymbol);
