@@ -84,8 +84,8 @@ CUfunction Kernels::find(const char* name) {
 void Kernels::launch(const KernelCall& call, CUstream stream) {
   void* arguments[] = {const_cast<void*>(call.arguments)};
   check_driver(driver().launch(find(call.name), call.grid.blocks_x, call.grid.blocks_y, 1,
-                        call.grid.threads, 1, 1, 0, stream, arguments, nullptr),
-        "cuLaunchKernel", call.name);
+                               call.grid.threads, 1, 1, 0, stream, arguments, nullptr),
+               "cuLaunchKernel", call.name);
 }
 
 }  // namespace lockstep
