@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "gpu/load_plugin.h"
+#include "lockstep/gpu/load_plugin.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/host.h"
 

@@ -145,15 +145,17 @@ class DependenciesTest(unittest.TestCase):
             "torch/lib/libgomp.so.1", "torch/lib/libtorch_cuda.so", "torch/lib/libc10_cuda.so",
             "torch/lib/libtorch_python.so", "torch/nn/functional.py", "torch/bin/protoc",
             "nvidia/cu13/lib/libcudart.so.13", "nvidia/cu13/lib/libcupti.so.13",
-            "nvidia/cu13/include/cuda.h", "torchgen/model.py",
+            "nvidia/cu13/include/cuda.h", "nvidia/cu13/include/crt/host_defines.h",
+            "nvidia/cu13/include/cupti.h", "torchgen/model.py",
         ]
         everywhere = {
             "include/ATen/ATen.h", "lib/libtorch_cpu.so", "lib/libc10.so", "lib/libgomp.so.1",
             "cu13/lib/libcudart.so.13", "cu13/lib/libcupti.so.13",
+            "cu13/include/cuda.h", "cu13/include/crt/host_defines.h",
         }
         for kind, more in (
             ("cpu", set()),
-            ("cuda", {"lib/libtorch_cuda.so", "lib/libc10_cuda.so", "cu13/include/cuda.h"}),
+            ("cuda", {"lib/libtorch_cuda.so", "lib/libc10_cuda.so", "cu13/include/cupti.h"}),
         ):
             with self.subTest(kind), tempfile.TemporaryDirectory() as folder:
                 with zipfile.ZipFile(Path(folder, "a.whl"), "w") as wheel:

@@ -1,0 +1,83 @@
+"""The kernels compile for every architecture in use by the compiler that compiles them on
+a GPU's host, and take their arguments as the host lays them out."""
+
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from nvrtc import compile_kernels
+
+SOURCES = Path(__file__).resolve().parents[2] / "src"
+KERNELS = SOURCES / "gpu" / "kernels"
+SOURCE = "gpu/kernels/kernels.cu"
+ARCHITECTURES = ["sm_80", "sm_90", "sm_100"]
+
+
+def options(architecture, bf16):
+    # As src/cuda/nvrtc.cpp has them.
+    return [f"--gpu-architecture={architecture}", "-std=c++17", f"-DLOCKSTEP_BF16={bf16}"]
+
+
+def kernels():
+    """The struct that each kernel takes, by the kernel's name."""
+    found = {}
+    for path in sorted(KERNELS.glob("*.cuh")):
+        for name, struct in re.findall(r"^LOCKSTEP_KERNEL (\w+)\(const (\w+) \w+\)",
+                                       path.read_text(), re.MULTILINE):
+            found[name] = struct
+    return found
+
+
+def host_sizes(structs):
+    """Bytes of each struct, as the host's compiler lays it out."""
+    program = "#include <cstdio>\n#include \"gpu/kernels/arguments.h\"\nint main() {\n"
+    for each in structs:
+        program += f'  std::printf("{each} %zu\\n", sizeof(lockstep::gpu::{each}));\n'
+    with tempfile.TemporaryDirectory() as folder:
+        binary = Path(folder) / "sizes"
+        subprocess.run([shutil.which("c++"), "-x", "c++", "-std=c++20", "-I", str(SOURCES),
+                        "-o", str(binary), "-"], input=program + "}\n", text=True, check=True)
+        lines = subprocess.run([str(binary)], capture_output=True, text=True,
+                               check=True).stdout.splitlines()
+    return {line.split()[0]: int(line.split()[1]) for line in lines}
+
+
+class KernelsCompileTest(unittest.TestCase):
+    def setUp(self):
+        self.source = (SOURCE, (SOURCES / SOURCE).read_text())
+        self.headers = {f"gpu/kernels/{path.name}": path.read_text()
+                        for path in sorted(KERNELS.iterdir()) if path.name != "kernels.cu"}
+
+    def test_every_kernel_on_every_architecture(self):
+        wanted = kernels()
+        self.assertGreater(len(wanted), 10)
+        sizes = host_sizes(sorted(set(wanted.values())))
+        arguments = {name: sizes[struct] for name, struct in wanted.items()}
+        for architecture in ARCHITECTURES:
+            for bf16 in (0, 1):
+                with self.subTest(architecture=architecture, bf16=bf16):
+                    log, ptx, code = compile_kernels(self.source, self.headers,
+                                                     options(architecture, bf16))
+                    self.assertEqual(log, "")
+                    taken = re.findall(
+                        r"\.entry (\w+)\(\s*\.param \.align \d+ \.b8 \w+\[(\d+)\]\s*\)", ptx)
+                    self.assertEqual({name: int(size) for name, size in taken}, arguments)
+                    self.assertTrue(all(name.encode() in code for name in wanted))
+
+    def test_a_fault_is_named_with_its_place(self):
+        broken = dict(self.headers)
+        text = broken["gpu/kernels/norm.cuh"]
+        line = next(number for number, each in enumerate(text.splitlines(), 1)
+                    if "norm.variance[c] = variance;" in each)
+        broken["gpu/kernels/norm.cuh"] = text.replace("norm.variance[c] = variance;",
+                                                      "norm.varianse[c] = variance;")
+        log, ptx, _ = compile_kernels(self.source, broken, options("sm_90", 0))
+        self.assertIsNone(ptx)
+        self.assertRegex(log, rf'(?m)^gpu/kernels/norm\.cuh\({line}\): error: .*"varianse"')
+
+
+if __name__ == "__main__":
+    unittest.main()
