@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 
+#include <cstdlib>
 #include <cstring>
 
 #include "cuda/cuda_error.h"
@@ -15,6 +16,9 @@ namespace {
 // order, and fp32 that is fp32. What its deterministic mode adds, such as filled memory,
 // no operation that is used needs.
 int take(int index) {
+  // Read by cuBLAS at its start: a workspace for each stream, so that those side by side
+  // do not change what it does.
+  ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
   check(cudaSetDevice(index), "cudaSetDevice");
   at::Context& context = at::globalContext();
   if (!at::Context::hasCUDA()) {

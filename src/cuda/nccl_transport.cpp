@@ -186,13 +186,6 @@ void NcclTransport::look() {
   if (result != nccl::kSuccess && result != nccl::kInProgress) fail("a step", result);
 }
 
-void NcclTransport::give_up() {
-  abort();
-  throw Error(ExitCode::kPeer,
-              fmt::format("the ranks' GPUs have not finished within {} s: a peer hangs or is gone",
-                          hard_limit_seconds()));
-}
-
 void NcclTransport::fail(const char* operation, nccl::Result result) {
   std::string reason = "an earlier failure";
   if (result == nccl::kInProgress) {

@@ -31,8 +31,6 @@ class NcclTransport final : public Transport {
 
   // Local: throws where NCCL has found a fault meanwhile.
   void look();
-  // Local: throws, since the peers took too long.
-  [[noreturn]] void give_up();
 
  private:
   using Deadline = std::chrono::steady_clock::time_point;

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "lockstep/gpu/load_plugin.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/host.h"
+#include "lockstep/gpu/load_plugin.h"
 
 namespace lockstep {
 

@@ -85,6 +85,13 @@ struct GpuStepper::State {
   void update();
   int recording_of(const LaneSizes& sizes);
   StepSum summed() const;
+
+  // For all ranks' part in what was enqueued; the watchdogs watch.
+  void wait(const char* operation) {
+    comm.begin_wait(operation);
+    accelerator.wait();
+    comm.end_wait();
+  }
 };
 
 namespace {
@@ -146,7 +153,7 @@ GpuStepper::GpuStepper(Accelerator& accelerator, Communicator& comm, const Netwo
   state_->make_lanes();
   // The transports connect here, outside of any recording.
   state_->sum.run();
-  accelerator.wait();
+  state_->wait("the GPUs' connections");
 }
 
 GpuStepper::~GpuStepper() = default;
@@ -318,9 +325,7 @@ StepSum GpuStepper::step(int epoch, std::int64_t step, float learning_rate) {
   state.accelerator.replay(state.recording_of(sizes));
   const bool last = step + 1 == state.data.steps_per_epoch(state.parallel.global_batch);
   state.draw(last ? epoch + 1 : epoch, last ? 0 : step + 1);
-  state.comm.begin_wait("sum over lanes");
-  state.accelerator.wait();
-  state.comm.end_wait();
+  state.wait("sum over lanes");
   state.times.data += data;
   state.times.backward += seconds_since(begin) - data;
   if (state.facts->applied != 0) {

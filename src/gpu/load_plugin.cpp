@@ -6,6 +6,8 @@
 
 #include <filesystem>
 
+#include "lockstep/core/host.h"
+
 namespace lockstep {
 
 namespace {
@@ -31,9 +33,17 @@ fs::path torch_folder() {
   return folder;
 }
 
+// Beside the program; one folder up for those of the tests.
+fs::path plugin_path() {
+  const fs::path folder = fs::read_symlink("/proc/self/exe").parent_path();
+  const fs::path above = folder.parent_path() / kPluginFile;
+  const fs::path beside = folder / kPluginFile;
+  return fs::exists(above) && !fs::exists(beside) ? above : beside;
+}
+
 const GpuPlugin* find_plugin(std::string& reason) {
   if (::dlopen("libcuda.so.1", RTLD_NOW) == nullptr) {
-    reason = "no NVIDIA driver (libcuda.so.1) on this host";
+    reason = "no NVIDIA driver (libcuda.so.1) on " + host_name();
     return nullptr;
   }
   const fs::path torch = torch_folder() / "libtorch_cuda.so";
@@ -41,7 +51,7 @@ const GpuPlugin* find_plugin(std::string& reason) {
     reason = fmt::format("LibTorch has no parts for GPUs: there is no {}", torch.string());
     return nullptr;
   }
-  const fs::path plugin = fs::read_symlink("/proc/self/exe").parent_path() / kPluginFile;
+  const fs::path plugin = plugin_path();
   if (!fs::exists(plugin)) {
     reason =
         fmt::format("Lockstep was built without support for GPUs: there is no {}", plugin.string());
