@@ -33,7 +33,7 @@ def kernels():
 
 def host_sizes(structs):
     """Bytes of each struct, as the host's compiler lays it out."""
-    program = "#include <cstdio>\n#include \"gpu/kernels/arguments.h\"\nint main() {\n"
+    program = "#include <cstdio>\n#include \"gpu/kernels/layer_arguments.h\"\nint main() {\n"
     for each in structs:
         program += f'  std::printf("{each} %zu\\n", sizeof(lockstep::gpu::{each}));\n'
     with tempfile.TemporaryDirectory() as folder:

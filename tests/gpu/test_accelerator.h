@@ -6,9 +6,8 @@
 
 namespace lockstep {
 
+//
+// Collective, the first time; every test of a program uses the same.
 Accelerator& test_accelerator();
-
-// Whether it is the host's: what rounds as the CPU does can be compared bit for bit.
-bool test_accelerator_is_host();
 
 }  // namespace lockstep
