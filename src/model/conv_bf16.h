@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "model/conv_bf16_kernels.h"
 #include "lockstep/model/op.h"
+#include "model/conv_bf16_kernels.h"
 
 namespace lockstep {
 

@@ -70,10 +70,9 @@ __device__ inline bool is_dropped(const Dropout& dropout, long long at) {
   if (dropout.key == nullptr) return false;
   const unsigned long long number = dropout.samples[at / dropout.elements].number;
   const unsigned e = static_cast<unsigned>(at % dropout.elements);
-  const unsigned word = philox_word(dropout.key, e / 256 * 16 + e % 64 / 4,
-                                    static_cast<unsigned>(number),
-                                    static_cast<unsigned>(number >> 32), 0,
-                                    static_cast<int>(e / 64 % 4));
+  const unsigned word =
+      philox_word(dropout.key, e / 256 * 16 + e % 64 / 4, static_cast<unsigned>(number),
+                  static_cast<unsigned>(number >> 32), 0, static_cast<int>(e / 64 % 4));
   return static_cast<int>(word >> (8 * (e % 4)) & 255U) < dropout.below;
 }
 

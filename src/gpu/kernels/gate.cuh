@@ -8,8 +8,8 @@ namespace lockstep::gpu {
 // Grid: a thread an output.
 LOCKSTEP_KERNEL gate_forward(const Gate gate) {
   const long long at = thread_number();
-  const long long count = static_cast<long long>(gate.samples) * gate.out_height * gate.out_width *
-                          gate.channels;
+  const long long count =
+      static_cast<long long>(gate.samples) * gate.out_height * gate.out_width * gate.channels;
   if (at >= count) return;
   const int c = static_cast<int>(at % gate.channels);
   const long long pixel = at / gate.channels;

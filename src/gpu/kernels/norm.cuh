@@ -41,8 +41,7 @@ template <typename Add>
 __device__ inline void sum_chunk(const Norm& norm, Add add) {
   const int c = channel_of_thread();
   const long long begin = static_cast<long long>(blockIdx.y) * norm.chunk_rows;
-  const long long end =
-      begin + norm.chunk_rows < norm.rows ? begin + norm.chunk_rows : norm.rows;
+  const long long end = begin + norm.chunk_rows < norm.rows ? begin + norm.chunk_rows : norm.rows;
   float first = 0;
   float second = 0;
   if (c < norm.channels) {

@@ -40,11 +40,10 @@ LOCKSTEP_KERNEL form_batch(const FormBatch batch) {
   const unsigned char* row = batch.rows + slot * pixels;
   for (int i = threadIdx.x; i < pixels; i += kThreads) {
     const int c = i % batch.channels;
-    const float value =
-        batch.augment == 0
-            ? static_cast<float>(row[i])
-            : moved_pixel(batch, row, batch.samples[blockIdx.x], i / batch.channels % batch.width,
-                          i / batch.channels / batch.width, c);
+    const float value = batch.augment == 0 ? static_cast<float>(row[i])
+                                           : moved_pixel(batch, row, batch.samples[blockIdx.x],
+                                                         i / batch.channels % batch.width,
+                                                         i / batch.channels / batch.width, c);
     store(batch.images, static_cast<long long>(blockIdx.x) * pixels + i,
           value * batch.factor[c] + batch.offset[c]);
   }
