@@ -145,6 +145,7 @@ def cancel(arguments: list[str]) -> int:
     """Lets a run save and end, in its Slurm job or on this host, and waits for it."""
     folder = run_folder(arguments, "cancel")
     run = load_runs([folder])[0]
+    usual_reason = "its jobs have ended" if "RUNNING" in run.job_state else "it had not begun"
     if run.job and run.job_state:
         _cancel_job(run)
     elif run.alive and run.status.get("host") == os.uname().nodename:
@@ -158,7 +159,7 @@ def cancel(arguments: list[str]) -> int:
     while time.monotonic() < end:
         run = load_runs([folder])[0]
         if not run.alive and not run.job_state:
-            reason = run.status.get("reason") or "it had not begun"
+            reason = run.status.get("reason") or usual_reason
             say(f"{folder}: {run.status.get('state', 'cancelled')} ({reason})")
             return 0
         time.sleep(0.3)
@@ -166,10 +167,11 @@ def cancel(arguments: list[str]) -> int:
 
 
 def _cancel_job(run: Run) -> None:
+    """Those that wait are taken from the queue, those that run are told to save."""
     (run.folder / CANCELLED).touch()
-    running = run.job_state.startswith("RUNNING")
-    how = ["--batch", "--signal=USR1"] if running else []
-    done = subprocess.run(["scancel", *how, str(run.job)], capture_output=True, text=True,
-                          stdin=subprocess.DEVNULL, check=False)
-    if done.returncode != 0:
-        raise LauncherError(f"scancel: {done.stderr.strip() or 'failed'}")
+    ways = [["--state=PENDING"], ["--state=RUNNING", "--batch", "--signal=USR1"]]
+    for how in ways:
+        done = subprocess.run(["scancel", *how, str(run.job)], capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, check=False)
+        if done.returncode != 0:
+            raise LauncherError(f"scancel: {done.stderr.strip() or 'failed'}")

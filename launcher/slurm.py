@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -245,21 +246,31 @@ def job_of(run_dir: Path) -> str | None:
 
 
 def job_states(jobs: list[str]) -> dict[str, str]:
-    """By number, what squeue says of the jobs that it knows: RUNNING on n[1-2], PENDING, ..."""
+    """By number, what squeue says of the jobs that it knows: RUNNING on n[1-2], PENDING, ...;
+    of an array, how many of its jobs are in which state: 2 RUNNING, 1 PENDING."""
     if not jobs or not shutil.which("squeue"):
         return {}
     done = subprocess.run(
-        ["squeue", "--noheader", "--format=%A|%T|%R", "--jobs", ",".join(jobs)],
+        ["squeue", "--noheader", "--array", "--format=%F|%T|%R", "--jobs", ",".join(jobs)],
         capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
     )
     # It fails as a whole for one that it has forgotten.
     if done.returncode != 0 and len(jobs) > 1:
         return {job: state for each in jobs for job, state in job_states([each]).items()}
-    states = {}
+    found: dict[str, list[tuple[str, str]]] = {}
     for line in done.stdout.splitlines():
         job, state, where = line.split("|", 2)
-        states[job] = f"{state} on {where}" if state == "RUNNING" else f"{state} {where}"
-    return states
+        found.setdefault(job, []).append((state, where))
+    return {job: _state_of(each) for job, each in found.items()}
+
+
+def _state_of(jobs: list[tuple[str, str]]) -> str:
+    """Of one job, or of those of an array."""
+    if len(jobs) > 1:
+        counts = Counter(state for state, _ in jobs)
+        return ", ".join(f"{count} {state}" for state, count in counts.items())
+    state, where = jobs[0]
+    return f"{state} on {where}" if state == "RUNNING" else f"{state} {where}"
 
 
 def train_commands(binary: Path, plan: RestartPlan, request: Request) -> str:

@@ -199,18 +199,23 @@ class SlurmTest(LockstepTest):
                 self.assertIn(expected, done.stderr)
                 self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
 
-    def test_sweep_is_an_array_of_jobs(self):
+    def submit_sweep(self, *arguments):
+        """Submits a sweep over seeds; its folder and job."""
         # The tasks start the launcher of the project's folder, which is the test's here.
         script = self.folder / "launcher" / "lockstep"
-        script.parent.mkdir()
+        script.parent.mkdir(exist_ok=True)
         words = shlex.join(launcher_words(self.folder))
         script.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
         script.chmod(0o755)
-        sweep = self.folder / "sweep"
+        sweep = self.folder / f"sweep{len(arguments)}"
         done = self.launch("sweep", self.experiment, "--set", "seed=1:4", "--slurm",
-                           "--run-dir", sweep)
+                           "--run-dir", sweep, *arguments)
         self.assertEqual(done.returncode, 0, done.stderr)
-        job = re.search(r"job (\d+), an array of 4 runs", done.stderr)[1]
+        return sweep, re.search(r"job (\d+), an array of 4 runs", done.stderr)[1]
+
+    def test_sweep_is_an_array_of_jobs(self):
+        sweep, job = self.submit_sweep()
+        self.assertRegex(self.launch("status", sweep).stdout, rf"\d (PENDING|RUNNING).* {job}\n")
         for task in range(4):
             state = self.slurm.await_job(f"{job}_{task}", ended, 120)
             log = (sweep / f"slurm-{task}.log").read_text()
@@ -221,6 +226,15 @@ class SlurmTest(LockstepTest):
                        if '"epoch"' in line and "weights_digest" in line]
             expected = self.reference(f"seed-{task}", "--set", f"seed={task + 1}")
             self.assertEqual(digests[-1], expected["digest"])
+
+    def test_array_is_cancelled(self):
+        sweep, job = self.submit_sweep(*LONG)
+        self.await_step(f"{sweep.name}/000", 50)
+        done = self.launch("cancel", sweep)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads((sweep / "000" / "status.json").read_text())["state"], "saved")
+        self.assertEqual(self.slurm.run("squeue", "--noheader", "--jobs", job, check=False).stdout,
+                         "")
 
     def test_logs(self):
         job = self.submit("logged", "--set", "training.epochs=1")
