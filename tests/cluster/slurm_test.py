@@ -228,7 +228,7 @@ class SlurmTest(LockstepTest):
             self.assertEqual(digests[-1], expected["digest"])
 
     def test_array_is_cancelled(self):
-        sweep, job = self.submit_sweep(*LONG)
+        sweep, job = self.submit_sweep(*ENDLESS)
         self.await_step(f"{sweep.name}/000", 50)
         done = self.launch("cancel", sweep)
         self.assertEqual(done.returncode, 0, done.stderr)
