@@ -102,7 +102,8 @@ def run(command, env):
     """Runs a command; (exit status, all that it printed, seconds)."""
     begin = time.monotonic()
     limited = ["timeout", "--kill-after=10", str(TIME_LIMIT_SECONDS), *command]
-    done = subprocess.run(limited, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    plain = {**env, "GTEST_COLOR": "no", "NO_COLOR": "1"}
+    done = subprocess.run(limited, env=plain, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace")
     output = done.stdout
     if done.returncode in (124, 137):
@@ -138,7 +139,7 @@ class Checks:
         """A test program on so many ranks."""
         title = f"{name}, {count_of(ranks)}"
         if self._starts(title, device, name):
-            self._judge(title, on_ranks(ranks, name), summary_of_tests)
+            self._judge(title, on_ranks(ranks, name, "--gtest_brief=1"), summary_of_tests)
 
     def training(self, device, precision, ranks):
         """An epoch, which gives the same weights on any number of ranks."""
