@@ -242,12 +242,12 @@ def bench(options, env):
         command = on_ranks(1, "lockstep", "bench", EXPERIMENT, "--steps", steps, "--json",
                            "--set", f"device={device}", "--set",
                            f"training.precision={precision}")
-        runs.append((f"Lockstep {device} {precision}", command, env))
+        runs.append((f"Lockstep {device}, {precision}", command, env))
     threads = ["--threads", str(len(os.sched_getaffinity(0)))]
     for name, settings in peers(device).items():
         command = [sys.executable, str(BUNDLE / "torch_peer.py"), "step", "--steps", steps,
                    *threads, *settings]
-        runs.append((f"PyTorch {device} {name}", command, os.environ))
+        runs.append((f"PyTorch {device}, {name}", command, os.environ))
     results = [say_step_time(*each) for each in runs]
     return all(results)
 
@@ -304,6 +304,8 @@ def main():
         if work is bench:
             timing.add_argument("--steps", type=int, default=200)
     options = parser.parse_args()
+    if getattr(options, "device", "CPU") == "CUDA" and (why := why_no_gpu()):
+        sys.exit(f"run: {why}; or give --device CPU")
     env = environment()
     os.environ["PATH"] = env["PATH"]  # where subprocess looks
     sys.exit(0 if options.work(options, env) else 1)
