@@ -136,10 +136,12 @@ class Checks:
         self._digests = {}  # of the first training of each kind
 
     def program(self, name, ranks, device):
-        """A test program on so many ranks."""
-        title = f"{name}, {count_of(ranks)}"
+        """A test program on so many ranks; that of the gpu room has its GPU from us."""
+        title = f"{name} {device}, {count_of(ranks)}"
+        chosen = ["env", "LOCKSTEP_TEST_DEVICE=cuda"] if device == "CUDA" else []
         if self._starts(title, device, name):
-            self._judge(title, on_ranks(ranks, name, "--gtest_brief=1"), summary_of_tests)
+            self._judge(title, on_ranks(ranks, *chosen, name, "--gtest_brief=1"),
+                        summary_of_tests)
 
     def training(self, device, precision, ranks):
         """An epoch, which gives the same weights on any number of ranks."""
@@ -206,9 +208,8 @@ def summary_of_tests(output):
 
 def check(options, env):
     checks = Checks(options.words, env)
-    checks.program("gpu_device_tests", 1, "CUDA")
     for ranks in RANKS:
-        checks.program("gpu_device_rank_tests", ranks, "CUDA")
+        checks.program("gpu_rank_tests", ranks, "CUDA")
     for name in ("comm_rank_tests", "parallel_rank_tests", "gpu_rank_tests"):
         for ranks in RANKS:
             checks.program(name, ranks, "CPU")
