@@ -93,9 +93,11 @@ def why_no_gpu():
     return "" if count.value > 0 else "no GPU (the driver finds none)"
 
 
-def on_ranks(ranks, *command):
-    """The words that start a program of the bundle on so many ranks."""
-    return ["mpirun", "-q", "-np", str(ranks), "rank", *map(str, command)]
+def on_ranks(ranks, device, *command):
+    """The words that start a program of the bundle on so many ranks; on CUDA all of them
+    share the GPU."""
+    shared = ["rank"] if device == "CUDA" else []
+    return ["mpirun", "-q", "-np", str(ranks), *shared, *map(str, command)]
 
 
 def run(command, env):
@@ -140,7 +142,7 @@ class Checks:
         title = f"{name} {device}, {count_of(ranks)}"
         chosen = ["env", "LOCKSTEP_TEST_DEVICE=cuda"] if device == "CUDA" else []
         if self._starts(title, device, name):
-            self._judge(title, on_ranks(ranks, *chosen, name, "--gtest_brief=1"),
+            self._judge(title, on_ranks(ranks, device, *chosen, name, "--gtest_brief=1"),
                         summary_of_tests)
 
     def training(self, device, precision, ranks):
@@ -157,9 +159,10 @@ class Checks:
             return digest
 
         with tempfile.TemporaryDirectory() as folder:
-            command = on_ranks(ranks, "lockstep", "train", EXPERIMENT, "--run-dir", folder,
-                               "--set", f"device={device}", "--set", "training.epochs=1",
-                               "--set", f"training.precision={precision}")
+            command = on_ranks(ranks, device, "lockstep", "train", EXPERIMENT, "--run-dir",
+                               folder, "--set", f"device={device}", "--set",
+                               "training.epochs=1", "--set",
+                               f"training.precision={precision}")
             self._judge(title, command, judge)
 
     def _starts(self, title, device, program):
@@ -240,8 +243,8 @@ def bench(options, env):
     device, steps = options.device, str(options.steps)
     runs = []
     for precision in PRECISIONS:
-        command = on_ranks(1, "lockstep", "bench", EXPERIMENT, "--steps", steps, "--json",
-                           "--set", f"device={device}", "--set",
+        command = on_ranks(1, device, "lockstep", "bench", EXPERIMENT, "--steps", steps,
+                           "--json", "--set", f"device={device}", "--set",
                            f"training.precision={precision}")
         runs.append((f"Lockstep {device}, {precision}", command, env))
     threads = ["--threads", str(len(os.sched_getaffinity(0)))]
@@ -272,8 +275,8 @@ def start(options, env):
     name = f"start to {ACCURACY:.2%} on {options.device}"
     with tempfile.TemporaryDirectory() as folder:
         status, output, seconds = run(
-            on_ranks(1, "lockstep", "train", EXPERIMENT, "--run-dir", folder, "--set",
-                     f"device={options.device}"), env)
+            on_ranks(1, options.device, "lockstep", "train", EXPERIMENT, "--run-dir", folder,
+                     "--set", f"device={options.device}"), env)
     best = re.search(r"^best val_accuracy: ([0-9.]+)", output, re.MULTILINE)
     if status != 0 or not best:
         say_failed(name, f"exit status {status}", output)

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <cstdlib>
+
 #include "gpu/host/host_accelerator.h"
 #include "lockstep/core/error.h"
 #include "lockstep/gpu/find_gpu.h"
@@ -41,21 +43,34 @@ std::string refusal(Communicator& comm) {
   return "";
 }
 
-TEST(FindGpu, RankTakesTheGpuOfItsPlace) {
+class FindGpu : public testing::Test {
+ protected:
+  FindGpu() : shared_(std::getenv("LOCKSTEP_SHARE_GPU") != nullptr) {
+    unsetenv("LOCKSTEP_SHARE_GPU");
+  }
+  ~FindGpu() override {
+    if (shared_) setenv("LOCKSTEP_SHARE_GPU", "1", 1);
+  }
+
+ private:
+  bool shared_;  // as tests of one real GPU are
+};
+
+TEST_F(FindGpu, RankTakesTheGpuOfItsPlace) {
   gpus_seen = 4;
   prefix = "GPU-";
   EXPECT_NE(find_gpu(test_comm(), &kPlugin, "").gpu, nullptr);
   EXPECT_EQ(opened, test_comm().node_place());
 }
 
-TEST(FindGpu, RankThatIsShownOneGpuTakesThat) {
+TEST_F(FindGpu, RankThatIsShownOneGpuTakesThat) {
   gpus_seen = 1;
   prefix = "GPU-" + std::to_string(test_comm().rank()) + "-";
   EXPECT_NE(find_gpu(test_comm(), &kPlugin, "").gpu, nullptr);
   EXPECT_EQ(opened, 0);
 }
 
-TEST(FindGpu, TwoRanksOnOneGpuAreRefused) {
+TEST_F(FindGpu, TwoRanksOnOneGpuAreRefused) {
   if (test_comm().world_size() == 1) GTEST_SKIP() << "needs two ranks";
   gpus_seen = 1;
   prefix = "GPU-";
@@ -67,7 +82,7 @@ TEST(FindGpu, TwoRanksOnOneGpuAreRefused) {
   unsetenv("LOCKSTEP_SHARE_GPU");
 }
 
-TEST(FindGpu, OneRankWithoutKeepsAllFromTheGpu) {
+TEST_F(FindGpu, OneRankWithoutKeepsAllFromTheGpu) {
   const int last = test_comm().world_size() - 1;
   gpus_seen = test_comm().rank() == last ? 0 : 4;
   prefix = "GPU-";
@@ -77,7 +92,7 @@ TEST(FindGpu, OneRankWithoutKeepsAllFromTheGpu) {
                                     : fmt::format("rank {}: the last one was sold", last));
 }
 
-TEST(FindGpu, WithoutAPluginItsReasonStands) {
+TEST_F(FindGpu, WithoutAPluginItsReasonStands) {
   const FoundGpu found = find_gpu(test_comm(), nullptr, "no driver");
   EXPECT_EQ(found.gpu, nullptr);
   EXPECT_TRUE(found.reason.ends_with("no driver")) << found.reason;
