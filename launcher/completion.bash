@@ -67,7 +67,7 @@ _lockstep() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
   local command=${COMP_WORDS[1]}
   if ((COMP_CWORD == 1)); then
-    _lockstep_words "$_lockstep_commands --help" "$word"
+    _lockstep_words "$_lockstep_commands --help --version" "$word"
     return
   fi
   case $before in

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "app/version.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/names.h"
 
@@ -243,6 +244,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       "the same weights on all of them",
       "lockstep");
   app.require_subcommand(1);
+  app.set_version_flag("--version", fmt::format("lockstep {}, LibTorch {}, {}", kVersion,
+                                                kTorchVersion, kCompiler));
   add_examples(&app, {"train configs/digits_fast.textproto", "evaluate models/digits_fast/<run>",
                       "train --help"});
   add_train(app, line);
@@ -261,6 +264,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     line.command = Command::kHelp;
     const auto chosen = app.get_subcommands();
     line.help = chosen.empty() ? app.help() : chosen.front()->help();
+  } catch (const CLI::CallForVersion& version) {
+    line.command = Command::kHelp;
+    line.help = fmt::format("{}\n", version.what());
   } catch (const CLI::ParseError& error) {
     const std::vector<std::string> unknown = app.remaining();
     if (app.get_subcommands().empty() && !unknown.empty()) fail_unknown(app, unknown.front());

@@ -52,6 +52,10 @@ class UseTest(LockstepTest):
             self.assertRegex(done.stderr, r"\Alockstep: [^\n]*\n\Z")
         return done.stderr
 
+    def test_version_says_what_it_was_built_with(self):
+        done = self.lockstep("--version")
+        self.assertRegex(done.stdout, r"\Alockstep \d+\.\d+\.\d+, LibTorch 2\.11\.0, \S+ [\d.]+\n\Z")
+
     def test_evaluate_on_any_number_of_ranks(self):
         alone = self.evaluation("--threads", 1)
         for ranks, threads in ((1, 3), (2, 1), (3, 2), (4, 1)):

@@ -53,7 +53,7 @@ class CompletionTest(unittest.TestCase):
 
     def test_commands(self):
         known = {*LAUNCHER.PARALLEL_COMMANDS, *LAUNCHER.OTHER_COMMANDS, *LAUNCHER.OWN_COMMANDS}
-        self.assertEqual(self.complete(""), known | {"--help"})
+        self.assertEqual(self.complete(""), known | {"--help", "--version"})
         self.assertLessEqual(set(program_commands()), known)
         self.assertEqual(self.complete("ev"), {"evaluate"})
 
