@@ -155,7 +155,7 @@ class BundleTest(lockstep_run.LockstepTest):
         lines = done.stdout.splitlines()
         self.assertEqual(len(lines), 3, done.stdout)
         for ranks, line in zip(("1 rank", "2 ranks", "4 ranks"), lines):
-            self.assertRegex(line, rf"^{verdict} comm_rank_tests, {ranks}: ")
+            self.assertRegex(line, rf"^{verdict} comm_rank_tests CPU, {ranks}: ")
 
     def test_a_check_that_fails_gives_status_1(self):
         broken = Path(tempfile.mkdtemp(dir=self.folder))
