@@ -169,8 +169,9 @@ def cancel(arguments: list[str]) -> int:
 def _cancel_job(run: Run) -> None:
     """Those that wait are taken from the queue, those that run are told to save."""
     (run.folder / CANCELLED).touch()
-    ways = [["--state=PENDING"], ["--state=RUNNING", "--batch", "--signal=USR1"]]
-    for how in ways:
+    ways = {"PENDING": ["--state=PENDING"],
+            "RUNNING": ["--state=RUNNING", "--batch", "--signal=USR1"]}
+    for how in [way for state, way in ways.items() if state in run.job_state] or [[]]:
         done = subprocess.run(["scancel", *how, str(run.job)], capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, check=False)
         if done.returncode != 0:
