@@ -244,8 +244,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       "the same weights on all of them",
       "lockstep");
   app.require_subcommand(1);
-  app.set_version_flag("--version", fmt::format("lockstep {}, LibTorch {}, {}", kVersion,
-                                                kTorchVersion, kCompiler));
+  app.set_version_flag(
+      "--version", fmt::format("lockstep {}, LibTorch {}, {}", kVersion, kTorchVersion, kCompiler));
   add_examples(&app, {"train configs/digits_fast.textproto", "evaluate models/digits_fast/<run>",
                       "train --help"});
   add_train(app, line);
