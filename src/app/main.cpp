@@ -82,10 +82,8 @@ int run(int argc, char** argv) {
     comm = connect();
     start_log(comm->rank());
     return run_command(*comm, parse_command_line(argc, argv));
-  } catch (const Error& error) {
-    return report(comm.get(), error);
-  } catch (const std::exception& error) {
-    return report(comm.get(), Error(ExitCode::kInternal, error.what()));
+  } catch (const std::exception& exception) {
+    return report(comm.get(), Error::from(exception));
   }
 }
 

@@ -47,18 +47,26 @@ void agree(Communicator& comm, const std::function<void()>& work) {
   std::optional<Error> mine;
   try {
     work();
-  } catch (const Error& error) {
-    mine = error;
-  } catch (const std::exception& error) {
-    mine = Error(ExitCode::kInternal, error.what());
+  } catch (const std::exception& exception) {
+    mine = Error::from(exception);
   }
-  const int code = mine ? static_cast<int>(mine->code()) : 0;
-  const std::vector<int> codes = gather_values(comm, code);
-  const auto first = std::find_if(codes.begin(), codes.end(), [](int each) { return each != 0; });
-  if (first == codes.end()) return;
+  const std::optional<Error> first = first_error(comm, mine);
+  if (first) throw Error(*first);
+}
+
+std::optional<Error> first_error(Communicator& comm, const std::optional<Error>& mine) {
+  const std::vector<int> codes = gather_values(comm, mine ? static_cast<int>(mine->code()) : 0);
+  const auto is_cause = [](int code) {
+    return code != 0 && code != static_cast<int>(ExitCode::kPeer);
+  };
+  auto first = std::find_if(codes.begin(), codes.end(), is_cause);
+  if (first == codes.end()) {
+    first = std::find_if(codes.begin(), codes.end(), [](int code) { return code != 0; });
+  }
+  if (first == codes.end()) return std::nullopt;
   const auto rank = static_cast<int>(first - codes.begin());
   const std::string message = broadcast_text(comm, mine ? mine->what() : "", rank);
-  throw Error(static_cast<ExitCode>(*first), message, Reach::kAgreed);
+  return Error(static_cast<ExitCode>(*first), message, Reach::kAgreed);
 }
 
 }  // namespace lockstep

@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <set>
+#include <thread>
 
 #include "comm/liveness.h"
 #include "comm/node_memory.h"
@@ -20,6 +23,8 @@ namespace lockstep {
 namespace {
 
 constexpr int kExchangeTag = 7;
+constexpr int kFaultTag = 8;
+constexpr auto kFaultPatience = std::chrono::seconds(5);
 constexpr std::size_t kMostHostsNamed = 8;
 constexpr std::size_t kMaxPartBytes = std::size_t{1} << 30;  // MPI counts are int
 
@@ -57,6 +62,7 @@ class MpiCommunicator final : public Communicator {
           "MPI_Comm_split_type");
     check(MPI_Comm_rank(node_, &node_place_), "MPI_Comm_rank");
     check(MPI_Comm_size(node_, &node_size_), "MPI_Comm_size");
+    check(MPI_Comm_dup(MPI_COMM_WORLD, &faults_), "MPI_Comm_dup");
     liveness_ = std::make_unique<Liveness>(share_memory(Liveness::note_bytes()), node_size_,
                                            node_place_, rank_, other_hosts());
   }
@@ -68,6 +74,7 @@ class MpiCommunicator final : public Communicator {
       MPI_Barrier(MPI_COMM_WORLD);
     }
     liveness_->say_goodbye();
+    MPI_Comm_free(&faults_);
     MPI_Comm_free(&node_);
     MPI_Finalize();
   }
@@ -131,6 +138,9 @@ class MpiCommunicator final : public Communicator {
     rank == rank_ ? liveness_->begin_long_work(operation) : liveness_->expect_long_work(rank);
   }
 
+  void look_for_fault() override;
+  Error agree_on_fault(const Error& mine) override;
+
   [[noreturn]] void abort(int status) override {
     liveness_->say_goodbye();
     MPI_Abort(MPI_COMM_WORLD, status);
@@ -171,8 +181,12 @@ class MpiCommunicator final : public Communicator {
     return text;
   }
 
+  bool meet_after_fault();
+
   int rank_ = 0;
   int world_size_ = 1;
+  MPI_Comm faults_ = MPI_COMM_NULL;  // all ranks, apart from what else they do
+  bool heard_of_fault_ = false;      // of a peer
   MPI_Comm node_ = MPI_COMM_NULL;
   int node_place_ = 0;
   int node_size_ = 1;
@@ -226,6 +240,54 @@ void MpiCommunicator::exchange(std::span<const Outgoing> out, std::span<const In
   }
   check(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE),
         "MPI_Waitall");
+}
+
+void MpiCommunicator::look_for_fault() {
+  int found = 0;
+  MPI_Status status;
+  check(MPI_Iprobe(MPI_ANY_SOURCE, kFaultTag, faults_, &found, &status), "MPI_Iprobe");
+  if (found == 0) return;
+  heard_of_fault_ = true;
+  throw Error(ExitCode::kPeer, fmt::format("rank {} met a fault", status.MPI_SOURCE));
+}
+
+// Whether all ranks have come here in time.
+bool MpiCommunicator::meet_after_fault() {
+  const auto deadline = std::chrono::steady_clock::now() + kFaultPatience;
+  MPI_Request met = MPI_REQUEST_NULL;
+  check(MPI_Ibarrier(faults_, &met), "MPI_Ibarrier");
+  int done = 0;
+  while (done == 0 && std::chrono::steady_clock::now() < deadline) {
+    check(MPI_Test(&met, &done, MPI_STATUS_IGNORE), "MPI_Test");
+    if (done == 0) std::this_thread::yield();
+  }
+  return done != 0;
+}
+
+Error MpiCommunicator::agree_on_fault(const Error& mine) {
+  const Wait wait(*liveness_, "agreement on a fault");
+  const bool own = !heard_of_fault_;
+  std::vector<MPI_Request> requests;
+  const auto tell = [&](int peer) {
+    check(MPI_Isend(nullptr, 0, MPI_BYTE, peer, kFaultTag, faults_, &requests.emplace_back()),
+          "MPI_Isend");
+  };
+  const auto listen = [&](int peer) {
+    check(MPI_Irecv(nullptr, 0, MPI_BYTE, peer, kFaultTag, faults_, &requests.emplace_back()),
+          "MPI_Irecv");
+  };
+  for (int peer = 0; own && peer < world_size_; ++peer) {
+    if (peer != rank_) tell(peer);
+  }
+  if (!meet_after_fault()) return mine;
+  const std::vector<char> told = gather_values(*this, static_cast<char>(own));
+  for (int peer = 0; peer < world_size_; ++peer) {
+    if (peer != rank_ && told[static_cast<std::size_t>(peer)] != 0) listen(peer);
+  }
+  check(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE),
+        "MPI_Waitall");
+  heard_of_fault_ = false;
+  return first_error(*this, own ? std::optional(mine) : std::nullopt).value_or(mine);
 }
 
 // Nobody watches yet: a rank that fails here ends the job itself.

@@ -1,5 +1,7 @@
 #include "lockstep/core/error.h"
 
+#include <new>
+
 namespace lockstep {
 
 namespace {
@@ -21,5 +23,14 @@ std::string one_line(std::string_view message) {
 
 Error::Error(ExitCode code, const std::string& message, Reach reach)
     : std::runtime_error(one_line(message)), code_(code), reach_(reach) {}
+
+Error Error::from(const std::exception& exception) {
+  if (const auto* error = dynamic_cast<const Error*>(&exception)) return *error;
+  if (dynamic_cast<const std::bad_alloc*>(&exception) != nullptr) {
+    return {ExitCode::kInternal, "out of memory"};
+  }
+  const std::string text = exception.what();
+  return {ExitCode::kInternal, text.substr(0, text.find('\n'))};
+}
 
 }  // namespace lockstep

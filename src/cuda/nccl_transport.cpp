@@ -85,7 +85,8 @@ void copy_own_parts(std::span<const Outgoing> out, std::span<const Incoming> in,
 }  // namespace
 
 NcclTransport::NcclTransport(Communicator& comm, int device, Waiter& waiter, Recordings& recordings)
-    : rank_(comm.rank()),
+    : comm_(comm),
+      rank_(comm.rank()),
       world_size_(comm.world_size()),
       device_(device),
       waiter_(waiter),
@@ -97,7 +98,7 @@ NcclTransport::NcclTransport(Communicator& comm, int device, Waiter& waiter, Rec
   try {
     agree(comm, [&] { connect(id); });
   } catch (...) {
-    abort();
+    abandon();
     throw;
   }
   waiter_.add(*this);
@@ -109,10 +110,9 @@ NcclTransport::~NcclTransport() {
     close();
   } catch (const std::exception& error) {
     spdlog::warn("the transport between the GPUs was not closed in order: {}", error.what());
-    abort();
+    abandon();
   }
   waiter_.remove(*this);
-  recordings_.drop_with(this);
 }
 
 cudaStream_t NcclTransport::stream() const {
@@ -171,6 +171,7 @@ void NcclTransport::native_sum(std::span<float> values) {
 void NcclTransport::settle(nccl::Result result, const char* operation, Deadline deadline) {
   while (result == nccl::kInProgress) {
     if (Clock::now() > deadline) fail(operation, result);
+    comm_.look_for_fault();
     std::this_thread::yield();
     const nccl::Result status = nccl::api().comm_get_async_error(nccl_, &result);
     if (status != nccl::kSuccess) result = status;
@@ -180,6 +181,7 @@ void NcclTransport::settle(nccl::Result result, const char* operation, Deadline 
 
 void NcclTransport::look() {
   if (nccl_ == nullptr) return;
+  comm_.look_for_fault();
   nccl::Result result = nccl::kSuccess;
   const nccl::Result status = nccl::api().comm_get_async_error(nccl_, &result);
   if (status != nccl::kSuccess) result = status;
@@ -195,14 +197,13 @@ void NcclTransport::fail(const char* operation, nccl::Result result) {
     const char* more = nccl::api().get_last_error(nccl_);
     if (more != nullptr && *more != '\0') reason += fmt::format("; {}", more);
   }
-  abort();
   throw Error(ExitCode::kPeer,
               fmt::format("NCCL between the ranks' GPUs: {} failed: {}", operation, reason));
 }
 
 // All peers come here, unless an error ends the job: then nobody may be waited for.
 void NcclTransport::close() {
-  if (std::uncaught_exceptions() > 0) abort();
+  if (std::uncaught_exceptions() > 0) abandon();
   if (nccl_ == nullptr) return;
   waiter_.wait();
   // NCCL waits for the end of every recording that it is part of.
@@ -212,7 +213,9 @@ void NcclTransport::close() {
   nccl::api().comm_destroy(std::exchange(nccl_, nullptr));
 }
 
-void NcclTransport::abort() noexcept {
+// As comm_finalize, comm_abort waits for the end of the recordings.
+void NcclTransport::abandon() noexcept {
+  recordings_.drop_with(this);
   if (nccl_ != nullptr) nccl::api().comm_abort(std::exchange(nccl_, nullptr));
 }
 

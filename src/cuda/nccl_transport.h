@@ -2,7 +2,7 @@
 // where NCCL is not loaded. Made by the accelerator, owned by who connects; used by the
 // rank's main thread alone.
 //
-// Failures are Errors with exit code 4; after one the transport is of no more use.
+// Failures are Errors with exit code 4; what is left after one is abandon().
 #pragma once
 
 #include <string>
@@ -28,8 +28,9 @@ class NcclTransport final : public Transport {
   int world_size() const override { return world_size_; }
   void exchange(std::span<const Outgoing> out, std::span<const Incoming> in) override;
   void native_sum(std::span<float> values) override;
+  void abandon() noexcept override;
 
-  // Local: throws where NCCL has found a fault meanwhile.
+  // Local: throws where NCCL, or a peer, has met a fault meanwhile.
   void look();
 
  private:
@@ -40,9 +41,9 @@ class NcclTransport final : public Transport {
   void settle(nccl::Result result, const char* operation, Deadline deadline);
   [[noreturn]] void fail(const char* operation, nccl::Result result);
   void close();
-  void abort() noexcept;
   cudaStream_t stream() const;
 
+  Communicator& comm_;
   int rank_;
   int world_size_;
   int device_;

@@ -169,13 +169,21 @@ const TrainingData::LaneRows& TrainingData::rows_of(int lane) const {
   return lane_rows_[static_cast<std::size_t>(lane - owned_.first)];
 }
 
-std::vector<DrawnSample> TrainingData::draw_samples(int lane, int epoch, std::int64_t step,
-                                                    int global_batch) const {
-  const LaneRows& rows = rows_of(lane);
+Range TrainingData::lane_places(int lane, std::int64_t step, int global_batch) const {
   const auto limit = [&](std::int64_t at_step) {
     return places_below(std::min(at_step * global_batch, summary_.training_rows), lanes_, lane);
   };
-  const Range places{limit(step), limit(step + 1)};
+  return {limit(step), limit(step + 1)};
+}
+
+std::int64_t TrainingData::lane_samples(int lane, std::int64_t step, int global_batch) const {
+  return lane_places(lane, step, global_batch).size();
+}
+
+std::vector<DrawnSample> TrainingData::draw_samples(int lane, int epoch, std::int64_t step,
+                                                    int global_batch) const {
+  const LaneRows& rows = rows_of(lane);
+  const Range places = lane_places(lane, step, global_batch);
   const Permutation order(rows.numbers.size(), philox_key(seed_, Purpose::kLaneOrder),
                           {static_cast<std::uint32_t>(lane), static_cast<std::uint32_t>(epoch), 0});
   std::vector<DrawnSample> samples(static_cast<std::size_t>(places.size()));

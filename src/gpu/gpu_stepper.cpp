@@ -16,6 +16,8 @@
 #include "gpu/device_replica.h"
 #include "gpu/device_sum.h"
 #include "gpu/step_inputs.h"
+#include "lockstep/core/error.h"
+#include "lockstep/core/host.h"
 
 namespace lockstep {
 
@@ -25,7 +27,7 @@ static_assert(gpu::kTailFloats == kTailSize);
 static_assert(gpu::kStepFlags == kFlags);
 
 using Clock = std::chrono::steady_clock;
-using LaneSizes = std::vector<std::int64_t>;  // samples of each owned lane
+using LaneSizes = std::vector<std::int64_t>;  // samples of each lane, of all ranks
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
@@ -79,11 +81,13 @@ struct GpuStepper::State {
 
   void make_lanes();
   void draw(int epoch, std::int64_t step);
-  LaneSizes write_inputs(int epoch, std::int64_t step, float learning_rate);
+  LaneSizes sizes_in(std::int64_t step) const;
+  void write_inputs(int epoch, std::int64_t step, float learning_rate);
   void run_lane(std::int64_t place, std::int64_t samples);
   void run_lanes(const LaneSizes& sizes);
   void update();
   int recording_of(const LaneSizes& sizes);
+  void run_step(int epoch, std::int64_t step, float learning_rate);
   StepSum summed() const;
 
   // For all ranks' part in what was enqueued; the watchdogs watch.
@@ -185,7 +189,15 @@ void GpuStepper::State::draw(int epoch, std::int64_t step) {
   drawn_for = {epoch, step};
 }
 
-LaneSizes GpuStepper::State::write_inputs(int epoch, std::int64_t step, float learning_rate) {
+LaneSizes GpuStepper::State::sizes_in(std::int64_t step) const {
+  LaneSizes sizes;
+  for (int lane = 0; lane < parallel.lanes; ++lane) {
+    sizes.push_back(data.lane_samples(lane, step, parallel.global_batch));
+  }
+  return sizes;
+}
+
+void GpuStepper::State::write_inputs(int epoch, std::int64_t step, float learning_rate) {
   if (drawn_for != std::pair(epoch, step)) draw(epoch, step);
   const std::int64_t update = replica.updates + 1;
   const AdamStep adam = adam_step(train.optimizer, learning_rate, update);
@@ -203,13 +215,10 @@ LaneSizes GpuStepper::State::write_inputs(int epoch, std::int64_t step, float le
   for (const std::uint32_t layer : layers) {
     for (const std::uint32_t word : dropout_stream(seed, layer, epoch)) *keys++ = word;
   }
-  LaneSizes sizes;
   for (std::size_t place = 0; place < drawn.size(); ++place) {
     gpu::Sample* to = layout.samples(inputs.data(), static_cast<std::int64_t>(place));
     for (const DrawnSample& each : drawn[place]) *to++ = to_sample(each);
-    sizes.push_back(static_cast<std::int64_t>(drawn[place].size()));
   }
-  return sizes;
 }
 
 void GpuStepper::State::run_lane(std::int64_t place, std::int64_t samples) {
@@ -264,8 +273,10 @@ void GpuStepper::State::run_lane(std::int64_t place, std::int64_t samples) {
 
 void GpuStepper::State::run_lanes(const LaneSizes& sizes) {
   accelerator.copy_to_device(device_base(), inputs.data(), inputs.size());
-  accelerator.fork(static_cast<int>(sizes.size()),
-                   [&](int place) { run_lane(place, sizes[static_cast<std::size_t>(place)]); });
+  const Range owned = data.owned_lanes();
+  accelerator.fork(static_cast<int>(owned.size()), [&](int place) {
+    run_lane(place, sizes[static_cast<std::size_t>(owned.first + place)]);
+  });
 }
 
 void GpuStepper::State::update() {
@@ -290,13 +301,16 @@ void GpuStepper::State::update() {
   accelerator.copy_to_host(facts, facts_on_device(), sizeof(gpu::StepFacts));
 }
 
-// Libraries choose their methods and allocate in a first run, before the recording; it
-// changes nothing but the lanes' buffers.
+// Collective where it records, which it does in the same steps on all ranks: a recording
+// that moves memory between GPUs is of use together with its peers' alone. Libraries
+// choose their methods, connect and allocate in a first run, before the recording; it
+// changes nothing but the buffers of lanes and sum.
 int GpuStepper::State::recording_of(const LaneSizes& sizes) {
   const auto found = recordings.find(sizes);
   if (found != recordings.end()) return found->second;
   run_lanes(sizes);
-  accelerator.wait();
+  sum.run();
+  wait("first run of a step");
   const int recording = accelerator.record([this, sizes] {
     run_lanes(sizes);
     sum.run();
@@ -316,18 +330,33 @@ StepSum GpuStepper::State::summed() const {
   return step;
 }
 
+void GpuStepper::State::run_step(int epoch, std::int64_t step, float learning_rate) {
+  const auto begin = Clock::now();
+  write_inputs(epoch, step, learning_rate);
+  const double data_seconds = seconds_since(begin);
+  accelerator.replay(recording_of(sizes_in(step)));
+  const bool last = step + 1 == data.steps_per_epoch(parallel.global_batch);
+  draw(last ? epoch + 1 : epoch, last ? 0 : step + 1);
+  wait("sum over lanes");
+  times.data += data_seconds;
+  times.backward += seconds_since(begin) - data_seconds;
+}
+
+// A fault of one GPU leaves the others waiting: the ranks agree on it, then each ends what
+// it has under way.
 StepSum GpuStepper::step(int epoch, std::int64_t step, float learning_rate) {
   State& state = *state_;
   const c10::InferenceMode no_autograd;
-  const auto begin = Clock::now();
-  const LaneSizes sizes = state.write_inputs(epoch, step, learning_rate);
-  const double data = seconds_since(begin);
-  state.accelerator.replay(state.recording_of(sizes));
-  const bool last = step + 1 == state.data.steps_per_epoch(state.parallel.global_batch);
-  state.draw(last ? epoch + 1 : epoch, last ? 0 : step + 1);
-  state.wait("sum over lanes");
-  state.times.data += data;
-  state.times.backward += seconds_since(begin) - data;
+  try {
+    state.run_step(epoch, step, learning_rate);
+  } catch (const std::exception& exception) {
+    const Error mine = Error::from(exception);
+    const std::string place = fmt::format("rank {} on {}", state.comm.rank(), host_name());
+    const bool alone = state.comm.world_size() == 1;
+    const Error fault = state.comm.agree_on_fault(alone ? mine : mine.within(place));
+    state.transport->abandon();
+    throw Error(fault);
+  }
   if (state.facts->applied != 0) {
     ++state.replica.updates;
     state.replica_is_old = true;

@@ -52,7 +52,7 @@ TrainResult Loop::run() {
     // The writer finishes what it has begun; the others may be at the end already.
     comm_.begin_long_work("writing the last checkpoint", 0);
     if (writer_ != nullptr) writer_->finish();
-    end(outcome_of(exception), exception.what(), {});
+    end(outcome_of(exception), Error::from(exception).what(), {});
     throw;
   }
 }

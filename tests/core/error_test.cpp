@@ -30,6 +30,17 @@ TEST(Error, FailuresBlameTheRightOne) {
 }
 
 // A name out of a user's file may hold anything.
+TEST(Error, OfALibrarysExceptionIsItsFirstLine) {
+  const Error trace = Error::from(std::runtime_error("no such size\nframe #0: f()\nframe #1"));
+  EXPECT_STREQ(trace.what(), "no such size");
+  EXPECT_EQ(trace.code(), ExitCode::kInternal);
+  EXPECT_STREQ(Error::from(std::bad_alloc()).what(), "out of memory");
+  const Error own(ExitCode::kPeer, "gone", Reach::kAgreed);
+  EXPECT_STREQ(Error::from(own).what(), "gone");
+  EXPECT_EQ(Error::from(own).code(), ExitCode::kPeer);
+  EXPECT_EQ(Error::from(own).reach(), Reach::kAgreed);
+}
+
 TEST(Error, MessagesAreOneLine) {
   const Error error(ExitCode::kUsage, std::string("name \"a\nb\r\x1b\x7f\0\xc3\xbc\"", 16));
   EXPECT_STREQ(error.what(), "name \"a\\x0ab\\x0d\\x1b\\x7f\\x00\xc3\xbc\"");

@@ -4,12 +4,15 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 
 #include "data/samples.h"
 #include "gpu/test_accelerator.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/host.h"
 #include "lockstep/gpu/gpu_evaluator.h"
 #include "lockstep/gpu/gpu_stepper.h"
 #include "lockstep/model/lane_executor.h"
@@ -181,6 +184,66 @@ TEST_F(GpuSteps, NanChangesNothingAndIsFound) {
   EXPECT_EQ(found.parameter, 0);
   stepper.set_replica(whole);
   EXPECT_TRUE(std::isfinite(stepper.step(0, 1, kRate).square_norm));
+}
+
+// The accelerator under test, whose GPU fails in a wait of one rank; the other ranks' GPUs
+// would then wait for it without an end.
+class FailingAccelerator final : public Accelerator {
+ public:
+  FailingAccelerator(Accelerator& sound, Communicator& comm, int failing)
+      : sound_(sound), comm_(comm), failing_(failing) {}
+
+  void fail_in_next_wait() { fails_ = true; }
+
+  const std::string& name() const override { return sound_.name(); }
+  int index() const override { return sound_.index(); }
+  void load_kernels(Precision precision) override { sound_.load_kernels(precision); }
+  void launch(const KernelCall& call) override { sound_.launch(call); }
+  void copy_to_device(void* device, const void* host, std::size_t bytes) override {
+    sound_.copy_to_device(device, host, bytes);
+  }
+  void copy_to_host(void* host, const void* device, std::size_t bytes) override {
+    sound_.copy_to_host(host, device, bytes);
+  }
+  std::span<std::byte> host_memory(std::size_t bytes) override { return sound_.host_memory(bytes); }
+  void fork(int count, const std::function<void(int)>& work) override { sound_.fork(count, work); }
+  int record(const std::function<void()>& work) override { return sound_.record(work); }
+  void replay(int recording) override { sound_.replay(recording); }
+  std::unique_ptr<Transport> connect(Communicator& comm) override { return sound_.connect(comm); }
+
+  void wait() override {
+    if (!fails_) return sound_.wait();
+    if (comm_.rank() == failing_) throw std::runtime_error("the GPU is gone\nand a trace of calls");
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (std::chrono::steady_clock::now() < deadline) comm_.look_for_fault();
+    ADD_FAILURE() << "no rank said that it met a fault";
+  }
+
+ private:
+  Accelerator& sound_;
+  Communicator& comm_;
+  int failing_;
+  bool fails_ = false;
+};
+
+TEST_F(GpuSteps, FaultOfOneGpuEndsTheStepOnAllRanks) {
+  const TrainingData rows = data(test_comm());
+  for (int failing = 0; failing < test_comm().world_size(); ++failing) {
+    FailingAccelerator accelerator(accelerator_, test_comm(), failing);
+    GpuStepper stepper(accelerator, test_comm(), network_, rows, parallel_, train_, kSeed);
+    stepper.step(0, 0, kRate);
+    accelerator.fail_in_next_wait();
+    try {
+      stepper.step(0, 1, kRate);
+      ADD_FAILURE() << "the step came to its end";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::kInternal);
+      const std::string place = fmt::format("rank {} on {}: ", failing, host_name());
+      const bool alone = test_comm().world_size() == 1;
+      EXPECT_EQ(error.what(), (alone ? "" : place) + "the GPU is gone");
+      EXPECT_TRUE(alone || error.reach() == Reach::kAgreed);
+    }
+  }
 }
 
 TEST_F(GpuSteps, LogitsAreNearTheCpus) {

@@ -10,12 +10,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <type_traits>
 #include <vector>
 
 #include "lockstep/comm/transport.h"
+#include "lockstep/core/error.h"
 
 namespace lockstep {
 
@@ -68,6 +70,16 @@ class Communicator : public Transport {
   // their next collective, but not for ever.
   virtual void begin_long_work(const char* /*operation*/, int /*rank*/) {}
 
+  // Where ranks wait for each other by other means than the calls above, as GPUs do: one
+  // that meets a fault there calls agree_on_fault(); the others call look_for_fault() now
+  // and then while they wait, and agree_on_fault() with what it throws.
+  //
+  // Local: throws Error (4) where a peer met a fault.
+  virtual void look_for_fault() {}
+  // Collective: the first_error() of the ranks that met a fault themselves. Where a rank
+  // does not come within 5 s: `mine`.
+  virtual Error agree_on_fault(const Error& mine) { return mine; }
+
   // Local, any thread: ends the job at once on all ranks, with this exit status.
   [[noreturn]] virtual void abort(int status) = 0;
 };
@@ -93,8 +105,12 @@ std::int64_t exclusive_scan(Communicator& comm, std::int64_t value);
 // The same for each element.
 std::vector<std::int64_t> exclusive_scan(Communicator& comm, std::span<const std::int64_t> values);
 
+// `mine` of the lowest rank that has one, agreed; what failed by a peer (exit code 4)
+// only where nothing else did.
+std::optional<Error> first_error(Communicator& comm, const std::optional<Error>& mine);
+
 // Runs `work`, which may throw an Error on any of the ranks but must not call
-// `comm`. When one throws, all throw the Error of the lowest such rank, agreed.
+// `comm`. When one throws, all throw the first_error().
 void agree(Communicator& comm, const std::function<void()>& work);
 
 template <typename T>

@@ -36,6 +36,10 @@ class Transport {
   // Collective: element-wise sum over ranks, in place, in whatever order the
   // transport likes: not reproducible across world sizes.
   virtual void native_sum(std::span<float> values) = 0;
+
+  // Local, after a fault: ends what is under way without the peers, which do the same.
+  // The transport is of no more use.
+  virtual void abandon() noexcept {}
 };
 
 }  // namespace lockstep

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <exception>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -32,6 +33,10 @@ enum class Reach { kLocal, kAgreed };
 class Error : public std::runtime_error {
  public:
   Error(ExitCode code, const std::string& message, Reach reach = Reach::kLocal);
+
+  // What was caught: an Error as it is; of a library's exception, whose text may have a
+  // trace of calls below it, the first line, with exit code 1.
+  static Error from(const std::exception& exception);
 
   ExitCode code() const { return code_; }
   Reach reach() const { return reach_; }

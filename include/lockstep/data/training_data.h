@@ -62,6 +62,9 @@ class TrainingData {
   bool augments() const { return options_.augmentation.any(); }
   const ImageShape& shape() const { return options_.shape; }
 
+  // How many samples any lane, owned or not, has in step `step` of an epoch, from 0.
+  std::int64_t lane_samples(int lane, std::int64_t step, int global_batch) const;
+
   // The samples of owned lane `lane` in step `step` of `epoch`, both from 0. A pure
   // function: it does not depend on who calls, or when.
   std::vector<DrawnSample> draw_samples(int lane, int epoch, std::int64_t step,
@@ -82,6 +85,8 @@ class TrainingData {
   struct LaneRows;
 
   const LaneRows& rows_of(int lane) const;
+  // Of the lane's order, those that a step takes.
+  Range lane_places(int lane, std::int64_t step, int global_batch) const;
 
   DataOptions options_;
   int lanes_;

@@ -71,8 +71,9 @@ class Accelerator {
   virtual int record(const std::function<void()>& work) = 0;
   virtual void replay(int recording) = 0;
 
-  // Returns when all that was enqueued is done. Error (4) when a peer's GPU failed; how
-  // long peers may take is the watchdogs' to judge: callers tell them (begin_wait()).
+  // Returns when all that was enqueued is done. Error (4) when a peer met a fault
+  // (look_for_fault()), or its GPU failed; how long peers may take is the watchdogs' to
+  // judge: callers tell them (begin_wait()).
   virtual void wait() = 0;
 
   // Collective: what moves memory of this device between the ranks' devices. It must be
