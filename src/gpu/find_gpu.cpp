@@ -54,7 +54,8 @@ FoundGpu find_gpu(Communicator& comm, const GpuPlugin* plugin, const std::string
   if (without != counts.end()) {
     const auto rank = static_cast<int>(without - counts.begin());
     const std::string text = broadcast_text(comm, why_none, rank);
-    return {nullptr, comm.world_size() == 1 ? text : fmt::format("rank {}: {}", rank, text)};
+    const bool nobody_has = std::count(counts.begin(), counts.end(), 0) == comm.world_size();
+    return {nullptr, nobody_has ? text : fmt::format("rank {}: {}", rank, text)};
   }
   const int index = comm.node_place() % count;
   if (std::getenv("LOCKSTEP_SHARE_GPU") == nullptr) {

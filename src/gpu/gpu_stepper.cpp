@@ -7,12 +7,13 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <utility>
 #include <vector>
 
 #include "gpu/device.h"
-#include "gpu/device_ops.h"
+#include "gpu/device_lane.h"
 #include "gpu/device_replica.h"
 #include "gpu/device_sum.h"
 #include "gpu/step_inputs.h"
@@ -32,13 +33,6 @@ using LaneSizes = std::vector<std::int64_t>;  // samples of each lane, of all ra
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
-
-// One owned lane: its rows, and what its pass needs.
-struct DeviceLane {
-  at::Tensor rows;  // bytes [slots, pixels]
-  OpChain ops;
-  DropoutSource dropout;
-};
 
 }  // namespace
 
@@ -61,7 +55,6 @@ struct GpuStepper::State {
   at::Tensor device_inputs;
   gpu::StepFacts* facts;  // of the host
   at::Tensor device_facts;
-  at::Tensor normalization;  // factors, then offsets
   at::Tensor squares;
   std::vector<DeviceLane> lanes;
   std::map<LaneSizes, int> recordings;
@@ -83,12 +76,12 @@ struct GpuStepper::State {
   void draw(int epoch, std::int64_t step);
   LaneSizes sizes_in(std::int64_t step) const;
   void write_inputs(int epoch, std::int64_t step, float learning_rate);
-  void run_lane(std::int64_t place, std::int64_t samples);
   void run_lanes(const LaneSizes& sizes);
   void update();
   int recording_of(const LaneSizes& sizes);
   void run_step(int epoch, std::int64_t step, float learning_rate);
   StepSum summed() const;
+  void share_faults(const std::function<void()>& work);
 
   // For all ranks' part in what was enqueued; the watchdogs watch.
   void wait(const char* operation) {
@@ -148,7 +141,6 @@ GpuStepper::GpuStepper(Accelerator& accelerator, Communicator& comm, const Netwo
       .facts =
           reinterpret_cast<gpu::StepFacts*>(accelerator.host_memory(sizeof(gpu::StepFacts)).data()),
       .device_facts = device_zeros(accelerator, sizeof(gpu::StepFacts), at::kByte),
-      .normalization = floats_of(accelerator, data.summary().normalization),
       .squares = device_zeros(accelerator, square_blocks(network), at::kDouble),
       .lanes = {},
       .recordings = {},
@@ -156,27 +148,41 @@ GpuStepper::GpuStepper(Accelerator& accelerator, Communicator& comm, const Netwo
       .drawn = {}});
   state_->make_lanes();
   // The transports connect here, outside of any recording.
-  state_->sum.run();
-  state_->wait("the GPUs' connections");
+  state_->share_faults([&] {
+    state_->sum.run();
+    state_->wait("the GPUs' connections");
+  });
 }
 
 GpuStepper::~GpuStepper() = default;
 
 void GpuStepper::State::make_lanes() {
+  const LaneSettings settings{.accelerator = accelerator,
+                              .network = network,
+                              .precision = parallel.precision,
+                              .label_smoothing = train.label_smoothing,
+                              .augments = data.augments(),
+                              .normalization = floats_of(accelerator, data.summary().normalization),
+                              .rule = StepInputs::rule(device_base())};
   const Range owned = data.owned_lanes();
-  const auto pixels = static_cast<std::size_t>(data.shape().pixels());
   for (std::int64_t lane = owned.first; lane < owned.last; ++lane) {
-    const std::int64_t slots = data.lane_size(static_cast<int>(lane));
-    std::vector<std::uint8_t> rows;
-    rows.reserve(static_cast<std::size_t>(slots) * pixels);
-    for (std::int64_t slot = 0; slot < slots; ++slot) {
-      const TrainingRow row = data.lane_row(static_cast<int>(lane), slot);
-      rows.insert(rows.end(), row.pixels.begin(), row.pixels.end());
-    }
-    const DropoutSource dropout{layout.samples(device_base(), lane - owned.first),
-                                layout.keys(device_base())};
-    lanes.push_back({to_device<std::uint8_t>(accelerator, rows, at::kByte),
-                     make_device_ops(accelerator, network, parallel.precision, dropout), dropout});
+    lanes.emplace_back(settings, data, static_cast<int>(lane),
+                       DropoutSource{layout.samples(device_base(), lane - owned.first),
+                                     layout.keys(device_base())});
+  }
+}
+
+// A fault of one GPU leaves the others waiting: the ranks agree on it, then each ends what
+// it has under way.
+void GpuStepper::State::share_faults(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const std::exception& exception) {
+    const Error mine = Error::from(exception);
+    const std::string place = fmt::format("rank {} on {}", comm.rank(), host_name());
+    const Error fault = comm.agree_on_fault(comm.world_size() == 1 ? mine : mine.within(place));
+    transport->abandon();
+    throw Error(fault);
   }
 }
 
@@ -221,61 +227,13 @@ void GpuStepper::State::write_inputs(int epoch, std::int64_t step, float learnin
   }
 }
 
-void GpuStepper::State::run_lane(std::int64_t place, std::int64_t samples) {
-  DeviceLane& lane = lanes[static_cast<std::size_t>(place)];
-  const std::span<float> buffer = sum.lane(sum.owned_lanes().first + place);
-  const auto trainable = static_cast<std::size_t>(network.trainable_size());
-  const auto total = static_cast<std::size_t>(network.total_size());
-  const Pass pass{.mode = Mode::kTrain,
-                  .network = network,
-                  .device = device_of(accelerator),
-                  .weights = device.weights(),
-                  .rounded_weights = device.rounded_weights(),
-                  .samples = static_cast<int>(samples),
-                  .gradients = buffer.first(trainable),
-                  .statistics = buffer.subspan(trainable, total - trainable)};
-  gpu::Loss loss{.logits = nullptr,
-                 .d_logits = nullptr,
-                 .by_sample = nullptr,
-                 .tail = buffer.data() + total,
-                 .samples = lane.dropout.samples,
-                 .rule = StepInputs::rule(device_base()),
-                 .count = static_cast<int>(samples),
-                 .classes = network.classes(),
-                 .smoothing = train.label_smoothing};
-  const Grid one_block{1, 1, kBlockThreads};
-  if (samples == 0) {
-    view_floats(pass, buffer.data(), {static_cast<std::int64_t>(total)}).zero_();
-    launch(accelerator, "cross_entropy", one_block, loss);
-    return;
-  }
-  const ImageShape& shape = network.input();
-  at::Tensor images = make_activations(pass, shape, type_of(parallel.precision));
-  launch(accelerator, "form_batch", {static_cast<unsigned>(samples), 1, kBlockThreads},
-         gpu::FormBatch{.samples = lane.dropout.samples,
-                        .rows = lane.rows.const_data_ptr<std::uint8_t>(),
-                        .factor = normalization.const_data_ptr<float>(),
-                        .offset = normalization.const_data_ptr<float>() + shape.channels,
-                        .images = images.data_ptr(),
-                        .height = shape.height,
-                        .width = shape.width,
-                        .channels = shape.channels,
-                        .augment = data.augments() ? 1 : 0});
-  const at::Tensor logits = lane.ops.forward(pass, std::move(images)).contiguous();
-  at::Tensor d_logits = at::empty(logits.sizes(), logits.options());
-  const at::Tensor by_sample = at::empty({samples, 2}, logits.options());
-  loss.logits = logits.const_data_ptr<float>();
-  loss.d_logits = d_logits.data_ptr<float>();
-  loss.by_sample = by_sample.data_ptr<float>();
-  launch(accelerator, "cross_entropy", one_block, loss);
-  lane.ops.backward(pass, std::move(d_logits));
-}
-
 void GpuStepper::State::run_lanes(const LaneSizes& sizes) {
   accelerator.copy_to_device(device_base(), inputs.data(), inputs.size());
   const Range owned = data.owned_lanes();
   accelerator.fork(static_cast<int>(owned.size()), [&](int place) {
-    run_lane(place, sizes[static_cast<std::size_t>(owned.first + place)]);
+    const std::int64_t lane = owned.first + place;
+    lanes[static_cast<std::size_t>(place)].run(sizes[static_cast<std::size_t>(lane)], device,
+                                               sum.lane(lane));
   });
 }
 
@@ -301,16 +259,14 @@ void GpuStepper::State::update() {
   accelerator.copy_to_host(facts, facts_on_device(), sizeof(gpu::StepFacts));
 }
 
-// Collective where it records, which it does in the same steps on all ranks: a recording
-// that moves memory between GPUs is of use together with its peers' alone. Libraries
-// choose their methods, connect and allocate in a first run, before the recording; it
-// changes nothing but the buffers of lanes and sum.
+// Records in the same steps on all ranks: a recording that moves memory between GPUs may
+// be replayed with its peers' of that time alone. Libraries choose their methods and
+// allocate in a first run, before it; that changes nothing but the lanes' buffers.
 int GpuStepper::State::recording_of(const LaneSizes& sizes) {
   const auto found = recordings.find(sizes);
   if (found != recordings.end()) return found->second;
   run_lanes(sizes);
-  sum.run();
-  wait("first run of a step");
+  accelerator.wait();
   const int recording = accelerator.record([this, sizes] {
     run_lanes(sizes);
     sum.run();
@@ -342,21 +298,10 @@ void GpuStepper::State::run_step(int epoch, std::int64_t step, float learning_ra
   times.backward += seconds_since(begin) - data_seconds;
 }
 
-// A fault of one GPU leaves the others waiting: the ranks agree on it, then each ends what
-// it has under way.
 StepSum GpuStepper::step(int epoch, std::int64_t step, float learning_rate) {
   State& state = *state_;
   const c10::InferenceMode no_autograd;
-  try {
-    state.run_step(epoch, step, learning_rate);
-  } catch (const std::exception& exception) {
-    const Error mine = Error::from(exception);
-    const std::string place = fmt::format("rank {} on {}", state.comm.rank(), host_name());
-    const bool alone = state.comm.world_size() == 1;
-    const Error fault = state.comm.agree_on_fault(alone ? mine : mine.within(place));
-    state.transport->abandon();
-    throw Error(fault);
-  }
+  state.share_faults([&] { state.run_step(epoch, step, learning_rate); });
   if (state.facts->applied != 0) {
     ++state.replica.updates;
     state.replica_is_old = true;

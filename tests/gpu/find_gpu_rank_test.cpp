@@ -95,7 +95,7 @@ TEST_F(FindGpu, OneRankWithoutKeepsAllFromTheGpu) {
 TEST_F(FindGpu, WithoutAPluginItsReasonStands) {
   const FoundGpu found = find_gpu(test_comm(), nullptr, "no driver");
   EXPECT_EQ(found.gpu, nullptr);
-  EXPECT_TRUE(found.reason.ends_with("no driver")) << found.reason;
+  EXPECT_EQ(found.reason, "no driver");
 }
 
 }  // namespace

@@ -10,7 +10,8 @@
 
 namespace lockstep {
 
-// Null without a GPU for every rank; `reason` then says in words which rank lacks it.
+// Null without a GPU for every rank; `reason` then says in words why, and where others
+// have one, which rank lacks it.
 struct FoundGpu {
   std::unique_ptr<Accelerator> gpu;
   std::string reason;
