@@ -51,7 +51,7 @@ std::vector<Drawing> training_curves(const RunRecord& run) {
       line_chart(options, {epoch_series(run, "train", 0, &MetricsPoint::train_accuracy),
                            epoch_series(run, "validation", 1, &MetricsPoint::val_accuracy)}));
   options.title = "Learning rate";
-  options.unit = Unit::kNumber;
+  options.unit = Unit::kRate;
   options.marked_x.reset();
   charts.push_back(
       line_chart(options, {epoch_series(run, "rate", 2, &MetricsPoint::learning_rate)}));
@@ -61,7 +61,7 @@ std::vector<Drawing> training_curves(const RunRecord& run) {
   charts.push_back(
       step_chart(run, "Training accuracy by step", Unit::kShare, 0, &MetricsPoint::train_accuracy));
   charts.push_back(
-      step_chart(run, "Learning rate by step", Unit::kNumber, 2, &MetricsPoint::learning_rate));
+      step_chart(run, "Learning rate by step", Unit::kRate, 2, &MetricsPoint::learning_rate));
   return charts;
 }
 

@@ -52,14 +52,16 @@ std::string value_text(Unit unit, double value) {
   return std::abs(value) >= 1000 ? grouped(std::llround(value)) : fmt::format("{:.4g}", value);
 }
 
+AxisKind kind_for(Unit unit, const Bounds& y) {
+  const bool wide = y.least > 0 && y.most > kLogFactor * y.least;
+  return wide && unit != Unit::kRate ? AxisKind::kLog : AxisKind::kLinear;
+}
+
 // The frame of a chart with room for its lines.
 class Plot {
  public:
   Plot(const ChartOptions& options, const Bounds& x, const Bounds& y)
-      : options_(options),
-        x_(x),
-        y_axis_(y.least > 0 && y.most > kLogFactor * y.least ? AxisKind::kLog : AxisKind::kLinear,
-                y.least, y.most) {}
+      : options_(options), x_(x), y_axis_(kind_for(options.unit, y), y.least, y.most) {}
 
   Point at(Point value) const {
     const double span = x_.most - x_.least;

@@ -16,7 +16,7 @@ struct Series {
   std::vector<Point> points;  // x ascends; where y is not finite the line is broken
 };
 
-enum class Unit { kNumber, kShare };
+enum class Unit { kNumber, kShare, kRate };  // kRate: a learning rate
 enum class Legend { kShown, kElsewhere };
 
 struct ChartOptions {
@@ -27,8 +27,9 @@ struct ChartOptions {
   std::optional<double> marked_x;  // a vertical line there
 };
 
-// The y axis is logarithmic where positive values span a factor of over 30. Long
-// series are thinned to some hundred points.
+// The y axis is logarithmic where positive values span a factor of over 30, but for
+// learning rates, whose schedules are known by their linear shape. Long series are thinned
+// to some hundred points.
 Drawing line_chart(const ChartOptions& options, const std::vector<Series>& series);
 
 }  // namespace lockstep

@@ -35,7 +35,7 @@ std::vector<Drawing> curves_over_each_other(const std::vector<NamedRun>& runs) {
       over_each_other(runs, "Validation loss", Unit::kNumber, &MetricsPoint::val_loss),
       over_each_other(runs, "Training accuracy", Unit::kShare, &MetricsPoint::train_accuracy),
       over_each_other(runs, "Training loss", Unit::kNumber, &MetricsPoint::train_loss),
-      over_each_other(runs, "Learning rate", Unit::kNumber, &MetricsPoint::learning_rate),
+      over_each_other(runs, "Learning rate", Unit::kRate, &MetricsPoint::learning_rate),
       over_each_other(runs, "Images per second", Unit::kNumber, &MetricsPoint::images_per_second)};
 }
 
