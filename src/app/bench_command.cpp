@@ -44,7 +44,7 @@ Measurement measure(Communicator& comm, const Experiment& experiment, const Trai
     }
     const auto begin = Clock::now();
     stepper.step(static_cast<int>(i / whole), i % whole,
-                 stepper.replica().optimizer.base_learning_rate());
+                 base_learning_rate(experiment.train.optimizer));
     seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
   }
   const StepTimes times = stepper.take_times() / steps;

@@ -39,6 +39,11 @@ void Branches::provide(int count) {
   }
 }
 
+void Branches::join(const Branch& branch, cudaStream_t trunk) {
+  check(cudaEventRecord(branch.done, branch.stream), "cudaEventRecord");
+  check(cudaStreamWaitEvent(trunk, branch.done, 0), "cudaStreamWaitEvent");
+}
+
 void Branches::fork(int count, const std::function<void(int)>& work) {
   if (count == 1) return work(0);
   provide(count);
@@ -52,11 +57,15 @@ void Branches::fork(int count, const std::function<void(int)>& work) {
     const c10::cuda::CUDAStreamGuard guard(branch.stream);
     try {
       work(i);
+      join(branch, trunk);
     } catch (...) {
-      thrown = std::current_exception();  // a recording ends only where all have joined
+      thrown = std::current_exception();
+      // A recording ends only where all have joined, and may be past that.
+      if (cudaEventRecord(branch.done, branch.stream) == cudaSuccess) {
+        cudaStreamWaitEvent(trunk, branch.done, 0);
+      }
+      cudaGetLastError();
     }
-    check(cudaEventRecord(branch.done, branch.stream), "cudaEventRecord");
-    check(cudaStreamWaitEvent(trunk, branch.done, 0), "cudaStreamWaitEvent");
   }
   if (thrown) std::rethrow_exception(thrown);
 }

@@ -25,6 +25,7 @@ class Branches {
   };
 
   void provide(int count);
+  static void join(const Branch& branch, cudaStream_t trunk);
 
   int device_;
   cudaEvent_t begun_ = nullptr;

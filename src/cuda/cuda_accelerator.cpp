@@ -46,7 +46,7 @@ CudaAccelerator::CudaAccelerator(int index)
       guard_(static_cast<c10::DeviceIndex>(index)),
       name_(name_of(index)),
       branches_(index),
-      recordings_(index),
+      recorder_(index),
       waiter_(index) {}
 
 CudaAccelerator::~CudaAccelerator() {
@@ -88,14 +88,14 @@ void CudaAccelerator::fork(int count, const std::function<void(int)>& work) {
   branches_.fork(count, work);
 }
 
-int CudaAccelerator::record(const std::function<void()>& work) { return recordings_.record(work); }
-
-void CudaAccelerator::replay(int recording) { recordings_.replay(recording); }
+std::unique_ptr<Recording> CudaAccelerator::record(const std::function<void()>& work) {
+  return recorder_.record(work);
+}
 
 void CudaAccelerator::wait() { waiter_.wait(); }
 
 std::unique_ptr<Transport> CudaAccelerator::connect(Communicator& comm) {
-  return std::make_unique<NcclTransport>(comm, index_, waiter_, recordings_);
+  return std::make_unique<NcclTransport>(comm, index_, waiter_);
 }
 
 }  // namespace lockstep

@@ -9,7 +9,7 @@
 
 #include "cuda/branches.h"
 #include "cuda/kernels.h"
-#include "cuda/recordings.h"
+#include "cuda/recorder.h"
 #include "cuda/waiter.h"
 #include "lockstep/gpu/accelerator.h"
 
@@ -28,8 +28,7 @@ class CudaAccelerator final : public Accelerator {
   void copy_to_host(void* host, const void* device, std::size_t bytes) override;
   std::span<std::byte> host_memory(std::size_t bytes) override;
   void fork(int count, const std::function<void(int branch)>& work) override;
-  int record(const std::function<void()>& work) override;
-  void replay(int recording) override;
+  std::unique_ptr<Recording> record(const std::function<void()>& work) override;
   void wait() override;
   std::unique_ptr<Transport> connect(Communicator& comm) override;
 
@@ -43,7 +42,7 @@ class CudaAccelerator final : public Accelerator {
   std::map<Precision, Kernels> kernels_;
   Kernels* current_kernels_ = nullptr;
   Branches branches_;
-  Recordings recordings_;
+  Recorder recorder_;
   Waiter waiter_;
 };
 

@@ -15,6 +15,9 @@ struct Driver {
   decltype(&cuModuleLoadData) load_module;
   decltype(&cuModuleUnload) unload_module;
   decltype(&cuModuleGetFunction) get_function;
+  decltype(&cuModuleGetFunctionCount) get_function_count;
+  decltype(&cuModuleEnumerateFunctions) enumerate_functions;
+  decltype(&cuFuncLoad) load_function;
   decltype(&cuLaunchKernel) launch;
   decltype(&cuGetErrorString) get_error_string;
 };
@@ -32,6 +35,9 @@ Driver load_driver() {
   find_in(library, "cuModuleLoadData", driver.load_module);
   find_in(library, "cuModuleUnload", driver.unload_module);
   find_in(library, "cuModuleGetFunction", driver.get_function);
+  find_in(library, "cuModuleGetFunctionCount", driver.get_function_count);
+  find_in(library, "cuModuleEnumerateFunctions", driver.enumerate_functions);
+  find_in(library, "cuFuncLoad", driver.load_function);
   find_in(library, "cuLaunchKernel", driver.launch);
   find_in(library, "cuGetErrorString", driver.get_error_string);
   return driver;
@@ -68,6 +74,20 @@ Kernels::Kernels(int device, Precision precision) {
   const std::vector<char> code = compile_kernels(kKernelSource, kernel_headers(),
                                                  architecture_of(device), {precision_definition});
   check_driver(driver().load_module(&module_, code.data()), "cuModuleLoadData", "the kernels");
+  load_functions();
+}
+
+// Else each is loaded at its first launch, which may be part of a recording.
+void Kernels::load_functions() const {
+  unsigned count = 0;
+  check_driver(driver().get_function_count(&count, module_), "cuModuleGetFunctionCount",
+               "the kernels");
+  std::vector<CUfunction> functions(count);
+  check_driver(driver().enumerate_functions(functions.data(), count, module_),
+               "cuModuleEnumerateFunctions", "the kernels");
+  for (const CUfunction function : functions) {
+    check_driver(driver().load_function(function), "cuFuncLoad", "the kernels");
+  }
 }
 
 Kernels::~Kernels() { driver().unload_module(module_); }

@@ -22,6 +22,7 @@ class Kernels {
   void launch(const KernelCall& call, CUstream stream);
 
  private:
+  void load_functions() const;
   CUfunction find(const char* name);
 
   CUmodule module_ = nullptr;

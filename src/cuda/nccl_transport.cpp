@@ -84,13 +84,12 @@ void copy_own_parts(std::span<const Outgoing> out, std::span<const Incoming> in,
 
 }  // namespace
 
-NcclTransport::NcclTransport(Communicator& comm, int device, Waiter& waiter, Recordings& recordings)
+NcclTransport::NcclTransport(Communicator& comm, int device, Waiter& waiter)
     : comm_(comm),
       rank_(comm.rank()),
       world_size_(comm.world_size()),
       device_(device),
-      waiter_(waiter),
-      recordings_(recordings) {
+      waiter_(waiter) {
   if (world_size_ == 1) return;
   agree(comm, [] { nccl::version(); });
   check_versions(comm);
@@ -138,7 +137,6 @@ void NcclTransport::exchange(std::span<const Outgoing> out, std::span<const Inco
 
 void NcclTransport::send_and_receive(std::span<const Outgoing> out, std::span<const Incoming> in) {
   if (nccl_ == nullptr) fail("exchange", nccl::kSuccess);
-  recordings_.depend_on(this);
   const nccl::Api& api = nccl::api();
   nccl::Result failure = api.group_start();
   const auto note = [&](nccl::Result result) {
@@ -160,7 +158,6 @@ void NcclTransport::send_and_receive(std::span<const Outgoing> out, std::span<co
 void NcclTransport::native_sum(std::span<float> values) {
   if (world_size_ == 1) return;
   if (nccl_ == nullptr) fail("native sum", nccl::kSuccess);
-  recordings_.depend_on(this);
   const nccl::Result result = nccl::api().all_reduce(values.data(), values.data(), values.size(),
                                                      nccl::kFloat32, nccl::kSum, nccl_, stream());
   settle(result, "native sum", in_seconds(hard_limit_seconds()));
@@ -206,16 +203,12 @@ void NcclTransport::close() {
   if (std::uncaught_exceptions() > 0) abandon();
   if (nccl_ == nullptr) return;
   waiter_.wait();
-  // NCCL waits for the end of every recording that it is part of.
-  recordings_.drop_with(this);
   const Deadline deadline = in_seconds(hard_limit_seconds());
   settle(nccl::api().comm_finalize(nccl_), "ncclCommFinalize", deadline);
   nccl::api().comm_destroy(std::exchange(nccl_, nullptr));
 }
 
-// As comm_finalize, comm_abort waits for the end of the recordings.
 void NcclTransport::abandon() noexcept {
-  recordings_.drop_with(this);
   if (nccl_ != nullptr) nccl::api().comm_abort(std::exchange(nccl_, nullptr));
 }
 

@@ -9,7 +9,6 @@
 
 #include "cuda/nccl_api.h"
 #include "cuda/patience.h"
-#include "cuda/recordings.h"
 #include "cuda/waiter.h"
 #include "lockstep/comm/communicator.h"
 
@@ -18,8 +17,8 @@ namespace lockstep {
 class NcclTransport final : public Transport {
  public:
   // Collective. The references must outlive it.
-  NcclTransport(Communicator& comm, int device, Waiter& waiter, Recordings& recordings);
-  // Collective. Drops the recordings that it took part in.
+  NcclTransport(Communicator& comm, int device, Waiter& waiter);
+  // Collective. Recordings that it takes part in must be gone: NCCL would wait for that.
   ~NcclTransport() override;
   NcclTransport(const NcclTransport&) = delete;
   NcclTransport& operator=(const NcclTransport&) = delete;
@@ -48,7 +47,6 @@ class NcclTransport final : public Transport {
   int world_size_;
   int device_;
   Waiter& waiter_;
-  Recordings& recordings_;
   nccl::Comm nccl_ = nullptr;  // null in a world of one, and after a failure
 };
 

@@ -57,7 +57,7 @@ struct GpuStepper::State {
   at::Tensor device_facts;
   at::Tensor squares;
   std::vector<DeviceLane> lanes;
-  std::map<LaneSizes, int> recordings;
+  std::map<LaneSizes, std::unique_ptr<Recording>> recordings;
   std::array<bool, kFlags> wishes{};
   StepTimes times;
 
@@ -78,7 +78,7 @@ struct GpuStepper::State {
   void write_inputs(int epoch, std::int64_t step, float learning_rate);
   void run_lanes(const LaneSizes& sizes);
   void update();
-  int recording_of(const LaneSizes& sizes);
+  Recording& recording_of(const LaneSizes& sizes);
   void run_step(int epoch, std::int64_t step, float learning_rate);
   StepSum summed() const;
   void share_faults(const std::function<void()>& work);
@@ -181,6 +181,7 @@ void GpuStepper::State::share_faults(const std::function<void()>& work) {
     const Error mine = Error::from(exception);
     const std::string place = fmt::format("rank {} on {}", comm.rank(), host_name());
     const Error fault = comm.agree_on_fault(comm.world_size() == 1 ? mine : mine.within(place));
+    recordings.clear();
     transport->abandon();
     throw Error(fault);
   }
@@ -262,18 +263,17 @@ void GpuStepper::State::update() {
 // Records in the same steps on all ranks: a recording that moves memory between GPUs may
 // be replayed with its peers' of that time alone. Libraries choose their methods and
 // allocate in a first run, before it; that changes nothing but the lanes' buffers.
-int GpuStepper::State::recording_of(const LaneSizes& sizes) {
+Recording& GpuStepper::State::recording_of(const LaneSizes& sizes) {
   const auto found = recordings.find(sizes);
-  if (found != recordings.end()) return found->second;
+  if (found != recordings.end()) return *found->second;
   run_lanes(sizes);
   accelerator.wait();
-  const int recording = accelerator.record([this, sizes] {
+  auto recording = accelerator.record([this, sizes] {
     run_lanes(sizes);
     sum.run();
     update();
   });
-  recordings.emplace(sizes, recording);
-  return recording;
+  return *recordings.emplace(sizes, std::move(recording)).first->second;
 }
 
 StepSum GpuStepper::State::summed() const {
@@ -290,7 +290,7 @@ void GpuStepper::State::run_step(int epoch, std::int64_t step, float learning_ra
   const auto begin = Clock::now();
   write_inputs(epoch, step, learning_rate);
   const double data_seconds = seconds_since(begin);
-  accelerator.replay(recording_of(sizes_in(step)));
+  recording_of(sizes_in(step)).replay();
   const bool last = step + 1 == data.steps_per_epoch(parallel.global_batch);
   draw(last ? epoch + 1 : epoch, last ? 0 : step + 1);
   wait("sum over lanes");
@@ -314,6 +314,8 @@ const Replica& GpuStepper::replica() {
   state_->replica_is_old = false;
   return state_->replica;
 }
+
+std::int64_t GpuStepper::updates() const { return state_->replica.updates; }
 
 void GpuStepper::set_replica(Replica replica) {
   const c10::InferenceMode no_autograd;

@@ -81,8 +81,8 @@ Optimizer::Optimizer(const OptimizerOptions& options, std::int64_t size) : optio
   }
 }
 
-float Optimizer::base_learning_rate() const {
-  return std::visit([](const auto& each) { return each.learning_rate; }, options_);
+float base_learning_rate(const OptimizerOptions& options) {
+  return std::visit([](const auto& each) { return each.learning_rate; }, options);
 }
 
 void Optimizer::update(Range range, std::span<float> weights, std::span<const float> gradients,

@@ -104,7 +104,7 @@ void Loop::take_in(const StepSum& sum) {
   at_.loss_sum += sum.loss_sum;
   at_.correct += sum.correct;
   at_.samples += sum.samples;
-  at_.updates = stepper_.replica().updates;
+  at_.updates = stepper_.updates();
 }
 
 // What all ranks do after the same step: compare replicas, save, end. Not between steps
@@ -129,7 +129,7 @@ bool Loop::save_is_due() const {
 }
 
 float Loop::learning_rate(std::int64_t step) const {
-  const double scheduled = static_cast<double>(stepper_.replica().optimizer.base_learning_rate()) *
+  const double scheduled = static_cast<double>(base_learning_rate(settings_.train.optimizer)) *
                            schedule_factor(settings_.train.schedule, span_, step);
   const double floor = std::min(scheduled, at_.min_rate);
   return static_cast<float>(std::max(scheduled * at_.rate_factor, floor) * at_.recovery_factor);

@@ -207,8 +207,9 @@ class FailingAccelerator final : public Accelerator {
   }
   std::span<std::byte> host_memory(std::size_t bytes) override { return sound_.host_memory(bytes); }
   void fork(int count, const std::function<void(int)>& work) override { sound_.fork(count, work); }
-  int record(const std::function<void()>& work) override { return sound_.record(work); }
-  void replay(int recording) override { sound_.replay(recording); }
+  std::unique_ptr<Recording> record(const std::function<void()>& work) override {
+    return sound_.record(work);
+  }
   std::unique_ptr<Transport> connect(Communicator& comm) override { return sound_.connect(comm); }
 
   void wait() override {

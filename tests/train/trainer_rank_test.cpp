@@ -9,6 +9,7 @@
 #include "data/samples.h"
 #include "lockstep/core/error.h"
 #include "lockstep/model/lane_executor.h"
+#include "lockstep/train/cpu_stepper.h"
 #include "lockstep/train/trainer.h"
 #include "support/rank_test.h"
 
@@ -228,6 +229,48 @@ TEST_F(Trainer, EpochEventsAreMeansOverTheEpoch) {
   EXPECT_EQ(samples, 798);
   EXPECT_NEAR(events[0].train_loss, loss_sum / samples, 1e-5);
   EXPECT_NEAR(events[0].train_accuracy, correct / samples, 1e-12);
+}
+
+// A stepper whose replica is far away, as a GPU's is.
+class CountingStepper final : public Stepper {
+ public:
+  explicit CountingStepper(Stepper& near) : near_(near) {}
+  StepSum step(int epoch, std::int64_t step, float learning_rate) override {
+    ++steps;
+    return near_.step(epoch, step, learning_rate);
+  }
+  const Replica& replica() override {
+    ++fetches;
+    return near_.replica();
+  }
+  std::int64_t updates() const override { return near_.updates(); }
+  void set_replica(Replica replica) override { near_.set_replica(std::move(replica)); }
+  int workers() const override { return near_.workers(); }
+  void raise(Flag flag) override { near_.raise(flag); }
+  void lower(Flag flag) override { near_.lower(flag); }
+  NonFinite find_non_finite() override { return near_.find_non_finite(); }
+  StepTimes take_times() override { return near_.take_times(); }
+
+  int steps = 0;
+  int fetches = 0;
+
+ private:
+  Stepper& near_;
+};
+
+TEST_F(Trainer, ReplicaIsNotFetchedForEveryStep) {
+  TrainSettings each = settings();
+  each.parallel.digest_every_steps = 0;
+  const TrainingData data(test_comm(), data_options(path_), kLanes, kSeed);
+  const Network network = linear_network();
+  Workers workers(1, prepare_worker_thread);
+  CpuStepper near(test_comm(), network, data, workers, each.parallel, each.train, each.seed);
+  CountingStepper stepper(near);
+  CpuEvaluator evaluator(network, workers, each.parallel.precision, data.summary().normalization);
+  Callbacks callbacks;
+  train(test_comm(), network, data, {stepper, evaluator}, each, callbacks);
+  EXPECT_EQ(stepper.steps, 18);
+  EXPECT_LE(stepper.fetches, 9);  // at the ends of two epochs and of the run
 }
 
 TEST_F(Trainer, DivergenceIsAnErrorThatAllRanksShare) {

@@ -38,7 +38,7 @@ class Transport {
   virtual void native_sum(std::span<float> values) = 0;
 
   // Local, after a fault: ends what is under way without the peers, which do the same.
-  // The transport is of no more use.
+  // The transport is of no more use; recordings that it takes part in must be gone.
   virtual void abandon() noexcept {}
 };
 

@@ -38,6 +38,14 @@ struct KernelCall {
   std::size_t argument_bytes;
 };
 
+// Work that was enqueued once, and is enqueued again as one. What it uses, a transport
+// too, must outlive it.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  virtual void replay() = 0;
+};
+
 class Accelerator {
  public:
   virtual ~Accelerator() = default;
@@ -66,10 +74,9 @@ class Accelerator {
   // before, side by side with the others', and before what is enqueued after.
   virtual void fork(int count, const std::function<void(int branch)>& work) = 0;
 
-  // Calls `work` and keeps what it enqueues, without running it; replay() enqueues all of
-  // it again as one. Tensors that `work` makes stay the recording's. Returns its number.
-  virtual int record(const std::function<void()>& work) = 0;
-  virtual void replay(int recording) = 0;
+  // Calls `work` and keeps what it enqueues, without running it. Tensors that `work` makes
+  // stay the recording's. Recordings are replayed one after the other.
+  virtual std::unique_ptr<Recording> record(const std::function<void()>& work) = 0;
 
   // Returns when all that was enqueued is done. Error (4) when a peer met a fault
   // (look_for_fault()), or its GPU failed; how long peers may take is the watchdogs' to

@@ -29,6 +29,7 @@ class GpuStepper final : public Stepper {
 
   StepSum step(int epoch, std::int64_t step, float learning_rate) override;
   const Replica& replica() override;
+  std::int64_t updates() const override;
   void set_replica(Replica replica) override;
   int workers() const override { return 1; }
   void raise(Flag flag) override;

@@ -22,6 +22,7 @@ class CpuStepper final : public Stepper {
 
   StepSum step(int epoch, std::int64_t step, float learning_rate) override;
   const Replica& replica() override { return replica_; }
+  std::int64_t updates() const override { return replica_.updates; }
   void set_replica(Replica replica) override { replica_ = std::move(replica); }
   int workers() const override { return workers_.count(); }
   void raise(Flag flag) override { runner_.raise(flag); }

@@ -28,12 +28,12 @@ struct AdamStep {
 // For SGD, which has none of it, zeros.
 AdamStep adam_step(const OptimizerOptions& options, float learning_rate, std::int64_t step);
 
+// The learning rate that the schedule multiplies.
+float base_learning_rate(const OptimizerOptions& options);
+
 class Optimizer {
  public:
   Optimizer(const OptimizerOptions& options, std::int64_t size);
-
-  // The learning rate that the schedule multiplies.
-  float base_learning_rate() const;
 
   // Local: updates weights [range]; disjoint ranges by any threads. g is the
   // gradient times rule.gradient_factor, t is rule.step, a the learning rate.

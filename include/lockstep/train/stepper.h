@@ -44,8 +44,11 @@ class Stepper {
   // weights alone when a gradient is not finite (sum.square_norm tells).
   virtual StepSum step(int epoch, std::int64_t step, float learning_rate) = 0;
 
-  // Local, below. The replica after the last step; valid until the next.
+  // Local, below. The replica after the last step; valid until the next. It may be far
+  // away: not for every step.
   virtual const Replica& replica() = 0;
+  // Of the replica.
+  virtual std::int64_t updates() const = 0;
   // Goes on from there.
   virtual void set_replica(Replica replica) = 0;
 

@@ -24,6 +24,15 @@ class HostTransport final : public Transport {
   Communicator& comm_;
 };
 
+class HostRecording final : public Recording {
+ public:
+  explicit HostRecording(std::function<void()> work) : work_(std::move(work)) {}
+  void replay() override { work_(); }
+
+ private:
+  std::function<void()> work_;
+};
+
 class HostAccelerator final : public Accelerator {
  public:
   const std::string& name() const override { return name_; }
@@ -47,11 +56,9 @@ class HostAccelerator final : public Accelerator {
   void fork(int count, const std::function<void(int)>& work) override {
     for (int branch = 0; branch < count; ++branch) work(branch);
   }
-  int record(const std::function<void()>& work) override {
-    recordings_.push_back(work);
-    return static_cast<int>(recordings_.size()) - 1;
+  std::unique_ptr<Recording> record(const std::function<void()>& work) override {
+    return std::make_unique<HostRecording>(work);
   }
-  void replay(int recording) override { recordings_.at(static_cast<std::size_t>(recording))(); }
   void wait() override {}
   std::unique_ptr<Transport> connect(Communicator& comm) override {
     return std::make_unique<HostTransport>(comm);
@@ -61,7 +68,6 @@ class HostAccelerator final : public Accelerator {
   std::string name_ = "host";
   const std::map<std::string, HostKernel>* kernels_ = nullptr;
   std::vector<std::vector<std::byte>> memory_;
-  std::vector<std::function<void()>> recordings_;
 };
 
 }  // namespace
