@@ -176,6 +176,7 @@ void check_same_source(Communicator& comm, const SourceOptions& source) {
   for (const std::string& path : {source.path, source.labels}) {
     if (path.empty()) continue;
     std::string digest;
+    comm.begin_long_work("comparing the hosts' data", kEachRank);
     agree(comm, [&] {
       if (comm.node_place() == 0) digest = digest_of_file(path);
     });

@@ -47,10 +47,13 @@ void check_experiment(const Experiment& experiment, const fs::path& run_dir) {
 
 bool is_checkpoint(const fs::path& folder) { return fs::exists(folder / "manifest.json"); }
 
-// What the folder of an earlier run holds of it.
+// What an earlier run left in its folder; others' files stay.
 void remove_run(const fs::path& run_dir) {
-  for (const char* name : {"checkpoints", "metrics.jsonl", "evaluation.json",
-                           "classification_report.txt", "status.json", "tensorboard"}) {
+  for (const char* name :
+       {"checkpoints", "classification_report.txt", "confusion_matrix.png", "confusion_matrix.svg",
+        "curves.png", "curves.svg", "environment.json", "evaluation.json", "experiment.textproto",
+        "logs", "metrics.jsonl", "misclassified.png", "predictions.png", "report.html",
+        "samples.png", "status.json", "tensorboard", "times.json"}) {
     fs::remove_all(run_dir / name);
   }
 }

@@ -116,13 +116,13 @@ int run_train(Communicator& comm, const CommandLine& line, const std::vector<Pla
   const TrainingData data = load_training_data(comm, experiment);
   if (root) fmt::print("{}\ndevice {}\n", model_table(*network), device.note());
   const int threads = worker_count(comm, line.threads);
+  Workers workers(threads, prepare_worker_thread);
   RunLock lock;
   StartPoint start = find_start(comm, experiment, line.run_dir, line.resume, lock);
   if (root && !start.files.empty()) warn_of_other_device(start.run_dir, device.name());
   const fs::path run_dir = make_run_folder(comm, experiment, start.run_dir.string(), device.name(),
                                            threads, places, lock);
   if (root && !start.files.empty()) fmt::print("going on in {}\n", run_dir.string());
-  Workers workers(threads, prepare_worker_thread);
   auto callbacks = make_callbacks(experiment.callbacks, experiment.train.log_every_steps,
                                   detect_progress_output(stdout));
   TrainSettings settings = train_settings(experiment, run_dir);

@@ -95,7 +95,7 @@ void StatusFile::write(const std::string& state) {
                        {"pid", ::getpid()},
                        {"host", host_name()}};
   try {
-    write_file_atomically(path_, status.dump(2) + '\n');
+    write_file_atomically(path_, status.dump(2, ' ', false, Json::error_handler_t::replace) + '\n');
     behind_ = false;
   } catch (const Error& error) {
     if (!behind_) spdlog::warn("{}; the file is out of date", error.what());

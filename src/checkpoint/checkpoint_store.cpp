@@ -1,10 +1,8 @@
 #include "lockstep/checkpoint/checkpoint_store.h"
 
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <string>
 
@@ -81,10 +79,9 @@ std::optional<FoundCheckpoint> CheckpointStore::find_latest() const {
     const fs::path folder = checkpoint_folder(run_dir_, step);
     try {
       return FoundCheckpoint{step, read_checkpoint(folder)};
+    } catch (const UnreadableFile&) {
+      throw;
     } catch (const Error& error) {
-      // What cannot be read now may be whole.
-      const bool readable = ::access((folder / "manifest.json").c_str(), R_OK) == 0;
-      if (error.code() == ExitCode::kInternal || (!readable && errno == EACCES)) throw;
       if (is_of_newer_format(folder)) throw;
       set_aside(folder, error.what());
     }

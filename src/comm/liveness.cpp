@@ -34,6 +34,7 @@ struct Liveness::Note {
 namespace {
 
 constexpr auto kPeriod = std::chrono::milliseconds(100);
+constexpr std::size_t kExaminedAtOnce = 16;
 constexpr auto kFrozenAfter = 10 * kPeriod;
 constexpr auto kTimeToEnd = std::chrono::seconds(3);  // mpirun kills 1 to 2 s after a rank's end
 
@@ -80,6 +81,7 @@ Liveness::Liveness(std::unique_ptr<SharedWindow> window, int places, int place, 
     beats_.push_back({0, Clock::now()});
   }
   mine_ = notes_[static_cast<std::size_t>(place)];
+  last_examined_ = static_cast<std::size_t>(place);
   mine_->rank = rank;
   copy_text(mine_->host, host_name().c_str());
   copy_text(mine_->operation, "start");
@@ -106,6 +108,8 @@ void Liveness::begin_wait(const char* operation) {
 
 void Liveness::end_wait() { mine_->waiting = false; }
 
+bool Liveness::is_waiting() const { return mine_->waiting; }
+
 void Liveness::begin_long_work(const char* operation) {
   copy_text(mine_->operation, operation);
   mine_->long_work = true;
@@ -114,7 +118,7 @@ void Liveness::begin_long_work(const char* operation) {
 void Liveness::expect_long_work(int rank) {
   const bool is_here = std::any_of(notes_.begin(), notes_.end(),
                                    [&](const Note* note) { return note->rank == rank; });
-  if (!is_here) expects_long_work_ = true;
+  if (rank == kEachRank ? !other_hosts_.empty() : !is_here) expects_long_work_ = true;
 }
 
 void Liveness::say_goodbye() { mine_->gone = true; }
@@ -159,8 +163,12 @@ bool Liveness::is_late(std::size_t place) const {
   return notes_[place]->count < mine_->count || is_frozen(place);
 }
 
+// A few peers each time, so that many ranks on a node do not look at each other all day;
+// together they see all.
 void Liveness::find_dead() {
-  for (const Note* note : notes_) {
+  for (std::size_t i = 0; i < std::min(notes_.size(), kExaminedAtOnce); ++i) {
+    last_examined_ = (last_examined_ + 1) % notes_.size();
+    const Note* note = notes_[last_examined_];
     const ::pid_t process = note->process;
     if (note == mine_ || process == 0 || note->gone || !has_ended(process) || note->gone) continue;
     end_job(fmt::format("rank {} on {} died (process {}, last seen in: {})", note->rank,

@@ -42,11 +42,13 @@ class Liveness {
   // ends to wait.
   void begin_wait(const char* operation);
   void end_wait();
+  bool is_waiting() const;
   // By the main thread: begins work of this rank alone that may take long; until
   // its next begin_wait() the limit for long work holds for those that wait.
   void begin_long_work(const char* operation);
-  // By the main thread: `rank` begins such work. Where it is of another node, so that its
-  // note cannot be seen here, the limit for long work holds in the next wait.
+  // By the main thread: `rank`, or kEachRank, begins such work. Where that is of another
+  // node, so that its note cannot be seen here, the limit for long work holds in the next
+  // wait.
   void expect_long_work(int rank);
   // By the main thread: this rank leaves in order; its end is no fault.
   void say_goodbye();
@@ -85,6 +87,7 @@ class Liveness {
   std::atomic<bool> waits_for_long_work_{false};
   Clock::time_point seen_at_;
   Clock::time_point looked_at_;
+  std::size_t last_examined_ = 0;  // place whose process was
   std::mutex mutex_;
   std::condition_variable closing_changed_;
   bool closing_ = false;

@@ -36,19 +36,37 @@ void check(int status, const char* operation) {
   throw Error(ExitCode::kPeer, fmt::format("{} failed: {}", operation, text));
 }
 
-// While it lives, the watchdogs know that this rank waits for others.
+// While it lives, the watchdogs know that this rank waits for others. Within another one
+// it says nothing new.
 class Wait {
  public:
-  Wait(Liveness& liveness, const char* operation) : liveness_(liveness) {
-    liveness_.begin_wait(operation);
+  Wait(Liveness& liveness, const char* operation)
+      : liveness_(liveness), outermost_(!liveness.is_waiting()) {
+    if (outermost_) liveness_.begin_wait(operation);
   }
-  ~Wait() { liveness_.end_wait(); }
+  ~Wait() {
+    if (outermost_) liveness_.end_wait();
+  }
   Wait(const Wait&) = delete;
   Wait& operator=(const Wait&) = delete;
 
  private:
   Liveness& liveness_;
+  bool outermost_;
 };
+
+// Sums over ranks in place, in parts that MPI can count.
+template <typename T>
+void all_reduce(std::span<T> values, MPI_Datatype type) {
+  constexpr std::size_t kMostValues = kMaxPartBytes / sizeof(T);
+  while (!values.empty()) {
+    const std::span<T> part = values.first(std::min(values.size(), kMostValues));
+    check(MPI_Allreduce(MPI_IN_PLACE, part.data(), static_cast<int>(part.size()), type, MPI_SUM,
+                        MPI_COMM_WORLD),
+          "MPI_Allreduce");
+    values = values.subspan(part.size());
+  }
+}
 
 class MpiCommunicator final : public Communicator {
  public:
@@ -115,16 +133,12 @@ class MpiCommunicator final : public Communicator {
 
   void native_sum(std::span<float> values) override {
     const Wait wait(*liveness_, "native sum");
-    check(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_FLOAT,
-                        MPI_SUM, MPI_COMM_WORLD),
-          "MPI_Allreduce");
+    all_reduce(values, MPI_FLOAT);
   }
 
   void sum(std::span<std::int64_t> values) override {
     const Wait wait(*liveness_, "sum");
-    check(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_INT64_T,
-                        MPI_SUM, MPI_COMM_WORLD),
-          "MPI_Allreduce");
+    all_reduce(values, MPI_INT64_T);
   }
 
   std::unique_ptr<SharedWindow> share(std::size_t bytes) override {
@@ -135,7 +149,8 @@ class MpiCommunicator final : public Communicator {
   void begin_wait(const char* operation) override { liveness_->begin_wait(operation); }
   void end_wait() override { liveness_->end_wait(); }
   void begin_long_work(const char* operation, int rank) override {
-    rank == rank_ ? liveness_->begin_long_work(operation) : liveness_->expect_long_work(rank);
+    if (rank == rank_ || rank == kEachRank) liveness_->begin_long_work(operation);
+    if (rank != rank_) liveness_->expect_long_work(rank);
   }
 
   void look_for_fault() override;
@@ -256,12 +271,13 @@ bool MpiCommunicator::meet_after_fault() {
   const auto deadline = std::chrono::steady_clock::now() + kFaultPatience;
   MPI_Request met = MPI_REQUEST_NULL;
   check(MPI_Ibarrier(faults_, &met), "MPI_Ibarrier");
-  int done = 0;
-  while (done == 0 && std::chrono::steady_clock::now() < deadline) {
+  for (;;) {
+    const bool is_late = std::chrono::steady_clock::now() > deadline;
+    int done = 0;
     check(MPI_Test(&met, &done, MPI_STATUS_IGNORE), "MPI_Test");
-    if (done == 0) std::this_thread::yield();
+    if (done != 0 || is_late) return done != 0;
+    std::this_thread::yield();
   }
-  return done != 0;
 }
 
 Error MpiCommunicator::agree_on_fault(const Error& mine) {

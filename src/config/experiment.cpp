@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "config/encoding.h"
 #include "config/override.h"
 #include "config/read.h"
 #include "config/text.h"
@@ -21,6 +22,7 @@ Experiment parse_experiment(const std::string& text, const std::string& origin,
   proto::Experiment message = parse_text(text, origin);
   for (const std::string& override : overrides) apply_override(override, message);
   try {
+    check_encoding(message);
     const Experiment experiment = read_experiment(message);
     validate(experiment);
     return experiment;

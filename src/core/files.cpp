@@ -45,10 +45,13 @@ class Descriptor {
 // What is not there, or may not be seen, is the user's; all else is the machine's.
 [[noreturn]] void fail_read(const fs::path& path, const char* what) {
   const int error = errno;
-  constexpr std::array kOfUser = {ENOENT, ENOTDIR, EISDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG};
+  constexpr std::array kNotThere = {ENOENT, ENOTDIR, EISDIR, ELOOP, ENAMETOOLONG};
   const std::string text = fmt::format("{}: {}: {}", path.string(), what, std::strerror(error));
-  if (std::find(kOfUser.begin(), kOfUser.end(), error) != kOfUser.end()) fail_usage("{}", text);
-  fail_internal("{}", text);
+  if (std::find(kNotThere.begin(), kNotThere.end(), error) != kNotThere.end()) {
+    fail_usage("{}", text);
+  }
+  const bool forbidden = error == EACCES || error == EPERM;
+  throw UnreadableFile(forbidden ? ExitCode::kUsage : ExitCode::kInternal, text);
 }
 
 [[noreturn]] void fail_write(const fs::path& path, const char* operation) {
@@ -60,9 +63,8 @@ class Descriptor {
 std::size_t readable_bytes(const Descriptor& file, const fs::path& path) {
   if (!file.open()) fail_read(path, "cannot be opened");
   struct ::stat status {};
-  if (::fstat(file.number(), &status) != 0 || !S_ISREG(status.st_mode)) {
-    fail_usage("{}: is not a file", path.string());
-  }
+  if (::fstat(file.number(), &status) != 0) fail_read(path, "cannot be read");
+  if (!S_ISREG(status.st_mode)) fail_usage("{}: is not a file", path.string());
   return static_cast<std::size_t>(status.st_size);
 }
 
@@ -124,10 +126,7 @@ MappedFile::MappedFile(const fs::path& path) {
   size_ = readable_bytes(file, path);
   if (size_ == 0) return;
   void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.number(), 0);
-  if (memory == MAP_FAILED) {
-    const int error = errno;
-    fail_usage("{}: cannot be mapped: {}", path.string(), std::strerror(error));
-  }
+  if (memory == MAP_FAILED) fail_read(path, "cannot be mapped");
   data_ = static_cast<const char*>(memory);
 }
 
@@ -142,10 +141,7 @@ MappedFile::MappedFile(MappedFile&& other) noexcept : data_(other.data_), size_(
 
 std::uint64_t file_bytes(const fs::path& path) {
   struct ::stat status {};
-  if (::stat(path.c_str(), &status) != 0) {
-    const int error = errno;
-    fail_usage("{}: {}", path.string(), std::strerror(error));
-  }
+  if (::stat(path.c_str(), &status) != 0) fail_read(path, "cannot be read");
   if (!S_ISREG(status.st_mode)) fail_usage("{}: is not a file", path.string());
   return static_cast<std::uint64_t>(status.st_size);
 }

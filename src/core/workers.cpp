@@ -4,8 +4,11 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
+
+#include "lockstep/core/error.h"
 
 namespace lockstep {
 
@@ -26,6 +29,16 @@ struct Workers::State {
     } catch (...) {
       errors[static_cast<std::size_t>(worker)] = std::current_exception();
     }
+  }
+
+  void close() {
+    {
+      const std::lock_guard lock(mutex);
+      closing = true;
+    }
+    begin.notify_all();
+    for (std::thread& thread : threads) thread.join();
+    threads.clear();
   }
 
   void serve(int worker, const std::function<void()>& prepare) {
@@ -49,20 +62,20 @@ Workers::Workers(int count, const std::function<void()>& prepare)
     : state_(std::make_unique<State>()) {
   state_->errors.resize(static_cast<std::size_t>(count));
   prepare();
-  for (int worker = 1; worker < count; ++worker) {
-    state_->threads.emplace_back(
-        [state = state_.get(), worker, prepare] { state->serve(worker, prepare); });
+  try {
+    for (int worker = 1; worker < count; ++worker) {
+      state_->threads.emplace_back(
+          [state = state_.get(), worker, prepare] { state->serve(worker, prepare); });
+    }
+  } catch (const std::system_error& error) {
+    const std::size_t started = state_->threads.size() + 1;
+    state_->close();
+    fail_usage("{} worker threads were asked for, but only {} could be started ({}); give fewer",
+               count, started, error.code().message());
   }
 }
 
-Workers::~Workers() {
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->closing = true;
-  }
-  state_->begin.notify_all();
-  for (std::thread& thread : state_->threads) thread.join();
-}
+Workers::~Workers() { state_->close(); }
 
 int Workers::count() const { return static_cast<int>(state_->errors.size()); }
 

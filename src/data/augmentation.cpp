@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "data/clones.h"
+#include "lockstep/core/clones.h"
 #include "lockstep/core/philox.h"
 
 namespace lockstep {

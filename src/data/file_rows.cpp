@@ -14,6 +14,7 @@ FileRows read_rows(Communicator& comm, const SourceOptions& source, const DataOp
   std::optional<SourceText> label_text;
   if (!source.labels.empty()) label_text.emplace(comm, source.labels, "");
   FileRows rows;
+  comm.begin_long_work("reading the data", kEachRank);
   agree(comm, [&] {
     const FilePart part{comm.rank(), comm.world_size()};
     if (label_text || is_idx(images.text())) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "data/clones.h"
+#include "lockstep/core/clones.h"
 
 namespace lockstep {
 

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "data/clones.h"
+#include "lockstep/core/clones.h"
 
 namespace lockstep {
 

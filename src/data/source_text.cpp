@@ -53,7 +53,7 @@ SourceText::SourceText(Communicator& comm, const std::string& path, const std::s
   if (!zip && !gzip) return;
   const bool first_of_node = comm.node_place() == 0;
   inflated_ = comm.share(first_of_node ? bytes : 0);
-  comm.begin_long_work("inflating the data", comm.rank() - comm.node_place());
+  comm.begin_long_work("inflating the data", kEachRank);
   agree(comm, [&] {
     if (!first_of_node) return;
     const auto memory = inflated_->part(0);

@@ -23,6 +23,7 @@ constexpr std::int64_t kFirstRows = 8;
 FileRows read_parts(Communicator& comm, const SourceText& images, const SourceText* label_text,
                     const DataOptions& options, Labels labels, int parts_a_rank) {
   FileRows rows;
+  comm.begin_long_work("reading the data", kEachRank);
   agree(comm, [&] {
     const FilePart part{comm.rank() * parts_a_rank, comm.world_size() * parts_a_rank};
     rows = label_text != nullptr || is_idx(images.text())

@@ -86,7 +86,12 @@ struct GpuStepper::State {
   // For all ranks' part in what was enqueued; the watchdogs watch.
   void wait(const char* operation) {
     comm.begin_wait(operation);
-    accelerator.wait();
+    try {
+      accelerator.wait();
+    } catch (...) {
+      comm.end_wait();
+      throw;
+    }
     comm.end_wait();
   }
 };

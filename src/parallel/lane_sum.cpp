@@ -181,15 +181,9 @@ class RankSum : public LaneSumBase {
     }
     const auto added = Clock::now();
     barrier_.arrive_and_wait(workers);
-    // The others must not wait for a worker whose peers have failed.
-    std::exception_ptr failure;
-    try {
-      if (worker == 0) combine();
-    } catch (...) {
-      failure = std::current_exception();
-    }
+    if (worker == 0) try_to_combine();
     barrier_.arrive_and_wait(workers);
-    if (failure) std::rethrow_exception(failure);
+    if (failure_) std::rethrow_exception(failure_);
     return times_of(begin, complete, added);
   }
 
@@ -216,6 +210,16 @@ class RankSum : public LaneSumBase {
   std::vector<double> squares_;  // by block
 
  private:
+  // The other workers must not wait for one whose peers have failed, nor go on.
+  void try_to_combine() {
+    try {
+      combine();
+    } catch (...) {
+      failure_ = std::current_exception();
+    }
+  }
+
+  std::exception_ptr failure_;             // of the main thread, for all workers
   std::unique_ptr<SharedWindow> storage_;  // own lanes, partial sums, result
   float* floats_ = nullptr;
   std::vector<NodeValues> leaves_;

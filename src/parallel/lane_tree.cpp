@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "lockstep/core/clones.h"
 #include "lockstep/core/error.h"
 
 namespace lockstep {
@@ -11,13 +12,6 @@ namespace lockstep {
 namespace {
 
 constexpr std::int64_t kBlock = 2048;  // floats added at a time, so that they stay in cache
-
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
-#define LOCKSTEP_CLONES \
-  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define LOCKSTEP_CLONES
-#endif
 
 LOCKSTEP_CLONES void add(const float* a, const float* b, float* to, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) to[i] = a[i] + b[i];

@@ -2,16 +2,11 @@
 
 #include <cmath>
 
+#include "lockstep/core/clones.h"
+
 namespace lockstep {
 
 namespace {
-
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
-#define LOCKSTEP_CLONES \
-  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define LOCKSTEP_CLONES
-#endif
 
 struct AdamFactors {
   float beta1, beta2;

@@ -178,6 +178,8 @@ class BadInputTest(LockstepTest):
             "no-epochs": (override("training.epochs=0"), ["training\\.epochs", "0"]),
             "more-lanes-than-rows": (["train", self.experiment, "--set", "training.lanes=799",
                                       "--set", "training.global_batch=799"], ["798", "799"]),
+            "bad-encoding": (self.with_text("bad-encoding", 'train { path: "', 'train { path: "\\377'),
+                             ["bad-encoding\\.textproto: data\\.train\\.path: not UTF-8"]),
             "bad-name": (override("name=../up"), ["name", "\\.\\./up"]),
             "pool-too-large": (override("model.layer[2].max_pool.size=11"),
                                ["model\\.layer\\[2\\] \\(max_pool\\)", "11x11", "10x10x6"]),
@@ -215,6 +217,13 @@ class BadInputTest(LockstepTest):
             "evaluate-nowhere": (["evaluate", self.train_csv, "--out", nowhere / "x.json"],
                                  ["--out", re.escape(str(nowhere))]),
         }, rank_counts=[None])
+
+    def test_more_threads_than_the_system_gives(self):
+        done = self.run_binary("train", self.experiment, "--threads", 4096, ranks=None,
+                               before=["sh", "-c", 'ulimit -v 20000000; exec "$@"', "sh"])
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertRegex(done.stderr, r"\Alockstep: 4096 worker threads were asked for, but only "
+                                      r"\d+ could be started \([^\n]*\); give fewer\n\Z")
 
     def test_run_folder_that_cannot_be_made(self):
         for ranks in (None, 2):

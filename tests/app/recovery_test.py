@@ -143,6 +143,24 @@ class TwoJobsTest(RecoveryTest):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
 
+class BegunAnewTest(RecoveryTest):
+    def test_nothing_is_left_of_the_run_before(self):
+        self.lockstep(*self.arguments("anew"))
+        folder = self.folder / "anew"
+        before = {path.name for path in folder.iterdir()}
+        self.assertIn("report.html", before)
+        (folder / "notes.txt").write_text("mine")
+        job = self.start(*self.arguments("anew", *LONG, "--resume", "never"), ranks=None)
+        self.assertTrue(job.wait_until(
+            lambda: (status := self.status("anew")) is not None and status["state"] == "running"))
+        job.send(signal.SIGKILL)
+        job.end()
+        left = {path.name for path in folder.iterdir()}
+        begun = {"checkpoints", "environment.json", "experiment.textproto", "lock", "logs",
+                 "metrics.jsonl", "status.json", "tensorboard"}
+        self.assertEqual(left - begun, {"notes.txt"})
+
+
 class NewerFormatTest(RecoveryTest):
     def test_is_refused_and_left_alone(self):
         self.lockstep(*self.arguments("newer"))
@@ -168,12 +186,18 @@ class UnreadableCheckpointTest(RecoveryTest):
         """It may be whole: the disk, not the checkpoint, has the fault."""
         self.lockstep(*self.arguments("unreadable"))
         newest = self.folder / "unreadable" / "checkpoints" / "step-00000034"
-        before = ["strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=read", "-e",
-                  "inject=read:error=EIO", "-P", newest / "weights.safetensors"]
-        done = self.run_binary(*self.arguments("unreadable"), ranks=None, before=before)
-        self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertRegex(done.stderr, r"\Alockstep: [^\n]*Input/output error\n\Z")
-        self.assertTrue(newest.exists())
+        for calls, error, reason, status in (
+                ("read", "EIO", "Input/output error", 1),
+                ("openat", "EIO", "Input/output error", 1),
+                ("stat,newfstatat,statx", "ESTALE", "Stale file handle", 1),
+                ("openat", "EACCES", "Permission denied", EXIT_USAGE)):
+            with self.subTest(calls=calls, error=error):
+                before = ["strace", "-f", "-qq", "-o", os.devnull, "-e", f"trace={calls}", "-e",
+                          f"inject={calls}:error={error}", "-P", newest / "weights.safetensors"]
+                done = self.run_binary(*self.arguments("unreadable"), ranks=None, before=before)
+                self.assertEqual(done.returncode, status, done.stderr)
+                self.assertRegex(done.stderr, rf"\Alockstep: [^\n]*{reason}\n\Z")
+                self.assertTrue(newest.exists())
         self.assertEqual(self.run_binary(*self.arguments("unreadable")).returncode, 0)
 
 

@@ -35,6 +35,7 @@ TEST(Fault, OfAnyRankReachesAllThatLook) {
     EXPECT_EQ(fault.what(), fmt::format("rank {} fell", failing));
     EXPECT_EQ(fault.reach(), Reach::kAgreed);
     EXPECT_NO_THROW(comm.look_for_fault()) << "an old fault is heard again";
+    comm.barrier();  // before the next one
   }
 }
 
@@ -43,6 +44,7 @@ TEST(Fault, OfTheLowestRankIsThatOfAll) {
   const Error fault = common_fault(comm, [&] { fail_internal("rank {} fell", comm.rank()); });
   EXPECT_STREQ(fault.what(), "rank 0 fell");
   EXPECT_NO_THROW(comm.look_for_fault());
+  comm.barrier();
 }
 
 // What a fault brings about at its peers is not the news.
@@ -58,6 +60,7 @@ TEST(Fault, CauseIsPreferredToItsConsequences) {
 }
 
 // One that is stuck elsewhere is not waited for: each of the others ends the job itself.
+// The last test of faults: the ranks cannot agree on another one after it.
 TEST(Fault, RankThatDoesNotComeIsNotWaitedFor) {
   Communicator& comm = test_comm();
   if (comm.world_size() == 1) return;

@@ -30,6 +30,8 @@ class SharedWindow {
   virtual std::span<std::byte> part(int place) const = 0;
 };
 
+inline constexpr int kEachRank = -1;
+
 class Communicator : public Transport {
  public:
   // Local: this rank's place among the ranks of its node, and how many those are.
@@ -65,9 +67,9 @@ class Communicator : public Transport {
   virtual void begin_wait(const char* /*operation*/) {}
   virtual void end_wait() {}
 
-  // Local: before its next collective `rank` does work of its own that may take long.
-  // Every rank says so, the ones that then wait for it too: they have more patience with
-  // their next collective, but not for ever.
+  // Local: before its next collective `rank`, or kEachRank, does work of its own that may
+  // take long. Every rank says so, the ones that then wait for it too: they have more
+  // patience with their next collective, but not for ever.
   virtual void begin_long_work(const char* /*operation*/, int /*rank*/) {}
 
   // Where ranks wait for each other by other means than the calls above, as GPUs do: one
@@ -77,7 +79,7 @@ class Communicator : public Transport {
   // Local: throws Error (4) where a peer met a fault.
   virtual void look_for_fault() {}
   // Collective: the first_error() of the ranks that met a fault themselves. Where a rank
-  // does not come within 5 s: `mine`.
+  // does not come within 5 s, on each rank `mine`; then the job has to be ended by force.
   virtual Error agree_on_fault(const Error& mine) { return mine; }
 
   // Local, any thread: ends the job at once on all ranks, with this exit status.

@@ -10,9 +10,18 @@
 #include <string>
 #include <string_view>
 
+#include "lockstep/core/error.h"
+
 namespace lockstep {
 
 namespace fs = std::filesystem;
+
+// A file that is there, but cannot be read now: no permission (2), or a fault of the
+// machine (1). It may be whole.
+class UnreadableFile final : public Error {
+ public:
+  using Error::Error;
+};
 
 // The whole file as bytes in a string.
 std::string read_file(const fs::path& path);

@@ -27,7 +27,6 @@ struct RunEvent {
   int workers = 1;  // threads of each rank
 };
 
-// Sums are over the samples since the last logged step of this epoch.
 struct StepEvent {
   int epoch = 0;                // from 0
   std::int64_t step = 0;        // optimizer steps done in the run, from 1

@@ -2,9 +2,10 @@
 // processors, and the loader picks the best one that the machine has.
 #pragma once
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define LOCKSTEP_CLONES  // the picking runs before a sanitizer is ready
-#else
+// The picking runs before a sanitizer is ready.
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
 #define LOCKSTEP_CLONES \
   __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define LOCKSTEP_CLONES
 #endif

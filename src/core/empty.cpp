@@ -1,1 +1,0 @@
-// A room without sources yet still makes a library.
