@@ -42,6 +42,9 @@ class Descriptor {
   int number_;
 };
 
+// To open a pipe would wait for who writes to it.
+constexpr int kReading = O_RDONLY | O_NONBLOCK;
+
 // What is not there, or may not be seen, is the user's; all else is the machine's.
 [[noreturn]] void fail_read(const fs::path& path, const char* what) {
   const int error = errno;
@@ -80,7 +83,7 @@ void write_all(const Descriptor& file, std::string_view content, const fs::path&
 }  // namespace
 
 std::string read_file(const fs::path& path) {
-  const Descriptor file(path, O_RDONLY);
+  const Descriptor file(path, kReading);
   std::string content(readable_bytes(file, path), '\0');
   std::size_t have = 0;
   while (have < content.size()) {
@@ -122,7 +125,7 @@ void sync_folder(const fs::path& folder) {
 }
 
 MappedFile::MappedFile(const fs::path& path) {
-  const Descriptor file(path, O_RDONLY);
+  const Descriptor file(path, kReading);
   size_ = readable_bytes(file, path);
   if (size_ == 0) return;
   void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.number(), 0);

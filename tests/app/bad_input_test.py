@@ -133,6 +133,8 @@ class BadInputTest(LockstepTest):
                     "--set", f"data.train.member={name}"]
 
         nowhere = str(self.folder / "nowhere.csv")
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
         self.refuses({
             "no-data": (["train", self.experiment, "--set", f"data.train.path={nowhere}"],
                         [re.escape(nowhere), "No such file"]),
@@ -146,6 +148,10 @@ class BadInputTest(LockstepTest):
             "damaged-zip": (member("damaged.zip", "train.csv"), ["damaged\\.zip", "damaged"]),
             "a-folder": (["train", self.experiment, "--set", f"data.train.path={self.folder}"],
                          [re.escape(str(self.folder))]),
+            "a-pipe": (["train", self.experiment, "--set", f"data.train.path={pipe}"],
+                       [re.escape(str(pipe)), "not a file"]),
+            "a-zip-from-a-pipe": (member("pipe", "train.csv"), [re.escape(str(pipe)), "not a file"]),
+            "experiment-from-a-pipe": (["train", pipe], [re.escape(str(pipe)), "not a file"]),
         }, rank_counts=[None])
 
     def test_experiments(self):
