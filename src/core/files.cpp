@@ -106,6 +106,13 @@ void write_file_durably(const fs::path& path, std::string_view content) {
 }
 
 void write_file_atomically(const fs::path& path, std::string_view content) {
+  struct ::stat status {};
+  const bool exists = ::stat(path.c_str(), &status) == 0;
+  if (exists && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
+    const Descriptor device(path, O_WRONLY);
+    if (!device.open()) fail_write(path, "open for writing");
+    return write_all(device, content, path);
+  }
   fs::path temporary = path;
   temporary += ".tmp";
   try {

@@ -3,7 +3,10 @@
 import csv
 import gzip
 import json
+import os
+import shutil
 import struct
+import subprocess
 import unittest
 
 from lockstep_run import CLASSES, SIDE, LockstepTest, csv_text
@@ -160,6 +163,27 @@ class UseTest(LockstepTest):
         wrong = written("nan.safetensors", {}, nan + values[4:])
         self.assertIn("not all of its weights are finite",
                       self.refused("evaluate", wrong, rank_counts=[None]))
+
+    def test_checkpoint_that_is_not_whole_is_refused(self):
+        damaged = self.folder / "not-whole"
+        shutil.copytree(self.run_dir, damaged, symlinks=True)
+        weights = damaged / "checkpoints" / "best" / "weights.safetensors"
+        content = bytearray(weights.read_bytes())
+        content[-8:-4] = struct.pack("<f", 7)  # still a weight
+        weights.write_bytes(content)
+        for command in (["evaluate", damaged], ["evaluate", weights],
+                        ["submit", damaged, "--out", self.folder / "no.csv"]):
+            message = self.refused(*command)
+            self.assertIn("weights.safetensors: damaged: its digest", message)
+
+    def test_a_pipe_is_written_to(self):
+        whole = self.written("submit")
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+            self.lockstep("submit", self.run_dir, "--out", pipe)
+            self.assertEqual(reader.communicate(timeout=30)[0], whole)
+        self.assertTrue(pipe.is_fifo())
 
     def test_damaged_weights_are_refused(self):
         content = (self.run_dir / "checkpoints" / "best" / "weights.safetensors").read_bytes()
