@@ -77,15 +77,8 @@ Framing read_framing(const SafetensorsFile& file, const ImageShape& shape) {
   fail_usage("its metadata entry \"{}\" is not what lockstep writes", kFramingKey);
 }
 
-// Weights that lie in a checkpoint must be as they were written.
-void check_whole(const fs::path& weights) {
-  const fs::path folder = weights.has_parent_path() ? weights.parent_path() : fs::path(".");
-  if (fs::is_regular_file(folder / "manifest.json")) read_checkpoint(folder);
-}
-
 TrainedModel read_model(const fs::path& path) {
-  check_whole(path);
-  const SafetensorsFile file(path);
+  const SafetensorsFile file(read_checkpoint_file(path), path.string());
   try {
     Experiment experiment =
         parse_experiment(metadata_entry(file, kExperimentKey), "experiment in the metadata", {});

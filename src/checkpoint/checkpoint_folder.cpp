@@ -83,6 +83,15 @@ std::map<std::string, Entry> read_manifest(const fs::path& folder) {
   }
 }
 
+// A file of a checkpoint, as its manifest has it.
+std::string read_whole(const fs::path& path, const Entry& entry) {
+  std::string content = read_file(path);
+  if (content.size() != entry.bytes || digest_of(content).hex() != entry.digest) {
+    fail_usage("{}: damaged: its digest is not the manifest's", path.string());
+  }
+  return content;
+}
+
 fs::path replaced_name(const fs::path& folder) {
   return folder.parent_path() / (".tmp-replaced-" + folder.filename().string());
 }
@@ -168,14 +177,16 @@ CheckpointFiles read_checkpoint(const fs::path& folder) {
                  entry.bytes);
     }
   }
-  for (const auto& [name, entry] : entries) {
-    std::string content = read_file(folder / name);
-    if (content.size() != entry.bytes || digest_of(content).hex() != entry.digest) {
-      fail_usage("{}: damaged: its digest is not the manifest's", (folder / name).string());
-    }
-    files[name] = std::move(content);
-  }
+  for (const auto& [name, entry] : entries) files[name] = read_whole(folder / name, entry);
   return files;
+}
+
+std::string read_checkpoint_file(const fs::path& path) {
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  if (!fs::is_regular_file(folder / kManifest)) return read_file(path);
+  const std::map<std::string, Entry> entries = read_manifest(folder);
+  const auto entry = entries.find(path.filename().string());
+  return entry == entries.end() ? read_file(path) : read_whole(path, entry->second);
 }
 
 }  // namespace lockstep

@@ -113,16 +113,18 @@ void write_file_atomically(const fs::path& path, std::string_view content) {
     if (!device.open()) fail_write(path, "open for writing");
     return write_all(device, content, path);
   }
-  fs::path temporary = path;
+  std::error_code none;
+  const fs::path target = fs::is_symlink(path, none) ? fs::weakly_canonical(path, none) : path;
+  fs::path temporary = target;
   temporary += ".tmp";
   try {
     write_file_durably(temporary, content);
-    if (::rename(temporary.c_str(), path.c_str()) != 0) fail_write(path, "rename");
+    if (::rename(temporary.c_str(), target.c_str()) != 0) fail_write(path, "rename");
   } catch (const Error&) {
     ::unlink(temporary.c_str());
     throw;
   }
-  sync_folder(path.has_parent_path() ? path.parent_path() : fs::path("."));
+  sync_folder(target.has_parent_path() ? target.parent_path() : fs::path("."));
 }
 
 void sync_folder(const fs::path& folder) {

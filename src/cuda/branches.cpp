@@ -39,9 +39,9 @@ void Branches::provide(int count) {
   }
 }
 
-void Branches::join(const Branch& branch, cudaStream_t trunk) {
-  check(cudaEventRecord(branch.done, branch.stream), "cudaEventRecord");
-  check(cudaStreamWaitEvent(trunk, branch.done, 0), "cudaStreamWaitEvent");
+cudaError_t Branches::join(const Branch& branch, cudaStream_t trunk) {
+  const cudaError_t recorded = cudaEventRecord(branch.done, branch.stream);
+  return recorded == cudaSuccess ? cudaStreamWaitEvent(trunk, branch.done, 0) : recorded;
 }
 
 void Branches::fork(int count, const std::function<void(int)>& work) {
@@ -57,14 +57,15 @@ void Branches::fork(int count, const std::function<void(int)>& work) {
     const c10::cuda::CUDAStreamGuard guard(branch.stream);
     try {
       work(i);
-      join(branch, trunk);
     } catch (...) {
       thrown = std::current_exception();
-      // A recording ends only where all have joined, and may be past that.
-      if (cudaEventRecord(branch.done, branch.stream) == cudaSuccess) {
-        cudaStreamWaitEvent(trunk, branch.done, 0);
-      }
+    }
+    // A recording ends only where all have joined; what was thrown may have ended it.
+    const cudaError_t joined = join(branch, trunk);
+    if (thrown) {
       cudaGetLastError();
+    } else {
+      check(joined, "joining a branch");
     }
   }
   if (thrown) std::rethrow_exception(thrown);

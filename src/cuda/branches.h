@@ -25,7 +25,7 @@ class Branches {
   };
 
   void provide(int count);
-  static void join(const Branch& branch, cudaStream_t trunk);
+  static cudaError_t join(const Branch& branch, cudaStream_t trunk);
 
   int device_;
   cudaEvent_t begun_ = nullptr;

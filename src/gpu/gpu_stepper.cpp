@@ -85,14 +85,13 @@ struct GpuStepper::State {
 
   // For all ranks' part in what was enqueued; the watchdogs watch.
   void wait(const char* operation) {
+    struct Waiting {
+      Communicator& comm;
+      ~Waiting() { comm.end_wait(); }
+    };
     comm.begin_wait(operation);
-    try {
-      accelerator.wait();
-    } catch (...) {
-      comm.end_wait();
-      throw;
-    }
-    comm.end_wait();
+    const Waiting waiting{comm};
+    accelerator.wait();
   }
 };
 

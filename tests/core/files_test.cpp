@@ -1,11 +1,15 @@
 #include "lockstep/core/files.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <functional>
 #include <utility>
@@ -47,6 +51,29 @@ std::string sample(std::size_t size) {
   std::string bytes(size, '\0');
   for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i * 37 / 3);
   return bytes;
+}
+
+TEST_F(Files, LinkStaysAndItsTargetIsReplaced) {
+  fs::create_directory(folder_ / "there");
+  write_file_atomically(folder_ / "there" / "file", "old");
+  fs::create_symlink("there/file", folder_ / "link");
+  write_file_atomically(folder_ / "link", "new");
+  EXPECT_TRUE(fs::is_symlink(folder_ / "link"));
+  EXPECT_EQ(read_file(folder_ / "there" / "file"), "new");
+}
+
+TEST_F(Files, PipeIsWrittenTo) {
+  const fs::path pipe = folder_ / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  write_file_atomically(pipe, "text");
+  std::array<char, 8> got{};
+  EXPECT_EQ(::read(reader, got.data(), got.size()), 4);
+  EXPECT_STREQ(got.data(), "text");
+  ::close(reader);
+  EXPECT_TRUE(fs::is_fifo(pipe));
+  EXPECT_EQ(code_of(pipe, [&] { read_file(pipe); }), ExitCode::kUsage);
 }
 
 TEST_F(Files, RoundTripByReadingAndByMapping) {

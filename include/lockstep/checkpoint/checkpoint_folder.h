@@ -42,6 +42,9 @@ void restore_replaced(const std::filesystem::path& old);
 // before anything is returned.
 CheckpointFiles read_checkpoint(const std::filesystem::path& folder);
 
+// A file that may be of a checkpoint: where it is, size and digest are checked.
+std::string read_checkpoint_file(const std::filesystem::path& path);
+
 // Whether the folder's manifest is whole and of a later format than kCheckpointFormat:
 // such a checkpoint is not damaged, but cannot be read here.
 bool is_of_newer_format(const std::filesystem::path& folder);

@@ -30,6 +30,7 @@ class SharedWindow {
   virtual std::span<std::byte> part(int place) const = 0;
 };
 
+// In place of a rank: all of them, each for itself.
 inline constexpr int kEachRank = -1;
 
 class Communicator : public Transport {

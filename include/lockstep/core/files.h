@@ -27,7 +27,8 @@ class UnreadableFile final : public Error {
 std::string read_file(const fs::path& path);
 
 // Writes a temporary file beside `path`, syncs it, renames it to `path` and
-// syncs the folder. A device or a pipe is written to.
+// syncs the folder. A link stays, what it names is replaced; a device or a pipe is
+// written to.
 void write_file_atomically(const fs::path& path, std::string_view content);
 
 // Writes `path` itself and syncs it; for files of a folder that is renamed later.
