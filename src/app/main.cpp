@@ -15,6 +15,7 @@
 #include "app/resume.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/fault_point.h"
 #include "lockstep/core/host.h"
 #include "lockstep/core/log.h"
 
@@ -81,6 +82,8 @@ int run(int argc, char** argv) {
   try {
     comm = connect();
     start_log(comm->rank());
+    arm_fault_points(comm->rank());
+    fault_point("connected", 0);
     return run_command(*comm, parse_command_line(argc, argv));
   } catch (const std::exception& exception) {
     return report(comm.get(), Error::from(exception));

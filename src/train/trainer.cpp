@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "lockstep/core/error.h"
+#include "lockstep/core/fault_point.h"
 #include "lockstep/train/cpu_stepper.h"
 #include "train/loop.h"
 
@@ -79,6 +80,7 @@ void Loop::run_epoch() {
 }
 
 void Loop::run_step() {
+  fault_point("step", at_.step);
   if (settings_.stop_requested()) stepper_.raise(Flag::kStop);
   const StepSum sum = stepper_.step(at_.epoch, at_.epoch_step, learning_rate(at_.step));
   ++steps_run_;
@@ -178,6 +180,7 @@ void Loop::end_epoch() {
   event.images_per_second = images_per_second();
   event.learning_rate = learning_rate(at_.step - 1);
   check_replicas(comm_, network_, stepper_.replica().weights);
+  fault_point("evaluation", at_.step);
   const Weights result = stepper_.replica().result();
   const Evaluation validation =
       evaluator_.evaluate(comm_, result, data_.validation(), settings_.class_names);
