@@ -18,6 +18,7 @@
 #include "lockstep/callbacks/make_callbacks.h"
 #include "lockstep/callbacks/tensorboard.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/fault_point.h"
 #include "lockstep/core/files.h"
 #include "lockstep/data/training_data.h"
 #include "lockstep/model/lane_executor.h"
@@ -145,6 +146,7 @@ int run_train(Communicator& comm, const CommandLine& line, const std::vector<Pla
   comm.begin_long_work("writing the reports", 0);
   agree(comm, [&] {
     if (!root) return;
+    fault_point("report", result.steps);
     write_reports(result, run_dir);
   });
   // What could not be drawn, on a full disk for one, can be drawn later.

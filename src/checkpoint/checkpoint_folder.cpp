@@ -7,6 +7,7 @@
 
 #include "lockstep/core/digest.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/fault_point.h"
 #include "lockstep/core/files.h"
 
 namespace lockstep {
@@ -130,7 +131,8 @@ bool is_of_newer_format(const fs::path& folder) {
 
 fs::path best_link(const fs::path& run_dir) { return run_dir / "checkpoints" / "best"; }
 
-void write_checkpoint(const fs::path& folder, const CheckpointFiles& files) {
+void write_checkpoint(const fs::path& run_dir, std::int64_t step, const CheckpointFiles& files) {
+  const fs::path folder = checkpoint_folder(run_dir, step);
   const fs::path temporary = folder.parent_path() / (".tmp-" + folder.filename().string());
   std::error_code error;
   fs::remove_all(temporary, error);
@@ -139,6 +141,7 @@ void write_checkpoint(const fs::path& folder, const CheckpointFiles& files) {
     for (const auto& [name, content] : files) write_file_durably(temporary / name, content);
     write_file_durably(temporary / kManifest, manifest_of(files));
     sync_folder(temporary);
+    fault_point("save", step);
     put_in_place(temporary, folder);
     sync_folder(folder.parent_path());
     fs::remove_all(temporary, error);  // what was replaced

@@ -91,7 +91,7 @@ std::optional<FoundCheckpoint> CheckpointStore::find_latest() const {
 
 void CheckpointStore::save(std::int64_t step, const CheckpointFiles& files, int keep_last) const {
   const fs::path folder = checkpoint_folder(run_dir_, step);
-  write_checkpoint(folder, files);
+  write_checkpoint(run_dir_, step, files);
   if (read_checkpoint(folder) != files) {
     fail_internal("{}: what is read back is not what was written", folder.string());
   }

@@ -1,13 +1,14 @@
 #include "lockstep/core/fault_point.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdlib>
-#include <fstream>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -58,6 +59,19 @@ std::optional<std::string> take_hold(std::string_view point, std::int64_t number
   return std::nullopt;
 }
 
+// Opening the pipe waits for the test to read.
+void tell(const std::string& pipe) {
+  int file = -1;
+  do {
+    file = ::open(pipe.c_str(), O_WRONLY | O_CLOEXEC);
+  } while (file < 0 && errno == EINTR);
+  const std::string line = fmt::format("{}\n", ::getpid());
+  if (file < 0 || ::write(file, line.data(), line.size()) < 0) {
+    fail_usage("{}: {}: cannot be written", kVariable, pipe);
+  }
+  ::close(file);
+}
+
 }  // namespace
 
 void arm_fault_points(int rank) {
@@ -80,7 +94,7 @@ void fault_point(std::string_view point, std::int64_t number) {
   if (!armed) return;
   const std::optional<std::string> pipe = take_hold(point, number);
   if (!pipe) return;
-  std::ofstream(*pipe) << ::getpid() << std::endl;  // opened when the test reads
+  tell(*pipe);
   ::raise(SIGSTOP);
 }
 

@@ -12,12 +12,9 @@ import time
 import unittest
 from pathlib import Path
 
-from lockstep_run import BINARY, MPIRUN, LockstepTest, xxh3
+from lockstep_run import BINARY, MPIRUN, TIME_LIMIT_SECONDS, LockstepTest, xxh3
 
 EXIT_USAGE, EXIT_DIVERGED, EXIT_PEER, EXIT_RESTART = 2, 3, 4, 75
-
-# So many epochs that the run does not end before something is done to it.
-LONG = ("--set", "training.epochs=4000", "--set", "training.log_every_steps=1")
 
 # Two layers without normalization or bound, so that after an update with a rate of 1e30
 # their product is beyond fp32.
@@ -34,14 +31,11 @@ training { global_batch: 48 lanes: 5 epochs: 2 }
 class RecoveryTest(LockstepTest):
     def arguments(self, run, *more, experiment=None):
         return ("train", experiment or self.experiment, "--run-dir", self.folder / run,
-                "--threads", 1, *more)
+                "--threads", 1, "--set", "training.log_every_steps=1", *more)
 
     def status(self, run):
         path = self.folder / run / "status.json"
         return json.loads(path.read_text()) if path.exists() else None
-
-    def is_at_step(self, run, step):
-        return (status := self.status(run)) is not None and status["step"] >= step
 
 
 class DivergenceTest(RecoveryTest):
@@ -92,9 +86,11 @@ class DivergenceTest(RecoveryTest):
 
 class StatusTest(RecoveryTest):
     def test_saved(self):
-        job = self.start(*self.arguments("saved", *LONG), ranks=2)
-        self.assertTrue(job.wait_until(lambda: self.is_at_step("saved", 20)))
+        hold = self.hold("step", 20)
+        job = self.start(*self.arguments("saved"), ranks=2, holds=[hold])
+        hold.reached(job)
         job.send(signal.SIGUSR1)
+        hold.go_on(after=signal.SIGUSR1)
         done = job.end()
         self.assertEqual(done.returncode, EXIT_RESTART, done.stderr)
         status = self.status("saved")
@@ -116,27 +112,30 @@ class StatusTest(RecoveryTest):
 
 class TwoJobsTest(RecoveryTest):
     def test_second_job_is_refused(self):
-        job = self.start(*self.arguments("shared", *LONG), ranks=2)
-        self.assertTrue(job.wait_until(lambda: self.is_at_step("shared", 20)))
-        holder = job.rank_process(0)
+        hold = self.hold("step", 20)
+        job = self.start(*self.arguments("shared"), ranks=2, holds=[hold],
+                         LOCKSTEP_HARD_LIMIT_SECONDS="600", LOCKSTEP_SOFT_LIMIT_SECONDS="600")
+        holder = hold.reached(job)
         folder = self.folder / "shared"
-        by_path = ("train", self.experiment, "--resume", folder, *LONG)
-        for arguments, ranks in ((self.arguments("shared", *LONG), 3), (by_path, None),
-                                 (self.arguments("shared", *LONG, "--resume", "never"), None)):
+        by_path = ("train", self.experiment, "--resume", folder)
+        for arguments, ranks in ((self.arguments("shared"), 3), (by_path, None),
+                                 (self.arguments("shared", "--resume", "never"), None)):
             done = self.run_binary(*arguments, ranks=ranks)
             self.assertEqual(done.returncode, EXIT_USAGE, done.stderr)
             self.assertEqual(done.stderr, (
                 f"lockstep: {folder}: another job trains in this run folder (process {holder} on "
                 f"{os.uname().nodename}); end it first, or give another --run-dir\n"))
         job.send(signal.SIGUSR1)
+        hold.go_on(after=signal.SIGUSR1)
         done = job.end()
         self.assertEqual((done.returncode, done.stderr), (EXIT_RESTART, ""))
         steps = [line["step"] for line in self.metrics("shared") if line["kind"] == "step"]
         self.assertEqual(steps, list(range(1, len(steps) + 1)))
 
     def test_lock_of_a_killed_job_is_free(self):
-        job = self.start(*self.arguments("killed", *LONG), ranks=None)
-        self.assertTrue(job.wait_until(lambda: self.is_at_step("killed", 20)))
+        hold = self.hold("step", 20)
+        job = self.start(*self.arguments("killed"), ranks=None, holds=[hold])
+        hold.reached(job)
         job.send(signal.SIGKILL)
         job.end()
         done = self.run_binary(*self.arguments("killed", "--resume", "never"), ranks=None)
@@ -150,9 +149,9 @@ class BegunAnewTest(RecoveryTest):
         before = {path.name for path in folder.iterdir()}
         self.assertIn("report.html", before)
         (folder / "notes.txt").write_text("mine")
-        job = self.start(*self.arguments("anew", *LONG, "--resume", "never"), ranks=None)
-        self.assertTrue(job.wait_until(
-            lambda: (status := self.status("anew")) is not None and status["state"] == "running"))
+        hold = self.hold("step", 1)
+        job = self.start(*self.arguments("anew", "--resume", "never"), ranks=None, holds=[hold])
+        hold.reached(job)
         job.send(signal.SIGKILL)
         job.end()
         left = {path.name for path in folder.iterdir()}
@@ -205,8 +204,9 @@ class EarlySignalTest(RecoveryTest):
     def test_signal_before_mpi_has_started(self):
         # Rank 0 waits in MPI_Init for rank 1, which begins when it may.
         gate = self.folder / "gate"
-        late = f'while [ ! -e "{gate}" ]; do sleep 0.05; done; exec "$@"'
-        words = [BINARY, *map(str, self.arguments("early", *LONG))]
+        os.mkfifo(gate)
+        late = f'read -r line <"{gate}"; exec "$@"'
+        words = [BINARY, *map(str, self.arguments("early"))]
         process = subprocess.Popen(
             [*MPIRUN, "-np", "1", *words, ":", "-np", "1", "sh", "-c", late, "sh", *words],
             cwd=self.folder, env=self.environment(), text=True, stdin=subprocess.DEVNULL,
@@ -214,16 +214,15 @@ class EarlySignalTest(RecoveryTest):
         try:
             rank = self.wait_for_handler(process)
             os.kill(rank, signal.SIGUSR1)
-            time.sleep(0.3)
         finally:
-            gate.touch()
-        output, errors = process.communicate(timeout=60)
+            gate.write_text("now\n")
+        output, errors = process.communicate(timeout=TIME_LIMIT_SECONDS)
         self.assertEqual((process.returncode, errors), (EXIT_RESTART, ""), output)
         self.assertEqual([line["step"] for line in self.metrics("early")], [1])
 
     def wait_for_handler(self, process):
         """Until rank 0 is there and catches USR1; its process."""
-        end = time.monotonic() + 60
+        end = time.monotonic() + TIME_LIMIT_SECONDS
         while time.monotonic() < end and process.poll() is None:
             for child in Path(f"/proc/{process.pid}/task").glob("*/children"):
                 for pid in child.read_text().split():
@@ -236,49 +235,36 @@ class EarlySignalTest(RecoveryTest):
         self.fail(f"rank 0 did not catch USR1: {process.communicate()}")
 
 
-@unittest.skipUnless(shutil.which("strace"), "strace is not installed")
 class LongWorkTest(RecoveryTest):
-    """Rank 0 is held for 5 s at one of the files of the reports."""
+    """Rank 0 is held where it writes the reports."""
 
-    def start_with_slow_report(self, run, **limits):
-        words = [BINARY, *map(str, self.arguments(run))]
-        report = self.folder / run / "classification_report.txt.tmp"
-        slow = ["strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=rename", "-e",
-                "inject=rename:delay_enter=5000000", "-P", report]
-        return subprocess.Popen(
-            [*MPIRUN, "-np", "1", *slow, *words, ":", "-np", "1", *words], cwd=self.folder,
-            env=self.environment() | limits, text=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-    def run_with_slow_report(self, run, **limits):
-        process = self.start_with_slow_report(run, **limits)
-        output, errors = process.communicate(timeout=120)
-        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+    def start_held(self, run, **limits):
+        hold = self.hold("report")
+        return hold, self.start(*self.arguments(run), ranks=2, holds=[hold],
+                                LOCKSTEP_HARD_LIMIT_SECONDS="8", **limits)
 
     def test_stopped_process_is_not_waited_for(self):
-        process = self.start_with_slow_report("stopped", LOCKSTEP_HARD_LIMIT_SECONDS="1.5")
-        report = self.folder / "stopped" / "classification_report.txt.tmp"
-        end = time.monotonic() + 60
-        while not report.exists() and process.poll() is None and time.monotonic() < end:
-            time.sleep(0.01)
-        status = json.loads((self.folder / "stopped" / "status.json").read_text())
-        os.kill(status["pid"], signal.SIGSTOP)
-        try:
-            _, errors = process.communicate(timeout=60)
-        finally:
-            os.kill(status["pid"], signal.SIGKILL)
-        self.assertEqual(process.returncode, EXIT_PEER, errors)
-        self.assertRegex(errors, r"waited [12] s in: [^;]+; late: rank 0 on ")
+        hold, job = self.start_held("stopped")
+        hold.reached(job)
+        done = job.end()
+        self.assertEqual(done.returncode, EXIT_PEER, done.stderr)
+        self.assertRegex(done.stderr, r"waited \d+ s in: [^;]+; late: rank 0 on ")
 
     def test_announced_work_may_outlast_the_hard_limit(self):
-        done = self.run_with_slow_report("slow", LOCKSTEP_HARD_LIMIT_SECONDS="1.5")
+        hold, job = self.start_held("slow")
+        log = self.folder / "slow" / "logs" / "rank-1.log"
+        self.assertTrue(job.wait_until(  # said where the hard limit is past
+            lambda: log.exists() and "waiting for 8 s in" in log.read_text()))
+        hold.reached(job)
+        hold.go_on()
+        done = job.end()
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_but_not_the_limit_of_long_work(self):
-        done = self.run_with_slow_report("stuck", LOCKSTEP_HARD_LIMIT_SECONDS="1.5",
-                                         LOCKSTEP_LONG_WORK_LIMIT_SECONDS="3")
+        _, job = self.start_held("stuck", LOCKSTEP_LONG_WORK_LIMIT_SECONDS="10")
+        done = job.end()
         self.assertEqual(done.returncode, EXIT_PEER, done.stderr)
-        self.assertRegex(done.stderr, r"waited 3 s in: [^;]+; late: rank 0 on .*last seen in: "
+        self.assertRegex(done.stderr, r"waited \d+ s in: [^;]+; late: rank 0 on .*last seen in: "
                          r"writing the reports")
 
 

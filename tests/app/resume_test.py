@@ -47,9 +47,10 @@ class ResumeTest(LockstepTest):
     def interrupt(self, run, arguments, ranks, step, send):
         """Starts the run and signals it after `step`; it must save and ask for more.
         Gives the step that it saved."""
-        job = self.start(*arguments, ranks=ranks)
-        self.assertTrue(job.wait_until(lambda: self.last_step(run) >= step))
-        send(job)
+        hold = self.hold("step", step)
+        job = self.start(*arguments, ranks=ranks, holds=[hold])
+        hold.reached(job)
+        hold.go_on(after=send(job))
         done = job.end()
         self.assertEqual(done.returncode, EXIT_RESTART, done.stderr)
         self.assertIn(f"saved in {self.folder / run}", done.stdout)
@@ -62,7 +63,7 @@ class ResumeTest(LockstepTest):
 
     def check_chain(self, run, expected, arguments, send=None, ranks=RANKS):
         """A chain of worlds gives the outcome `expected`; gives the states in between."""
-        send = send or (lambda job: job.send(signal.SIGUSR1))
+        send = send or self.send_usr1
         steps = expected["metrics"][-1]["step"]
         states = []
         for link, world in enumerate(ranks[:-1], start=1):
@@ -108,6 +109,7 @@ class ResumeTest(LockstepTest):
         def send(job):
             for rank in range(job.ranks):
                 self.assertTrue(job.send(signal.SIGTERM, rank))
+            return signal.SIGTERM
 
         self.check_chain("chain-term", expected, self.arguments("chain-term", *LONG), send,
                          ranks=(None, 3, 2))
@@ -115,23 +117,20 @@ class ResumeTest(LockstepTest):
     def test_signal_while_the_rows_are_read(self):
         # Not even a first step is lost, and the run does not die of the signal.
         arguments = self.arguments("early", *LONG)
-        job = self.start(*arguments, ranks=None)
-        # The handler is set before the data file is opened; from the outside it can
-        # be seen in the mask of caught signals.
-        self.assertTrue(job.wait_until(lambda: self.catches(job, signal.SIGUSR1)))
+        hold = self.hold("connected")
+        job = self.start(*arguments, ranks=None, holds=[hold])
+        hold.reached(job)
         job.send(signal.SIGUSR1)
+        hold.go_on(after=signal.SIGUSR1)
         done = job.end()
         self.assertEqual(done.returncode, EXIT_RESTART, done.stderr)
         self.assertEqual(self.last_step("early"), 1)
 
     @staticmethod
-    def catches(job, number):
-        try:
-            with open(f"/proc/{job.rank_process(0)}/status") as status:
-                caught = next(line for line in status if line.startswith("SigCgt:"))
-        except (OSError, StopIteration):
-            return False
-        return int(caught.split()[1], 16) >> (number - 1) & 1 == 1
+    def send_usr1(job):
+        """By way of mpirun, where there is one."""
+        job.send(signal.SIGUSR1)
+        return signal.SIGUSR1
 
 
 class WhatMayBeResumedTest(LockstepTest):

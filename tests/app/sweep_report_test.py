@@ -130,17 +130,16 @@ class SweepReportTest(ReportCase):
         self.assertFalse((self.folder / "illegal").exists())
 
     def test_a_stopped_sweep_goes_on_to_the_weights_of_an_undisturbed_one(self):
-        words = ("--set", "seed=1:3", "--set", "training.epochs=20", "--jobs", "2")
+        words = ("--set", "seed=1:3", "--set", "training.epochs=3", "--jobs", "2")
+        hold = self.hold("step", 20)  # of both runs
         process = subprocess.Popen(self.command("stopped", *words), cwd=self.folder,
-                                   env=self.environment(), stdin=subprocess.DEVNULL, text=True,
+                                   env=self.environment() | {"LOCKSTEP_HOLD": hold.text}, stdin=subprocess.DEVNULL, text=True,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    start_new_session=True)
-        first = self.folder / "stopped/000/metrics.jsonl"
-        end = time.monotonic() + TIME_LIMIT_SECONDS
-        while not (first.exists() and first.stat().st_size) and time.monotonic() < end:
-            self.assertIsNone(process.poll())
-            time.sleep(0.01)
+        runs = [hold.reached(process), hold.reached(process)]
         os.kill(process.pid, signal.SIGINT)
+        for run in runs:
+            hold.go_on(signal.SIGUSR1, run)
         output, errors = process.communicate(timeout=TIME_LIMIT_SECONDS)
         self.assertEqual(process.returncode, 75, output + errors)
         self.assertFalse((self.folder / "stopped/002").exists())
@@ -149,9 +148,9 @@ class SweepReportTest(ReportCase):
         for number in range(3):
             run = f"stopped/00{number}"
             self.assertEqual(len([line for line in self.metrics(run) if line["kind"] == "epoch"]),
-                             20)
+                             3)
             whole = self.train(f"whole-{number}", "--set", f"seed={number + 1}", "--set",
-                               "training.epochs=20", threads=2)
+                               "training.epochs=3", threads=2)
             self.assertEqual(self.last_digest(run), whole)
 
     def test_folders_that_are_no_whole_sweep(self):

@@ -57,17 +57,14 @@ class TensorBoardTest(LockstepTest):
 
     def test_while_the_run_goes_on(self):
         run = self.folder / "watched"
+        hold = self.hold("step", 40)  # after two epochs of 17
         job = self.start("train", self.experiment, "--run-dir", run, "--threads", 1,
-                         "--set", "training.epochs=1000", ranks=1)
+                         "--set", "training.epochs=3", ranks=1, holds=[hold])
 
-        def has_epoch():
-            return any(b"epoch/val_loss" in path.read_bytes()
-                       for path in run.glob("tensorboard/events.out.tfevents.*"))
-
-        self.assertTrue(job.wait_until(has_epoch))
+        hold.reached(job)
         scalars = self.events("watched")["scalars"]
-        self.assertTrue(job.running())
         job.send(signal.SIGUSR1)
+        hold.go_on(after=signal.SIGUSR1)
         self.assertEqual(job.end().returncode, 75)
         self.assertGreaterEqual(len(scalars["epoch/val_loss"]), 1)
         self.assertGreaterEqual(len(scalars["step/train_loss"]), 1)

@@ -21,8 +21,8 @@ void read(const std::string& manifest) {
   scratch_file("step-00000001/manifest.json", manifest);
   const auto files = value_of([&] { return read_checkpoint(folder); });
   if (!files) return;
-  write_checkpoint(scratch() / "step-00000002", *files);
-  expect_equal(read_checkpoint(scratch() / "step-00000002"), *files, "checkpoints");
+  write_checkpoint(scratch(), 2, *files);
+  expect_equal(read_checkpoint(checkpoint_folder(scratch(), 2)), *files, "checkpoints");
 }
 
 // Most inputs end at the digest of the manifest itself. So the input is also read laid

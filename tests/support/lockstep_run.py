@@ -1,5 +1,6 @@
 """Runs the real binary, with and without mpirun, on small data sets and experiments."""
 
+import contextlib
 import ctypes
 import ctypes.util
 import json
@@ -17,7 +18,7 @@ BINARY = os.environ["LOCKSTEP"]
 # Without the last setting mpirun sleeps for a second after a run that failed.
 MPIRUN_OF_USERS = "mpirun -q --oversubscribe --bind-to none --mca pml ob1".split()
 MPIRUN = [*MPIRUN_OF_USERS, "--mca", "odls_base_sigkill_timeout", "0"]
-TIME_LIMIT_SECONDS = 120  # of a run that hangs
+TIME_LIMIT_SECONDS = 400  # of a run that hangs
 
 SIDE = 12
 PIXELS = SIDE * SIDE
@@ -135,9 +136,19 @@ class LockstepTest(unittest.TestCase):
             cwd=cls.folder, env=cls.environment(), capture_output=True, text=True,
             timeout=TIME_LIMIT_SECONDS)
 
-    def start(self, *arguments, ranks=1, **environment):
-        """Starts the binary as run_binary() does, and gives it back while it runs."""
+    def start(self, *arguments, ranks=1, holds=(), **environment):
+        """Starts the binary as run_binary() does, and gives it back while it runs. Each of
+        `holds` stops a rank at its moment."""
+        if holds:
+            environment["LOCKSTEP_HOLD"] = ",".join(hold.text for hold in holds)
         return RunningJob(arguments, ranks, self.folder, self.environment() | environment)
+
+    def hold(self, point, number="*", rank=0):
+        """A moment for start()."""
+        LockstepTest.count_of_holds += 1
+        return Hold(self.folder / f"hold-{LockstepTest.count_of_holds}", point, number, rank)
+
+    count_of_holds = 0
 
     def lockstep(self, *arguments, ranks=1):
         """The same for a run that must succeed."""
@@ -177,6 +188,48 @@ class LockstepTest(unittest.TestCase):
             self.assertTrue(outcome[key] == value, f"{key} differs")
 
 
+class Hold:
+    """A moment of a run, as the step after `number` steps, that a rank does not pass before
+    the test lets it go on. It waits there until the test asks for reached(); then its
+    process is stopped."""
+
+    def __init__(self, pipe, point, number, rank):
+        os.mkfifo(pipe)
+        self._path = pipe
+        self._pipe = None
+        self.text = f"{point}:{number}:{rank}:{pipe}"
+        self.process = None
+
+    def reached(self, job):
+        """Waits until a process of the job (what poll() tells of) is stopped there; its id.
+        Once more for another process."""
+        if self._pipe is None:
+            self._pipe = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
+        line = b""
+        end = time.monotonic() + TIME_LIMIT_SECONDS
+        while not line.endswith(b"\n"):
+            if time.monotonic() > end or job.poll() is not None:
+                raise AssertionError(f"{self.text} was not reached")
+            with contextlib.suppress(BlockingIOError):
+                line += os.read(self._pipe, 1)
+            time.sleep(0 if line else 0.001)
+        self.process = int(line)
+        while self._status("State")[0] != "T":
+            time.sleep(0.001)
+        return self.process
+
+    def go_on(self, after=None, process=None):
+        """Lets a process go on, by default the last one, once the signal `after` has come to it."""
+        self.process = process or self.process
+        while after is not None and not int(self._status("ShdPnd"), 16) >> (after - 1) & 1:
+            time.sleep(0.001)
+        os.kill(self.process, signal.SIGCONT)
+
+    def _status(self, field):
+        text = Path(f"/proc/{self.process}/status").read_text()
+        return re.search(rf"^{field}:\s*(\S+)", text, re.MULTILINE)[1]
+
+
 class RunningJob:
     """A run that goes on while the test does something to it."""
 
@@ -189,7 +242,10 @@ class RunningJob:
         self._direct = ranks is None
 
     def running(self):
-        return self._process.poll() is None
+        return self.poll() is None
+
+    def poll(self):
+        return self._process.poll()
 
     def rank_process(self, rank):
         """The process of a rank; None before it is there."""
@@ -206,7 +262,7 @@ class RunningJob:
         return None
 
     def wait_until(self, condition):
-        """Whether the condition came true before the run ended."""
+        """Whether the condition, which stays true once it is, came true before the run ended."""
         end = time.monotonic() + TIME_LIMIT_SECONDS
         while self.running() and time.monotonic() < end:
             if condition():

@@ -26,9 +26,10 @@ using CheckpointFiles = std::map<std::string, std::string>;
 std::filesystem::path checkpoint_folder(const std::filesystem::path& run_dir, std::int64_t step);
 std::filesystem::path best_link(const std::filesystem::path& run_dir);
 
-// Writes `files` and their manifest as `folder`, in place of a folder of that
-// name: temporary folder, files synced, manifest synced, rename, parent synced.
-void write_checkpoint(const std::filesystem::path& folder, const CheckpointFiles& files);
+// Writes `files` and their manifest as the checkpoint of a step, in place of one that is
+// there: temporary folder, files synced, manifest synced, rename, parent synced.
+void write_checkpoint(const std::filesystem::path& run_dir, std::int64_t step,
+                      const CheckpointFiles& files);
 
 // Removes a checkpoint; what a kill leaves of it has a temporary name. Throws
 // std::filesystem::filesystem_error.

@@ -11,9 +11,11 @@ namespace lockstep {
 // one is an Error (kUsage).
 void arm_fault_points(int rank);
 
-// Local, any thread: where LOCKSTEP_HOLD names this point, number and rank, the process
-// writes its id as a line to the named pipe and stops, as by SIGSTOP, until SIGCONT; once for
-// each that LOCKSTEP_HOLD names. Otherwise nothing.
+// Local, any thread: where LOCKSTEP_HOLD names this point, number and rank, this thread waits
+// until the named pipe is read, writes the process's id there as a line and stops the process,
+// as by SIGSTOP, until SIGCONT; once for each that LOCKSTEP_HOLD names. Otherwise nothing.
+// The points are "connected" (number 0), "step", "evaluation", "save" (all files of a checkpoint
+// are written, it has not its name yet) and "report", with the steps done as number.
 void fault_point(std::string_view point, std::int64_t number);
 
 }  // namespace lockstep
