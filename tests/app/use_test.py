@@ -182,7 +182,7 @@ class UseTest(LockstepTest):
         os.mkfifo(pipe)
         with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
             self.lockstep("submit", self.run_dir, "--out", pipe)
-            self.assertEqual(reader.communicate(timeout=30)[0], whole)
+            self.assertEqual(reader.communicate(timeout=200)[0], whole)
         self.assertTrue(pipe.is_fifo())
 
     def test_damaged_weights_are_refused(self):

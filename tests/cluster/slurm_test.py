@@ -14,7 +14,7 @@ from built_launcher import launch, launcher_words
 from lockstep_run import BINARY, LockstepTest
 from mini_slurm import MiniSlurm, missing_programs
 
-LONG = ("--set", "training.epochs=60", "--set", "training.log_every_steps=1",
+LONG = ("--set", "training.epochs=10", "--set", "training.log_every_steps=1",
         "--set", "checkpoint.every_steps=10")
 ENDLESS = ("--set", "training.epochs=100000", *LONG[2:])
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "NODE_FAIL", "TIMEOUT")
@@ -65,7 +65,7 @@ class SlurmTest(LockstepTest):
         path = self.folder / run / "slurm.log"
         return path.read_text() if path.exists() else ""
 
-    def check_end(self, run, job, expected, seconds=120):
+    def check_end(self, run, job, expected, seconds=500):
         """The job ends well and leaves what an uninterrupted run leaves."""
         state = self.slurm.await_job(job, ended, seconds)
         self.assertEqual(state.get("JobState"), "COMPLETED", self.log(run) + self.slurm.logs())
@@ -74,7 +74,7 @@ class SlurmTest(LockstepTest):
         self.assert_same_outcome(self.outcome(run, digest[0]), expected)
         return state
 
-    def await_step(self, run, step, seconds=60):
+    def await_step(self, run, step, seconds=400):
         path = self.folder / run / "metrics.jsonl"
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -99,34 +99,19 @@ class SlurmTest(LockstepTest):
 
     def test_time_limit_saves_and_goes_on(self):
         expected = self.reference("unlimited", *LONG)
+        hold = self.hold("step", 20)  # until the limit is near
         job = self.submit("limited", "--nodes", 2, "--time", "1", *LONG,
-                          "--sbatch=--export=ALL,LOCKSTEP_HARD_LIMIT_SECONDS=600")
-        self.await_step("limited", 20)
-        # The ranks stand still until the limit is near, so that they use no core meanwhile.
-        stopped = ranks_of(str(self.folder / "limited"))
-        self.assertEqual(len(stopped), 2)
-        for rank in stopped:
-            os.kill(rank, signal.SIGSTOP)
+                          "--sbatch=--export=ALL,LOCKSTEP_HARD_LIMIT_SECONDS=600,"
+                          f"LOCKSTEP_HOLD={hold.text}")
+        hold.reached()
         script = self.folder / "limited" / "slurm.sh"
         self.assertIn("#SBATCH --signal=B:USR1@20\n", script.read_text())
-        try:
-            end = time.monotonic() + 60
-            while time.monotonic() < end and not all(map(self.has_usr1, stopped)):
-                time.sleep(0.1)
-        finally:
-            for rank in stopped:
-                os.kill(rank, signal.SIGCONT)
+        hold.go_on(after=signal.SIGUSR1)
         state = self.check_end("limited", job, expected)
         self.assertEqual(state["Restarts"], "1")
         self.assertIn(f"lockstep: exit code 75; job {job} goes back to the queue",
                       self.log("limited"))
         self.assertIn("going on in", self.log("limited"))
-
-    @staticmethod
-    def has_usr1(rank):
-        status = Path(f"/proc/{rank}/status").read_text()
-        pending = re.search(r"^ShdPnd:\s*(\w+)", status, re.MULTILINE)[1]
-        return int(pending, 16) >> (signal.SIGUSR1 - 1) & 1
 
     def test_cancelled_run_is_saved_and_can_go_on(self):
         expected = self.reference("whole", *LONG)

@@ -27,7 +27,7 @@ def help_of(command):
     words = [os.environ["LOCKSTEP"], *command.split(), "--help"]
     if command == "serve":
         words = [os.environ["LOCKSTEP_SERVE"], "--help"]
-    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=400).stdout
 
 
 def options_in(text):
@@ -47,7 +47,7 @@ class CompletionTest(unittest.TestCase):
         script = ('source "$1"; shift; COMP_WORDS=(lockstep "$@"); COMP_CWORD=$#; _lockstep; '
                   'printf "%s\\n" "${COMPREPLY[@]}"')
         done = subprocess.run(["bash", "--norc", "-c", script, "bash", COMPLETION, *words],
-                              cwd=cwd, capture_output=True, text=True, check=True, timeout=20)
+                              cwd=cwd, capture_output=True, text=True, check=True, timeout=200)
         self.assertEqual(done.stderr, "")
         return {line for line in done.stdout.splitlines() if line}
 
@@ -121,7 +121,7 @@ class CompletionTest(unittest.TestCase):
 
     def test_it_completes_the_launcher_by_its_path(self):
         done = subprocess.run(["bash", "--norc", "-c", f"source {COMPLETION}; complete -p lockstep"],
-                              capture_output=True, text=True, check=True, timeout=20)
+                              capture_output=True, text=True, check=True, timeout=200)
         self.assertEqual(done.stdout, "complete -F _lockstep lockstep\n")
 
 

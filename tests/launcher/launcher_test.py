@@ -315,7 +315,7 @@ class RunTest(FakeProjectTest):
         """Starts the launcher with an mpirun that says what it receives."""
         self.tool("mpirun", f"""
             trap '{on_usr1}' USR1; trap 'echo TERM; exit 1' TERM; trap 'echo INT' INT
-            echo ready; i=0; while [ $i -lt 200 ]; do sleep 0.05; i=$((i + 1)); done; exit 99""")
+            echo ready; i=0; while [ $i -lt 12000 ]; do sleep 0.05; i=$((i + 1)); done; exit 99""")
         process = subprocess.Popen(
             [sys.executable, self.project / "launcher" / "lockstep", "train", "-np", "2"],
             env=self.environment(), cwd=self.folder, text=True,
@@ -332,7 +332,7 @@ class RunTest(FakeProjectTest):
                 process = self.start_job("echo USR1; exit 75")
                 os.killpg(process.pid, number)  # as a terminal does for Ctrl-C
                 self.assertEqual(process.stdout.read(), "USR1\n")
-                self.assertEqual(process.wait(timeout=20), 75)
+                self.assertEqual(process.wait(timeout=200), 75)
 
     def test_the_second_signal_stops_the_job(self):
         process = self.start_job("echo USR1")
@@ -340,12 +340,12 @@ class RunTest(FakeProjectTest):
         self.assertEqual(process.stdout.readline(), "USR1\n")
         process.send_signal(signal.SIGTERM)
         self.assertEqual(process.stdout.read(), "TERM\n")
-        self.assertEqual(process.wait(timeout=20), 1)
+        self.assertEqual(process.wait(timeout=200), 1)
 
     def test_ranks_that_a_signal_ends_give_the_shells_status_for_it(self):
         process = self.start_job("kill -KILL $$")
         process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(timeout=20), 128 + signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=200), 128 + signal.SIGTERM)
 
     def test_a_killed_launcher_takes_the_job_along(self):
         process = self.start_job("echo USR1")

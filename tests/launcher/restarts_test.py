@@ -159,7 +159,7 @@ class RestartTest(FakeProjectTest):
         """Starts a training whose program waits for USR1."""
         (self.folder / "program").write_text(f"""#!/bin/sh
             trap '{on_usr1}' USR1; echo "$*" >>$CALLS; echo ready
-            i=0; while [ $i -lt 200 ]; do sleep 0.05; i=$((i + 1)); done; exit 4""")
+            i=0; while [ $i -lt 12000 ]; do sleep 0.05; i=$((i + 1)); done; exit 4""")
         self.tool("mpirun", """
             while [ "${1##*/}" != lockstep ]; do shift; done
             exec "$@" """)
@@ -183,7 +183,7 @@ class RestartTest(FakeProjectTest):
                     self.log.unlink(missing_ok=True)
                     process = self.start(ranks, "exit 75")
                     os.killpg(process.pid, number)
-                    self.assertEqual(process.wait(timeout=20), 75)
+                    self.assertEqual(process.wait(timeout=200), 75)
                     self.assertEqual(len(self.log.read_text().splitlines()), 1)
 
     def test_the_second_signal_ends_the_program(self):
@@ -193,7 +193,7 @@ class RestartTest(FakeProjectTest):
                 process.send_signal(signal.SIGINT)
                 self.assertEqual(process.stdout.readline(), "USR1\n")
                 process.send_signal(signal.SIGINT)
-                self.assertEqual(process.wait(timeout=20), 128 + signal.SIGINT)
+                self.assertEqual(process.wait(timeout=200), 128 + signal.SIGINT)
 
 
 if __name__ == "__main__":

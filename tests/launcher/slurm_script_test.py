@@ -73,7 +73,7 @@ class ScriptTest(unittest.TestCase):
         env = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}", "SLURM_JOB_ID": "12",
                **variables}
         done = subprocess.run(["bash", "-c", script], env=env, stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=60, check=False)
+                              capture_output=True, text=True, timeout=400, check=False)
         return done.returncode, calls.read_text() if calls.exists() else ""
 
     def test_what_goes_back_to_the_queue(self):

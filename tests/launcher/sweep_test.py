@@ -35,7 +35,7 @@ PROGRAM = """#!/bin/sh
     if [ "$end" = wait ]; then
       trap 'exit 75' USR1
       echo $$ >$run_dir/ready
-      i=0; while [ $i -lt 600 ]; do sleep 0.05; i=$((i + 1)); done
+      i=0; while [ $i -lt 12000 ]; do sleep 0.05; i=$((i + 1)); done
     fi
     [ -z "$end" ] || echo "lockstep: seed $seed ends with $end" >&2
     [ "${end:-0}" -le 128 ] || kill -$((end - 128)) $$
@@ -210,7 +210,7 @@ class SweepTest(FakeProjectTest):
             self.assertIsNone(job.poll())
             time.sleep(0.02)
         job.send_signal(signal.SIGUSR1)  # as Slurm does before the time limit
-        self.assertEqual(job.wait(timeout=20), 75)
+        self.assertEqual(job.wait(timeout=200), 75)
         self.assertEqual((self.folder / "scontrol").read_text(), "requeue 7_1\n")
         self.assertEqual(self.state("001"), "saved")
 
@@ -250,7 +250,7 @@ class SweepTest(FakeProjectTest):
         self.assertIn("another sweep runs in this folder", busy.stderr)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does for Ctrl-C
         output = process.stdout.read()
-        self.assertEqual(process.wait(timeout=20), 75, output)
+        self.assertEqual(process.wait(timeout=200), 75, output)
         self.assertEqual([self.state(run) for run in ("000", "001")], ["saved", "saved"])
         self.assertEqual(self.calls("002"), 0)
         self.assertIn(f"sweep --resume {self.out} goes on", output)
@@ -267,7 +267,7 @@ class SweepTest(FakeProjectTest):
             self.assertIsNone(process.poll())
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(timeout=20), 128 + signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=200), 128 + signal.SIGTERM)
         self.assertEqual(self.state("000"), "stopped")
 
     def test_a_killed_sweep_takes_its_runs_along_and_can_go_on(self):

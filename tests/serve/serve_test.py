@@ -210,7 +210,7 @@ class RoutesTest(ServeTest):
 class StartTest(ServeTest):
     def fails(self, *arguments):
         done = subprocess.run([SERVER, *map(str, arguments)], cwd=self.folder,
-                              env=self.environment(), capture_output=True, text=True, timeout=60)
+                              env=self.environment(), capture_output=True, text=True, timeout=400)
         self.assertEqual(done.returncode, 2, done)
         self.assertEqual(done.stderr.count("\n"), 1)
         return done.stderr

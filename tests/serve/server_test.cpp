@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <string>
 #include <thread>
 
@@ -115,16 +116,17 @@ TEST_F(SocketTest, ARequestHasADeadlineHoweverOftenBytesCome) {
   EXPECT_EQ(socket.wait_for_request(milliseconds(20), 10), TimedSocket::Next::kNone);
   send("x");
   ASSERT_EQ(socket.wait_for_request(milliseconds(200), 100000), TimedSocket::Next::kRequest);
-  std::thread sender([this] {
-    for (int i = 0; i < 60; ++i) {
+  std::atomic<bool> ended = false;
+  std::thread sender([&] {
+    while (!ended) {
       send("x");
-      std::this_thread::sleep_for(milliseconds(10));
+      std::this_thread::sleep_for(milliseconds(1));
     }
   });
-  const auto [text, last] = read_all(socket);
+  const auto [text, last] = read_all(socket);  // or for ever
+  ended = true;
   sender.join();
   EXPECT_EQ(last, -1);
-  EXPECT_LT(text.size(), 61U);  // 600 ms of bytes, 200 ms for them
 }
 
 TEST_F(SocketTest, AnAnswerThatNobodyReadsHasADeadline) {

@@ -31,7 +31,7 @@ def launcher_words(root, *words):
     return [sys.executable, "-c", DRIVER, str(LAUNCHER), str(root), *map(str, words)]
 
 
-def launch(root, *words, environment=None, timeout=120):
+def launch(root, *words, environment=None, timeout=400):
     """Runs the launcher to its end in the folder `root`."""
     return subprocess.run(launcher_words(root, *words), cwd=root, env=environment or os.environ,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True,

@@ -200,7 +200,7 @@ class Hold:
         self.text = f"{point}:{number}:{rank}:{pipe}"
         self.process = None
 
-    def reached(self, job):
+    def reached(self, job=None):
         """Waits until a process of the job (what poll() tells of) is stopped there; its id.
         Once more for another process."""
         if self._pipe is None:
@@ -208,7 +208,7 @@ class Hold:
         line = b""
         end = time.monotonic() + TIME_LIMIT_SECONDS
         while not line.endswith(b"\n"):
-            if time.monotonic() > end or job.poll() is not None:
+            if time.monotonic() > end or job and job.poll() is not None:
                 raise AssertionError(f"{self.text} was not reached")
             with contextlib.suppress(BlockingIOError):
                 line += os.read(self._pipe, 1)
