@@ -12,8 +12,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from console import EXIT_USAGE, LauncherError
-from job import Shape, program_words
+from console import EXIT_USAGE, LauncherError, say
+from job import program_words
 from running import RestartPlan
 
 SIGNAL_SECONDS = 180  # before the time limit; a third of a short one
@@ -33,7 +33,7 @@ class Request:
     nodes: str = "1"  # a number, or the least and the most as in 1-4
     ranks_per_node: int = 1
     threads: int = 1
-    gpus_per_node: int = 0
+    gpus_per_node: str = ""
     time: str = ""
     partition: str = ""
     job_name: str = ""
@@ -54,15 +54,21 @@ class Request:
 
 # --- The batch script ---
 
-# The shell gets the signal, and a trap runs only when `wait` has returned. `wait` is then
-# asked again; a job that ended meanwhile is one that the shell may have forgotten (127).
+# The shell gets the signal, USR1 before the time limit or TERM when the job is preempted, and
+# a trap runs only when `wait` has returned. Ranks that are being started do not hear, so they
+# are told again each second. `wait` is then asked again; a job that ended meanwhile is one that
+# the shell may have forgotten (127).
 _SUPERVISE = """\
 job=
+asker=
 asked=0
-trap 'asked=1; [ -z "$job" ] || kill -USR1 "$job" 2>/dev/null' USR1
+ask() {
+  while kill -USR1 "$job" 2>/dev/null; do sleep 1; done
+}
+trap 'asked=1; [ -z "$job" ] || [ -n "$asker" ] || { ask & asker=$!; }' USR1 TERM
 "${words[@]}" &
 job=$!
-[ "$asked" = 0 ] || kill -USR1 "$job"
+[ "$asked$asker" != 1 ] || { ask & asker=$!; }
 wait "$job"
 status=$?
 while [ "$asked" = 1 ]; do
@@ -71,6 +77,7 @@ while [ "$asked" = 1 ]; do
   again=$?
   [ "$again" = 127 ] || status=$again
 done
+[ -z "$asker" ] || kill "$asker" 2>/dev/null
 """
 
 _REQUEUE = """\
@@ -94,7 +101,8 @@ exit "$status"
 
 
 def batch_script(
-    request: Request, commands: str, log: Path, cancelled: str, environment: dict[str, str]
+    request: Request, commands: str, log_pattern: str, cancelled: str,
+    environment: dict[str, str],
 ) -> str:
     """A script for sbatch that runs, in the current folder, the array `words` that the lines
     `commands` set: it passes USR1 on, and puts the job back into the queue when the training
@@ -107,7 +115,7 @@ def batch_script(
         f"--mincpus={request.ranks_per_node * request.threads}" if request.is_range
         else f"--ntasks-per-node={request.ranks_per_node}",
         f"--cpus-per-task={request.threads}",
-        f"--output={log}",
+        f"--output={log_pattern}",
         "--open-mode=append",
         "--requeue",
         f"--signal=B:USR1@{signal_seconds(request.time)}",
@@ -118,11 +126,26 @@ def batch_script(
         options.append(f"--time={request.time}")
     if request.partition:
         options.append(f"--partition={request.partition}")
-    lines = ["#!/bin/bash", *(f"#SBATCH {option}" for option in [*options, *request.sbatch]), ""]
+    lines = ["#!/bin/bash", *(_directive(option) for option in [*options, *request.sbatch]), ""]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
     lines += [f"cd {shlex.quote(os.getcwd())} || exit 1", commands]
     requeue = _REQUEUE.format(most=request.max_restarts, cancelled=cancelled)
     return "\n".join(lines) + "\n" + _SUPERVISE + requeue
+
+
+def _directive(option: str) -> str:
+    """A line of the script for an option; sbatch reads what stands within quotes as one word."""
+    if re.search(r"[\x00-\x1f]", option):
+        raise LauncherError(f"{option!r}: sbatch takes no control characters", EXIT_USAGE)
+    if re.fullmatch(r"[-\w=/.,:@%+\[\]]+", option):
+        return f"#SBATCH {option}"
+    escaped = option.replace("\\", "\\\\").replace('"', '\\"')
+    return f'#SBATCH "{escaped}"'
+
+
+def file_pattern(path: Path) -> str:
+    """The path as sbatch wants it, to which % is the beginning of a pattern."""
+    return str(path).replace("%", "%%")
 
 
 def signal_seconds(limit: str) -> int:
@@ -164,12 +187,22 @@ def parallel_words(request: Request) -> list[str]:
     return mpirun_words(request.ranks_per_node, request.threads)
 
 
-def mpirun_words(ranks_per_node: int, threads: int, ranks: int | None = None) -> list[str]:
+def mpirun_words(ranks_per_node: int, threads: int) -> list[str]:
     """mpirun within an allocation: Open MPI asks Slurm for the nodes. So many ranks on each,
-    all or the first `ranks`, each bound to cores of its own."""
-    words = ["mpirun", "-q", *(["-np", str(ranks)] if ranks else [])]
-    words += ["--map-by", f"ppr:{ranks_per_node}:node:PE={threads}"]
+    each bound to cores of its own."""
+    words = ["mpirun", "--map-by", f"ppr:{ranks_per_node}:node:PE={threads}"]
     return [*words, "--mca", "btl_vader_single_copy_mechanism", "none"]
+
+
+def mpirun_words_around(around: Allocation, ranks: int, threads: int) -> list[str]:
+    """mpirun in the allocation around this process, on the first `ranks` that it has room for."""
+    most = max(around.ranks_by_node)
+    if min(around.ranks_by_node) == most:
+        map_by = f"ppr:{most}:node:PE={threads}"
+    else:
+        map_by = f"slot:PE={threads}"  # as many on each node as Slurm gives it
+    return ["mpirun", "-np", str(ranks), "--map-by", map_by,
+            "--mca", "btl_vader_single_copy_mechanism", "none"]
 
 
 # --- An allocation that the launcher runs in ---
@@ -179,9 +212,13 @@ def mpirun_words(ranks_per_node: int, threads: int, ranks: int | None = None) ->
 class Allocation:
     """The Slurm job around this process."""
 
-    nodes: int
-    shape: Shape
-    ranks_per_node: int
+    threads: int
+    ranks_by_node: list[int]
+
+    @property
+    def ranks(self) -> int:
+        """Of all nodes."""
+        return sum(self.ranks_by_node)
 
 
 def allocation(env: dict[str, str]) -> Allocation | None:
@@ -189,22 +226,46 @@ def allocation(env: dict[str, str]) -> Allocation | None:
     in a task of srun."""
     step = env.get("SLURM_STEP_ID", "")
     in_task = step.isdecimal() and int(step) < LEAST_SPECIAL_STEP
-    if "SLURM_JOB_ID" not in env or in_task:
+    if "SLURM_JOB_ID" not in env:
         return None
-    nodes = int(env.get("SLURM_JOB_NUM_NODES", "1"))
-    threads = int(env.get("SLURM_CPUS_PER_TASK", "1"))
-    ranks_per_node = _first_count(env.get("SLURM_NTASKS_PER_NODE", ""))
-    if not ranks_per_node:
-        cores = _first_count(env.get("SLURM_JOB_CPUS_PER_NODE", "1"))
-        tasks = int(env.get("SLURM_NTASKS", "0"))
-        ranks_per_node = -(-tasks // nodes) if tasks > 1 else max(1, cores // threads)
-    return Allocation(nodes, Shape(nodes * ranks_per_node, threads), ranks_per_node)
+    if in_task:
+        # As in srun --pty bash: mpirun cannot start a step within a step.
+        nodes = _number(env, "SLURM_JOB_NUM_NODES", 1)
+        if nodes > 1 and env.get("SLURM_STEP_NUM_TASKS") == "1":
+            say(f"lockstep: this is one task of a Slurm job of {nodes} nodes: only this host is "
+                "used; type salloc in place of srun --pty to use all")
+        return None
+    threads = _number(env, "SLURM_CPUS_PER_TASK", 1)
+    nodes = _number(env, "SLURM_JOB_NUM_NODES", 1)
+    cores = _counts(env, "SLURM_JOB_CPUS_PER_NODE") or [threads] * nodes
+    by_node = [max(1, each // threads) for each in cores]
+    if each := _number(env, "SLURM_NTASKS_PER_NODE", 0):
+        by_node = [each] * nodes
+    elif _number(env, "SLURM_NTASKS", 0) > 1:
+        tasks = _number(env, "SLURM_NTASKS", 0)
+        by_node = _counts(env, "SLURM_TASKS_PER_NODE") or [-(-tasks // nodes)] * nodes
+    return Allocation(threads, by_node)
 
 
-def _first_count(text: str) -> int:
-    """The first number of a list such as 2(x3),1; 0 where there is none."""
-    match = re.match(r"\d+", text)
-    return int(match[0]) if match else 0
+def _number(env: dict[str, str], name: str, otherwise: int) -> int:
+    """A variable of Slurm's; empty is as absent."""
+    text = env.get(name) or str(otherwise)
+    if not re.fullmatch(r"\d{1,9}", text):
+        raise LauncherError(f"{name} is {text!r}: expected a number", EXIT_USAGE)
+    return int(text)
+
+
+def _counts(env: dict[str, str], name: str) -> list[int]:
+    """Of each node, from a list such as 2(x3),1."""
+    counts: list[int] = []
+    for part in (env.get(name) or "").split(","):
+        match = re.fullmatch(r"(\d{1,9})(?:\(x(\d{1,6})\))?", part)
+        if match:
+            counts += [int(match[1])] * int(match[2] or 1)
+        elif part:
+            raise LauncherError(
+                f"{name} is {env[name]!r}: expected counts as in 8(x2),2", EXIT_USAGE)
+    return counts
 
 
 # --- Submission ---

@@ -33,8 +33,25 @@ class LimitTest(unittest.TestCase):
 class AllocationTest(unittest.TestCase):
     def check(self, nodes, ranks, threads, ranks_per_node, **variables):
         found = slurm.allocation({f"SLURM_{key}": value for key, value in variables.items()})
-        self.assertEqual(found, slurm.Allocation(nodes, slurm.Shape(ranks, threads),
-                                                 ranks_per_node))
+        self.assertEqual(found, slurm.Allocation(threads, [ranks_per_node] * nodes))
+        self.assertEqual(found.ranks, ranks)
+
+    def test_uneven_nodes(self):
+        job = {"SLURM_JOB_ID": "7", "SLURM_JOB_NUM_NODES": "3",
+               "SLURM_JOB_CPUS_PER_NODE": "8(x2),2"}
+        self.assertEqual(slurm.allocation(job), slurm.Allocation(1, [8, 8, 2]))
+        tasks = job | {"SLURM_NTASKS": "5", "SLURM_TASKS_PER_NODE": "2(x2),1"}
+        around = slurm.allocation(tasks)
+        self.assertEqual(around, slurm.Allocation(1, [2, 2, 1]))
+        self.assertIn("slot:PE=1", slurm.mpirun_words_around(around, 5, 1))
+
+    def test_variables_that_are_no_numbers(self):
+        self.check(1, 1, 1, 1, JOB_ID="7", CPUS_PER_TASK="")
+        for name, value in (("CPUS_PER_TASK", "two"), ("JOB_NUM_NODES", "1.5"), ("NTASKS", "-3"),
+                            ("JOB_CPUS_PER_NODE", "8(x"), ("NTASKS_PER_NODE", "1 2")):
+            with self.subTest(name), self.assertRaises(LauncherError) as raised:
+                slurm.allocation({"SLURM_JOB_ID": "7", f"SLURM_{name}": value})
+            self.assertIn(f"SLURM_{name} is {value!r}", str(raised.exception))
 
     def test_shapes(self):
         self.check(1, 1, 1, 1, JOB_ID="7")
@@ -42,7 +59,7 @@ class AllocationTest(unittest.TestCase):
         self.check(3, 6, 8, 2, JOB_ID="7", JOB_NUM_NODES="3", NTASKS="5", CPUS_PER_TASK="8")
         # Nodes alone: a rank for each CPU, or for each that CPUS_PER_TASK asks for.
         self.check(2, 32, 1, 16, JOB_ID="7", JOB_NUM_NODES="2", JOB_CPUS_PER_NODE="16(x2)")
-        self.check(2, 8, 4, 4, JOB_ID="7", JOB_NUM_NODES="2", JOB_CPUS_PER_NODE="16,20",
+        self.check(2, 8, 4, 4, JOB_ID="7", JOB_NUM_NODES="2", JOB_CPUS_PER_NODE="16,19",
                    CPUS_PER_TASK="4")
 
     def test_none_outside_of_a_job_and_in_a_task_of_srun(self):
