@@ -166,8 +166,10 @@ void add_verify(CLI::App& app, CommandLine& line) {
   CLI::App* verify = app.add_subcommand(
       "verify", "Replay steps of a run between two of its checkpoints and compare the weights");
   verify->add_option("RUN", line.checkpoint, "Run folder")->required();
-  verify->add_option("--from", line.from, "Step to begin at; default: the first checkpoint's");
-  verify->add_option("--to", line.to, "Step to end at; default: the last checkpoint's");
+  verify->add_option("--from", line.from, "Step to begin at; default: the first checkpoint's")
+      ->check(CLI::NonNegativeNumber);
+  verify->add_option("--to", line.to, "Step to end at; default: the last checkpoint's")
+      ->check(CLI::NonNegativeNumber);
   add_threads(verify, line);
   add_examples(verify, {"verify models/digits/<run>", "verify models/digits/<run> --from 100"});
   verify->callback([&line] { line.command = Command::kVerify; });

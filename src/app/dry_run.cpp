@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/resume.h"
 #include "app/run_folder.h"
 #include "app/training_needs.h"
 #include "lockstep/core/error.h"
@@ -130,6 +131,7 @@ fs::path disk_of(const CommandLine& line) {
 
 void plan_disk(const CommandLine& line, const Experiment& experiment, const Network& network,
                std::int64_t steps) {
+  if (!line.run_dir.empty()) check_run_folder(line.run_dir);
   const fs::path folder = disk_of(line);
   struct statvfs disk {};
   if (::statvfs(folder.c_str(), &disk) != 0) fail_usage("{}: cannot be read", folder.string());

@@ -95,7 +95,7 @@ int run_export(Communicator& comm, const CommandLine& line) {
     if (fs::is_directory(line.out)) fail_usage("--out {}: is a folder; expected a file", line.out);
     const std::string content =
         content_of(model, exported_metadata(model, line.checkpoint), line.format);
-    write_file_atomically(line.out, content);
+    write_output_file(line.out, content);
     fmt::print("{} parameters, {} bytes to {}\n", model.network.parameter_count(), content.size(),
                line.out);
   });

@@ -18,6 +18,7 @@
 #include "lockstep/core/fault_point.h"
 #include "lockstep/core/host.h"
 #include "lockstep/core/log.h"
+#include "lockstep/core/output.h"
 
 namespace lockstep {
 
@@ -84,7 +85,11 @@ int run(int argc, char** argv) {
     start_log(comm->rank());
     arm_fault_points(comm->rank());
     fault_point("connected", 0);
-    return run_command(*comm, parse_command_line(argc, argv));
+    const CommandLine line = parse_command_line(argc, argv);
+    const bool trains = line.command == Command::kTrain && !line.print_config && !line.dry_run;
+    const int status = run_command(*comm, line);
+    if (!trains) check_output();
+    return status;
   } catch (const std::exception& exception) {
     return report(comm.get(), Error::from(exception));
   }
@@ -97,7 +102,10 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   // At once: loading MPI and the data takes a while, and a training that is asked to end
   // then shall save and say so.
-  if (argc > 1 && std::string_view(argv[1]) == "train") lockstep::watch_signals();
+  if (argc > 1 && std::string_view(argv[1]) == "train") {
+    lockstep::watch_signals();
+    lockstep::ignore_output_signals();
+  }
   lockstep::keep_freed_memory();
   return lockstep::run(argc, argv);
 }

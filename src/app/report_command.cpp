@@ -52,7 +52,7 @@ int compare(Communicator& comm, const CommandLine& line) {
     for (const std::string& run_dir : line.runs) runs.push_back(compared_run(run_dir));
     const fs::path out = line.out.empty() ? "compare.html" : line.out;
     if (fs::is_directory(out)) fail_usage("--out {}: is a folder; expected a file", out.string());
-    write_file_atomically(out, compare_page(runs));
+    write_output_file(out, compare_page(runs));
     fmt::print("{}\n", out.string());
   });
   return 0;

@@ -6,6 +6,7 @@
 #include <array>
 #include <csignal>
 #include <string_view>
+#include <vector>
 
 #include "lockstep/checkpoint/checkpoint_store.h"
 #include "lockstep/core/error.h"
@@ -47,14 +48,35 @@ void check_experiment(const Experiment& experiment, const fs::path& run_dir) {
 
 bool is_checkpoint(const fs::path& folder) { return fs::exists(folder / "manifest.json"); }
 
+// What the launcher puts into a run folder before the training begins.
+bool is_of_launcher(const std::string& name) {
+  return name == "outcome.json" || name == "output.log" || name.starts_with("slurm");
+}
+
+// Removes those entries whose names begin so, and the folder where nothing else is in it.
+void remove_entries(const fs::path& folder, const std::vector<std::string_view>& beginnings) {
+  std::error_code none;
+  std::vector<fs::path> ours;
+  for (const auto& entry : fs::directory_iterator(folder, none)) {
+    const std::string name = entry.path().filename().string();
+    const auto begins = [&](std::string_view beginning) { return name.starts_with(beginning); };
+    if (std::any_of(beginnings.begin(), beginnings.end(), begins)) ours.push_back(entry.path());
+  }
+  for (const fs::path& each : ours) fs::remove_all(each);
+  fs::remove(folder, none);
+}
+
 // What an earlier run left in its folder; others' files stay.
 void remove_run(const fs::path& run_dir) {
+  remove_entries(run_dir / "checkpoints", {"step-", ".tmp-", "best"});
+  remove_entries(run_dir / "logs", {"rank-"});
+  remove_entries(run_dir / "tensorboard", {"events."});
   for (const char* name :
-       {"checkpoints", "classification_report.txt", "confusion_matrix.png", "confusion_matrix.svg",
-        "curves.png", "curves.svg", "environment.json", "evaluation.json", "experiment.textproto",
-        "logs", "metrics.jsonl", "misclassified.png", "predictions.png", "report.html",
-        "samples.png", "status.json", "tensorboard", "times.json"}) {
-    fs::remove_all(run_dir / name);
+       {"classification_report.txt", "confusion_matrix.png", "confusion_matrix.svg", "curves.png",
+        "curves.svg", "environment.json", "evaluation.json", "experiment.textproto",
+        "metrics.jsonl", "misclassified.png", "predictions.png", "report.html", "samples.png",
+        "status.json", "times.json"}) {
+    fs::remove(run_dir / name);
   }
 }
 
@@ -71,12 +93,23 @@ StartPoint find_on_root(const Experiment& experiment, const std::string& run_dir
   const bool by_path = resume != "auto" && resume != "never";
   const bool at_checkpoint = by_path && is_checkpoint(resume);
   if (by_path) {
+    if (at_checkpoint && fs::canonical(resume).parent_path().filename() != "checkpoints") {
+      fail_usage(
+          "--resume {}: a checkpoint goes on in its run folder; it must lie in <run>/checkpoints/",
+          resume);
+    }
     start.run_dir =
         at_checkpoint ? fs::canonical(resume).parent_path().parent_path() : fs::path(resume);
+    if (!run_dir.empty() && fs::weakly_canonical(run_dir) != fs::weakly_canonical(start.run_dir)) {
+      fail_usage("--resume {} goes on in {}, but --run-dir is {}; give one of them", resume,
+                 start.run_dir.string(), run_dir);
+    }
   }
   if (start.run_dir.empty()) return start;
   if (by_path && !fs::exists(start.run_dir / "checkpoints")) fail_without_checkpoint(resume);
+  check_run_folder(start.run_dir);
   lock.take(start.run_dir);
+  remove_temporary_files(start.run_dir);
   if (resume == "never") {
     remove_run(start.run_dir);
     return start;
@@ -103,6 +136,24 @@ extern "C" void note_signal(int number) {
 }
 
 }  // namespace
+
+void check_run_folder(const fs::path& folder) {
+  std::error_code none;
+  if (fs::exists(folder, none) && !fs::is_directory(folder, none)) {
+    fail_usage("{}: is no folder; give another --run-dir", folder.string());
+  }
+  for (const char* mark : {"lock", "experiment.textproto"}) {
+    if (fs::exists(folder / mark, none)) return;
+  }
+  for (const auto& entry : fs::directory_iterator(folder, none)) {
+    const std::string name = entry.path().filename().string();
+    if (is_of_launcher(name)) continue;
+    fail_usage(
+        "{}: holds \"{}\" but no run (no experiment.textproto); give a new or an empty folder as "
+        "--run-dir",
+        folder.string(), name);
+  }
+}
 
 CheckpointFiles share_files(Communicator& comm, const CheckpointFiles& files) {
   CheckpointFiles shared;

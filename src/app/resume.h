@@ -25,6 +25,10 @@ struct StartPoint {
 StartPoint find_start(Communicator& comm, const Experiment& experiment, const std::string& run_dir,
                       const std::string& resume, RunLock& lock);
 
+// Local. Error (2): `folder` is a file, or holds something but no run: to train there would
+// overwrite what is perhaps not meant.
+void check_run_folder(const std::filesystem::path& folder);
+
 // Collective: the files of a checkpoint that rank 0 has, on every rank.
 CheckpointFiles share_files(Communicator& comm, const CheckpointFiles& files);
 

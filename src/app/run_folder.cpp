@@ -2,9 +2,12 @@
 
 #include <fmt/chrono.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "app/version.h"
@@ -21,6 +24,20 @@ fs::path default_folder(const Experiment& experiment) {
   return models_folder() / experiment.name /
          fmt::format("{:%Y%m%dT%H%M%SZ}-{}", fmt::gmtime(now),
                      digest_of(experiment).hex().substr(0, 8));
+}
+
+// Whoever makes the last folder has it: jobs may start in one second.
+fs::path make_default_folder(const Experiment& experiment) {
+  const fs::path first = default_folder(experiment);
+  fs::create_directories(first.parent_path());
+  fs::path folder = first;
+  for (int again = 2; ::mkdir(folder.c_str(), 0777) != 0; ++again) {
+    const int error = errno;
+    if (error != EEXIST)
+      fail_usage("{}: cannot be made: {}", folder.string(), std::strerror(error));
+    folder = fmt::format("{}-{}", first.string(), again);
+  }
+  return folder;
 }
 
 nlohmann::ordered_json json_of(const Place& place) {
@@ -61,10 +78,7 @@ std::filesystem::path make_run_folder(Communicator& comm, const Experiment& expe
   std::string name = wanted;
   agree(comm, [&] {
     if (comm.rank() != 0) return;
-    fs::path folder = wanted.empty() ? default_folder(experiment) : fs::path(wanted);
-    for (int again = 2; wanted.empty() && fs::exists(folder); ++again) {
-      folder = fmt::format("{}-{}", default_folder(experiment).string(), again);
-    }
+    const fs::path folder = wanted.empty() ? make_default_folder(experiment) : fs::path(wanted);
     lock.take(folder);
     fs::create_directories(folder / "logs");
     fs::create_directories(folder / "checkpoints");

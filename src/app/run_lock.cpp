@@ -53,7 +53,7 @@ void RunLock::take(const fs::path& run_dir) {
   fs::create_directories(run_dir, error);
   if (error) fail_usage("{}: cannot be made: {}", run_dir.string(), error.message());
   const fs::path path = run_dir / "lock";
-  file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (file_ < 0) fail_usage("{}: cannot be opened: {}", path.string(), std::strerror(errno));
   const int failure = lock(file_);
   if (failure == EWOULDBLOCK) {

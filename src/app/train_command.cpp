@@ -20,6 +20,7 @@
 #include "lockstep/core/error.h"
 #include "lockstep/core/fault_point.h"
 #include "lockstep/core/files.h"
+#include "lockstep/core/output.h"
 #include "lockstep/data/training_data.h"
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/predict/framing.h"
@@ -33,22 +34,20 @@ namespace {
 
 void print_outcome(const TrainResult& result, const fs::path& run_dir) {
   const Evaluation& validation = result.validation;
-  fmt::print("\n");
+  say("\n");
   if (validation.rows() > 0) {
     const ClassMetrics macro = validation.macro_average();
-    fmt::print(
-        "accuracy {:.4f}  precision {:.4f}  recall {:.4f}  F1 {:.4f}  (macro averages, {} "
+    say("accuracy {:.4f}  precision {:.4f}  recall {:.4f}  F1 {:.4f}  (macro averages, {} "
         "validation rows)\n\n{}\n{}\n",
         validation.accuracy(), macro.precision, macro.recall, macro.f1, validation.rows(),
         classification_report(validation), confusion_matrix_text(validation));
   }
-  fmt::print("run folder   {}\n", run_dir.string());
+  say("run folder   {}\n", run_dir.string());
   if (result.best_epoch >= 0) {
-    fmt::print("best weights {}  (epoch {})\n",
-               (best_link(run_dir) / "weights.safetensors").string(), result.best_epoch + 1);
+    say("best weights {}  (epoch {})\n", (best_link(run_dir) / "weights.safetensors").string(),
+        result.best_epoch + 1);
   }
-  fmt::print(
-      "reports      report.html, evaluation.json, classification_report.txt, metrics.jsonl\n"
+  say("reports      report.html, evaluation.json, classification_report.txt, metrics.jsonl\n"
       "weights xxh3:{}\n",
       result.weights_digest.hex());
 }
@@ -115,7 +114,7 @@ int run_train(Communicator& comm, const CommandLine& line, const std::vector<Pla
     return 0;
   }
   const TrainingData data = load_training_data(comm, experiment);
-  if (root) fmt::print("{}\ndevice {}\n", model_table(*network), device.note());
+  if (root) say("{}\ndevice {}\n", model_table(*network), device.note());
   const int threads = worker_count(comm, line.threads);
   Workers workers(threads, prepare_worker_thread);
   RunLock lock;
@@ -123,7 +122,7 @@ int run_train(Communicator& comm, const CommandLine& line, const std::vector<Pla
   if (root && !start.files.empty()) warn_of_other_device(start.run_dir, device.name());
   const fs::path run_dir = make_run_folder(comm, experiment, start.run_dir.string(), device.name(),
                                            threads, places, lock);
-  if (root && !start.files.empty()) fmt::print("going on in {}\n", run_dir.string());
+  if (root && !start.files.empty()) say("going on in {}\n", run_dir.string());
   auto callbacks = make_callbacks(experiment.callbacks, experiment.train.log_every_steps,
                                   detect_progress_output(stdout));
   TrainSettings settings = train_settings(experiment, run_dir);
@@ -138,8 +137,8 @@ int run_train(Communicator& comm, const CommandLine& line, const std::vector<Pla
       train(comm, *network, data, {*stepper, *evaluator}, settings, callbacks);
   if (result.interrupted) {
     if (root) {
-      fmt::print("saved in {}; the same command with --resume {} goes on\n", run_dir.string(),
-                 run_dir.string());
+      say("saved in {}; the same command with --resume {} goes on\n", run_dir.string(),
+          run_dir.string());
     }
     return static_cast<int>(ExitCode::kRestart);
   }

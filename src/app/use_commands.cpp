@@ -61,7 +61,7 @@ void write_lines(Communicator& comm, const std::string& out, const std::string& 
     for (const auto& part : parts) {
       text.append(reinterpret_cast<const char*>(part.data()), part.size());
     }
-    write_file_atomically(out, text);
+    write_output_file(out, text);
     fmt::print("{} rows to {}\n", rows.total, out);
   });
 }
@@ -126,7 +126,7 @@ int run_evaluate(Communicator& comm, const CommandLine& line) {
   agree(comm, [&] {
     if (comm.rank() != 0) return;
     const std::string json = evaluation_json(evaluation);
-    if (!line.out.empty()) write_file_atomically(line.out, json);
+    if (!line.out.empty()) write_output_file(line.out, json);
     if (line.json) {
       fmt::print("{}", json);
     } else {

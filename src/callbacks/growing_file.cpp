@@ -17,7 +17,7 @@ GrowingFile::~GrowingFile() { close(); }
 void GrowingFile::open(const fs::path& path, int flags) {
   close();
   path_ = path;
-  file_ = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | flags, 0644);
+  file_ = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | flags, 0644);
   if (file_ >= 0) return;
   const int error = errno;
   fail_internal("{}: cannot be opened: {}", path.string(), std::strerror(error));

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <string_view>
 
+#include "lockstep/core/output.h"
+
 namespace lockstep {
 
 namespace {
@@ -81,11 +83,6 @@ std::string straggler_line(const Straggler& straggler) {
   if (straggler.excess < kShownExcess) return {};
   return fmt::format("          slowest: rank {}, {:.0f} % over the median, for {}", straggler.rank,
                      straggler.excess * 100, name_of(straggler.cause));
-}
-
-void put(const std::string& text, std::FILE* stream) {
-  std::fputs(text.c_str(), stream);
-  std::fflush(stream);
 }
 
 }  // namespace

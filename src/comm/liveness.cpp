@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -41,8 +43,11 @@ constexpr auto kTimeToEnd = std::chrono::seconds(3);  // mpirun kills 1 to 2 s a
 double limit_from(const char* variable, double otherwise) {
   const char* text = std::getenv(variable);
   if (text == nullptr) return otherwise;
-  const double seconds = std::atof(text);
-  return seconds > 0 ? seconds : otherwise;
+  double seconds = 0;
+  const char* end = text + std::strlen(text);
+  const auto [rest, error] = std::from_chars(text, end, seconds);
+  if (error == std::errc{} && rest == end && seconds > 0 && std::isfinite(seconds)) return seconds;
+  fail_usage("{} is \"{}\": expected seconds, a number above 0", variable, text);
 }
 
 // Whether a process has ended: gone, or a zombie that its parent has not reaped.

@@ -57,6 +57,11 @@ void check_name(const std::string& name) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
   };
   const auto allowed = [&](char c) { return alphanumeric(c) || c == '.' || c == '_' || c == '-'; };
+  constexpr std::size_t kMostLetters = 200;  // of a file system's 255; the folder's name has more
+  if (name.size() > kMostLetters) {
+    fail("name", fmt::format("{} letters long", name.size()),
+         fmt::format("at most {}", kMostLetters));
+  }
   if (!name.empty() && alphanumeric(name[0]) && std::all_of(name.begin(), name.end(), allowed)) {
     return;
   }

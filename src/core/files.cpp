@@ -1,6 +1,7 @@
 #include "lockstep/core/files.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "lockstep/core/error.h"
 
@@ -41,6 +43,8 @@ class Descriptor {
  private:
   int number_;
 };
+
+constexpr std::string_view kTemporaryEnding = ".lockstep-tmp";
 
 // To open a pipe would wait for who writes to it.
 constexpr int kReading = O_RDONLY | O_NONBLOCK;
@@ -80,6 +84,19 @@ void write_all(const Descriptor& file, std::string_view content, const fs::path&
   }
 }
 
+// A file of its own, whatever had the name: to open a link would write elsewhere. `shown` is
+// what the user knows it by; 0 is the usual mode.
+void write_new_file(const fs::path& path, std::string_view content, const fs::path& shown,
+                    ::mode_t mode) {
+  ::unlink(path.c_str());
+  Descriptor file(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
+  if (!file.open()) fail_write(shown, "open for writing");
+  if (mode != 0 && ::fchmod(file.number(), mode) != 0) fail_write(shown, "change of mode");
+  write_all(file, content, shown);
+  if (::fsync(file.number()) != 0) fail_write(shown, "sync");
+  if (!file.close()) fail_write(shown, "close");
+}
+
 }  // namespace
 
 std::string read_file(const fs::path& path) {
@@ -98,14 +115,25 @@ std::string read_file(const fs::path& path) {
 }
 
 void write_file_durably(const fs::path& path, std::string_view content) {
-  Descriptor file(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  if (!file.open()) fail_write(path, "open for writing");
-  write_all(file, content, path);
-  if (::fsync(file.number()) != 0) fail_write(path, "sync");
-  if (!file.close()) fail_write(path, "close");
+  write_new_file(path, content, path, 0);
 }
 
 void write_file_atomically(const fs::path& path, std::string_view content) {
+  struct ::stat status {};
+  const bool exists = ::lstat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+  const fs::path temporary = path.parent_path() / fmt::format(".{}.{}{}", path.filename().string(),
+                                                              ::getpid(), kTemporaryEnding);
+  try {
+    write_new_file(temporary, content, path, exists ? status.st_mode & 07777U : 0);
+    if (::rename(temporary.c_str(), path.c_str()) != 0) fail_write(path, "rename");
+  } catch (const Error&) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  sync_folder(path.has_parent_path() ? path.parent_path() : fs::path("."));
+}
+
+void write_output_file(const fs::path& path, std::string_view content) {
   struct ::stat status {};
   const bool exists = ::stat(path.c_str(), &status) == 0;
   if (exists && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
@@ -114,17 +142,18 @@ void write_file_atomically(const fs::path& path, std::string_view content) {
     return write_all(device, content, path);
   }
   std::error_code none;
-  const fs::path target = fs::is_symlink(path, none) ? fs::weakly_canonical(path, none) : path;
-  fs::path temporary = target;
-  temporary += ".tmp";
-  try {
-    write_file_durably(temporary, content);
-    if (::rename(temporary.c_str(), target.c_str()) != 0) fail_write(path, "rename");
-  } catch (const Error&) {
-    ::unlink(temporary.c_str());
-    throw;
+  write_file_atomically(fs::is_symlink(path, none) ? fs::weakly_canonical(path, none) : path,
+                        content);
+}
+
+void remove_temporary_files(const fs::path& folder) {
+  std::error_code none;
+  std::vector<fs::path> left;
+  for (const auto& entry : fs::directory_iterator(folder, none)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with('.') && name.ends_with(kTemporaryEnding)) left.push_back(entry.path());
   }
-  sync_folder(target.has_parent_path() ? target.parent_path() : fs::path("."));
+  for (const fs::path& each : left) ::unlink(each.c_str());
 }
 
 void sync_folder(const fs::path& folder) {

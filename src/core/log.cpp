@@ -41,6 +41,10 @@ void start_log(int rank) {
 }
 
 void log_to_file(const std::filesystem::path& path) {
+  std::error_code none;
+  if (std::filesystem::is_symlink(path, none)) {
+    fail_usage("{}: is a link; a log is written to no other place", path.string());
+  }
   try {
     auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string());
     file->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");

@@ -10,7 +10,7 @@ namespace lockstep {
 inline constexpr double kHardLimitSeconds = 60;
 
 inline double hard_limit_seconds() {
-  const char* text = std::getenv("LOCKSTEP_HARD_LIMIT_SECONDS");
+  const char* text = std::getenv("LOCKSTEP_HARD_LIMIT_SECONDS");  // checked where ranks connect
   const double seconds = text == nullptr ? 0 : std::atof(text);
   return seconds > 0 ? seconds : kHardLimitSeconds;
 }

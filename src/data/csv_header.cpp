@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <unordered_map>
 
 #include "lockstep/core/error.h"
 #include "lockstep/core/names.h"
@@ -47,8 +48,42 @@ std::string shown(std::string_view field) {
   return "\"" + text + (field.size() > kMostShown ? "...\"" : "\"");
 }
 
+bool is_number(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error != std::errc::invalid_argument && end == text.data() + text.size();
+}
+
+// Names 0, 1, 2, ... or 1, 2, 3, ..., as of columns that had none.
+bool are_counted(const std::vector<std::string>& names) {
+  const int first = names.front() == "1" ? 1 : 0;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (names[i] != fmt::format("{}", i + static_cast<std::size_t>(first))) return false;
+  }
+  return true;
+}
+
+// A first row that is taken for a header would be lost without a word.
+void check_names(const std::vector<std::string>& names, const std::string& file) {
+  if (std::all_of(names.begin(), names.end(), is_number) && !are_counted(names)) {
+    fail_usage(
+        "{}:1:1: the names in the header are all numbers ({}, ...), as if it were a row; put a "
+        "line "
+        "of names before it, with the label's as data.label_column",
+        file, shown(names.front()));
+  }
+  std::unordered_map<std::string_view, std::size_t> seen;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto [first, is_new] = seen.emplace(names[i], i);
+    if (is_new) continue;
+    fail_usage("{}:1:1: columns {} and {} of the header have one name, {}; expected distinct names",
+               file, first->second + 1, i + 1, shown(names[i]));
+  }
+}
+
 void check_header(const CsvHeader& header, const std::string& name, const DataOptions& options,
                   Labels labels) {
+  check_names(header.names, name);
   const int pixels = options.shape.pixels();
   const bool labelled = header.label_column >= 0;
   if (!labelled && labels == Labels::kRequired) {

@@ -57,7 +57,7 @@ TEST_F(Files, LinkStaysAndItsTargetIsReplaced) {
   fs::create_directory(folder_ / "there");
   write_file_atomically(folder_ / "there" / "file", "old");
   fs::create_symlink("there/file", folder_ / "link");
-  write_file_atomically(folder_ / "link", "new");
+  write_output_file(folder_ / "link", "new");
   EXPECT_TRUE(fs::is_symlink(folder_ / "link"));
   EXPECT_EQ(read_file(folder_ / "there" / "file"), "new");
 }
@@ -67,13 +67,37 @@ TEST_F(Files, PipeIsWrittenTo) {
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
   ASSERT_GE(reader, 0);
-  write_file_atomically(pipe, "text");
+  write_output_file(pipe, "text");
   std::array<char, 8> got{};
   EXPECT_EQ(::read(reader, got.data(), got.size()), 4);
   EXPECT_STREQ(got.data(), "text");
   ::close(reader);
   EXPECT_TRUE(fs::is_fifo(pipe));
   EXPECT_EQ(code_of(pipe, [&] { read_file(pipe); }), ExitCode::kUsage);
+}
+
+TEST_F(Files, LinkIsReplacedWhereNobodyNamedIt) {
+  write_file_atomically(folder_ / "victim", "old");
+  fs::create_symlink("victim", folder_ / "file");
+  write_file_atomically(folder_ / "file", "new");
+  EXPECT_FALSE(fs::is_symlink(folder_ / "file"));
+  EXPECT_EQ(read_file(folder_ / "victim"), "old");
+  EXPECT_EQ(read_file(folder_ / "file"), "new");
+}
+
+TEST_F(Files, ModeIsKept) {
+  write_file_atomically(folder_ / "file", "old");
+  fs::permissions(folder_ / "file", fs::perms::owner_read);
+  write_file_atomically(folder_ / "file", "new");
+  EXPECT_EQ(fs::status(folder_ / "file").permissions(), fs::perms::owner_read);
+}
+
+TEST_F(Files, WhatAKilledProcessLeftIsRemoved) {
+  write_file_durably(folder_ / ".file.123.lockstep-tmp", "half");
+  write_file_durably(folder_ / "mine.lockstep-tmp", "mine");
+  remove_temporary_files(folder_);
+  EXPECT_FALSE(fs::exists(folder_ / ".file.123.lockstep-tmp"));
+  EXPECT_TRUE(fs::exists(folder_ / "mine.lockstep-tmp"));
 }
 
 TEST_F(Files, RoundTripByReadingAndByMapping) {

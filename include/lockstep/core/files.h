@@ -27,12 +27,21 @@ class UnreadableFile final : public Error {
 std::string read_file(const fs::path& path);
 
 // Writes a temporary file beside `path`, syncs it, renames it to `path` and
-// syncs the folder. A link stays, what it names is replaced; a device or a pipe is
-// written to.
+// syncs the folder. A file that is there keeps its mode; a link is replaced, and what it names
+// left alone.
 void write_file_atomically(const fs::path& path, std::string_view content);
 
-// Writes `path` itself and syncs it; for files of a folder that is renamed later.
+// The same for a place that the user names: a link stays, what it names is replaced; a device
+// or a pipe is written to.
+void write_output_file(const fs::path& path, std::string_view content);
+
+// Writes `path` itself and syncs it; for files of a folder that is renamed later. What has the
+// name is removed, and no link followed.
 void write_file_durably(const fs::path& path, std::string_view content);
+
+// Removes what a process that was killed within write_file_atomically() left in a folder in
+// which nobody else writes.
+void remove_temporary_files(const fs::path& folder);
 
 // Makes a rename or a new entry in `folder` durable.
 void sync_folder(const fs::path& folder);
