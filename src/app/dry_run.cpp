@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <malloc.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -78,6 +79,10 @@ std::int64_t memory_here() {
   std::int64_t bytes = kilobytes_entry("/proc/meminfo", "MemTotal:");
   std::int64_t limit = 0;
   if (std::ifstream("/sys/fs/cgroup/memory.max") >> limit) bytes = std::min(bytes, limit);
+  struct ::rlimit own {};
+  if (::getrlimit(RLIMIT_AS, &own) == 0 && own.rlim_cur != RLIM_INFINITY) {
+    bytes = std::min(bytes, static_cast<std::int64_t>(own.rlim_cur));
+  }
   return bytes;
 }
 
@@ -110,7 +115,7 @@ void check_total(const std::string& host, std::int64_t needed, std::int64_t tota
   if (needed <= total) return;
   fail_usage(
       "memory: the ranks on {} need about {}, but it has {}; expected fewer ranks there, a "
-      "smaller model or a smaller training.global_batch",
+      "smaller model, fewer classes or a smaller training.global_batch",
       host, size_text(needed), size_text(total));
 }
 
@@ -243,6 +248,13 @@ SplitSizes split_of(const SourceSurvey& source, const Experiment& experiment) {
 }
 
 }  // namespace
+
+void check_least_memory(Communicator& comm, const PreparedExperiment& prepared) {
+  agree(comm, [&] {
+    const std::int64_t needed = least_bytes(prepared.experiment, *prepared.network);
+    check_total(host_name(), needed * comm.node_size(), memory_here());
+  });
+}
 
 void dry_run(Communicator& comm, const PreparedExperiment& prepared, const CommandLine& line) {
   const Experiment& experiment = prepared.experiment;

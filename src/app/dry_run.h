@@ -10,4 +10,8 @@ namespace lockstep {
 // agreed) where the experiment cannot run; what may go wrong is a line "warning: ...".
 void dry_run(Communicator& comm, const PreparedExperiment& prepared, const CommandLine& line);
 
+// Collective: error (2, agreed) where weights, gradients and counts of classes alone are more
+// than the ranks of a host can have together; before any of it is allocated.
+void check_least_memory(Communicator& comm, const PreparedExperiment& prepared);
+
 }  // namespace lockstep

@@ -4,10 +4,12 @@
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "app/version.h"
@@ -47,8 +49,35 @@ nlohmann::ordered_json json_of(const Place& place) {
           {"processor", place.processor}};
 }
 
+// What decides the bits of the weights, or where they were computed.
+constexpr std::array kOfAPart = {"build", "processor_kind", "device", "world_size"};
+
+// environment.json as it is; without any entry where it is not what lockstep writes.
+nlohmann::ordered_json read_environment(const fs::path& run_dir) {
+  const fs::path path = run_dir / "environment.json";
+  if (!fs::is_regular_file(path)) return nlohmann::ordered_json::object();
+  auto json = nlohmann::ordered_json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  return json.is_object() ? json : nlohmann::ordered_json::object();
+}
+
+// The parts of the run before this one, of which `last` is that of the last.
+nlohmann::ordered_json earlier_parts(const nlohmann::ordered_json& last,
+                                     const nlohmann::ordered_json& now) {
+  auto parts = nlohmann::ordered_json::array();
+  if (last.contains("earlier") && last["earlier"].is_array()) parts = last["earlier"];
+  nlohmann::ordered_json part;
+  bool differs = false;
+  for (const char* key : kOfAPart) {
+    if (!last.contains(key)) continue;
+    part[key] = last[key];
+    differs = differs || last[key] != now[key];
+  }
+  if (differs) parts.push_back(part);
+  return parts;
+}
+
 std::string environment_json(const std::vector<Place>& places, const std::string& device,
-                             int workers) {
+                             int workers, const fs::path& run_dir) {
   nlohmann::ordered_json json;
   json["lockstep"] = kVersion;
   json["torch"] = kTorchVersion;
@@ -61,10 +90,28 @@ std::string environment_json(const std::vector<Place>& places, const std::string
   json["threads_per_rank"] = workers;
   for (const Place& place : places) json["hosts_by_rank"].push_back(place.host);
   for (const Place& place : places) json["places"].push_back(json_of(place));
+  const auto parts = earlier_parts(read_environment(run_dir), json);
+  if (!parts.empty()) json["earlier"] = parts;
   return json.dump(2) + "\n";
 }
 
 }  // namespace
+
+void warn_of_changes(const fs::path& run_dir, const Place& place, const std::string& device) {
+  const auto before = read_environment(run_dir);
+  const std::map<std::string, std::pair<const char*, std::string>> now = {
+      {"build", {"build", "xxh3:" + place.build}},
+      {"processor_kind", {"kind of processor", place.kind}},
+      {"device", {"device", device}}};
+  for (const auto& [key, what] : now) {
+    const auto found = before.find(key);
+    if (found == before.end() || !found->is_string() || *found == what.second) continue;
+    spdlog::warn(
+        "the run was begun with another {} ({}) and goes on with {}: the weights will "
+        "differ in rounding",
+        what.first, found->get<std::string>(), what.second);
+  }
+}
 
 fs::path models_folder() {
   const char* root = std::getenv("LOCKSTEP_ROOT");
@@ -83,7 +130,8 @@ std::filesystem::path make_run_folder(Communicator& comm, const Experiment& expe
     fs::create_directories(folder / "logs");
     fs::create_directories(folder / "checkpoints");
     write_file_atomically(folder / "experiment.textproto", to_text(experiment));
-    write_file_atomically(folder / "environment.json", environment_json(places, device, workers));
+    write_file_atomically(folder / "environment.json",
+                          environment_json(places, device, workers, folder));
     name = folder.string();
   });
   fs::path folder = broadcast_text(comm, name, 0);

@@ -32,6 +32,14 @@ namespace lockstep {
 
 namespace {
 
+// For the terminal, which need not show thousands of lines.
+std::string report_of_classes(const Evaluation& validation) {
+  constexpr int kMostShown = 100;
+  if (validation.classes <= kMostShown) return classification_report(validation);
+  return fmt::format("{} classes: classification_report.txt has a line for each\n",
+                     validation.classes);
+}
+
 void print_outcome(const TrainResult& result, const fs::path& run_dir) {
   const Evaluation& validation = result.validation;
   say("\n");
@@ -40,7 +48,7 @@ void print_outcome(const TrainResult& result, const fs::path& run_dir) {
     say("accuracy {:.4f}  precision {:.4f}  recall {:.4f}  F1 {:.4f}  (macro averages, {} "
         "validation rows)\n\n{}\n{}\n",
         validation.accuracy(), macro.precision, macro.recall, macro.f1, validation.rows(),
-        classification_report(validation), confusion_matrix_text(validation));
+        report_of_classes(validation), confusion_matrix_text(validation));
   }
   say("run folder   {}\n", run_dir.string());
   if (result.best_epoch >= 0) {
@@ -85,16 +93,13 @@ void show_pictures(const fs::path& run_dir, std::int64_t step) {
   }
 }
 
-// A run that goes on elsewhere goes on well, but not with the bits that it would have had.
-void warn_of_other_device(const fs::path& run_dir, const std::string& device) {
-  const fs::path path = run_dir / "environment.json";
-  if (!fs::is_regular_file(path)) return;
-  const auto environment = nlohmann::json::parse(read_file(path), nullptr, /*exceptions=*/false);
-  if (!environment.is_object()) return;
-  const std::string before = environment.value("device", "CPU");
-  if (before == device) return;
-  spdlog::warn("the run was begun on {} and goes on on {}: the weights will differ in rounding",
-               before, device);
+// In one line, however many there are.
+void warn_of_missing_classes(const std::vector<std::int64_t>& class_counts) {
+  const auto first = std::find(class_counts.begin(), class_counts.end(), 0);
+  if (first == class_counts.end()) return;
+  spdlog::warn("{} of {} classes have no training row, the first of them is {}",
+               std::count(first, class_counts.end(), 0), class_counts.size(),
+               first - class_counts.begin());
 }
 
 }  // namespace
@@ -113,13 +118,17 @@ int run_train(Communicator& comm, const CommandLine& line, const std::vector<Pla
     dry_run(comm, prepared, line);
     return 0;
   }
+  check_least_memory(comm, prepared);
   const TrainingData data = load_training_data(comm, experiment);
-  if (root) say("{}\ndevice {}\n", model_table(*network), device.note());
+  if (root) {
+    say("{}\ndevice {}\n", model_table(*network), device.note());
+    warn_of_missing_classes(data.summary().training_class_counts);
+  }
   const int threads = worker_count(comm, line.threads);
   Workers workers(threads, prepare_worker_thread);
   RunLock lock;
   StartPoint start = find_start(comm, experiment, line.run_dir, line.resume, lock);
-  if (root && !start.files.empty()) warn_of_other_device(start.run_dir, device.name());
+  if (root && !start.files.empty()) warn_of_changes(start.run_dir, places.front(), device.name());
   const fs::path run_dir = make_run_folder(comm, experiment, start.run_dir.string(), device.name(),
                                            threads, places, lock);
   if (root && !start.files.empty()) say("going on in {}\n", run_dir.string());

@@ -13,6 +13,7 @@ namespace {
 constexpr std::int64_t kRowBytes = 20;           // of a held row: place, label, number
 constexpr std::int64_t kParsedRowBytes = 44;     // label, digest, place, destination
 constexpr std::int64_t kParcelRowBytes = 24;     // before a row's pixels on its way
+constexpr std::int64_t kPairBytes = 40;          // of classes, in the report
 constexpr std::int64_t kHeaderBytes = 32 << 10;  // of a checkpoint's files
 constexpr std::int64_t kLineBytes = 1024;        // of metrics.jsonl, and its events
 
@@ -47,7 +48,20 @@ std::int64_t loading_bytes(const Communicator& comm, const SourceSurvey& source,
   return std::max(parsing, parsed + copied + 2 * moved * (pixels + kParcelRowBytes));
 }
 
+// The matrix of all pairs of classes, its texts and pictures beside what any report takes.
+std::int64_t report_bytes(std::int64_t classes) {
+  return kReportMemoryBytes + classes * classes * kPairBytes;
+}
+
 }  // namespace
+
+std::int64_t least_bytes(const Experiment& experiment, const Network& network) {
+  const std::int64_t classes = experiment.data.classes;
+  const std::int64_t flat = network.total_size() * std::int64_t{sizeof(float)};
+  return flat * 2 +
+         moments_of(experiment) * network.trainable_size() * std::int64_t{sizeof(float)} +
+         classes * classes * std::int64_t{sizeof(std::int64_t)};
+}
 
 std::int64_t MemoryNeed::peak() const { return program + std::max(loading, training()); }
 
@@ -59,7 +73,9 @@ MemoryNeed memory_need(const Communicator& comm, const Experiment& experiment,
   const std::int64_t pixels = experiment.data.shape.pixels();
   const Precision precision = experiment.parallel.precision;
   const std::int64_t flat = network.total_size() * std::int64_t{sizeof(float)};
-  const std::int64_t lane_samples = (experiment.parallel.global_batch + lanes - 1) / lanes;
+  const std::int64_t wanted = (experiment.parallel.global_batch + lanes - 1) / lanes;
+  // A batch has no more rows than there are.
+  const std::int64_t lane_samples = std::min(wanted, (split.training + lanes - 1) / lanes);
   MemoryNeed need;
   need.program = program;
   need.rows = rows_held(comm, source, split, lanes, own, pixels);
@@ -72,7 +88,7 @@ MemoryNeed memory_need(const Communicator& comm, const Experiment& experiment,
       workers * inference_pass_bytes(network, precision, kChunkRows);
   const std::int64_t copies = comm.rank() == 0 ? 4 : 2;
   need.saving = copies * checkpoint_bytes(experiment, network) + flat;
-  need.report = comm.rank() == 0 ? kReportMemoryBytes : 0;
+  need.report = comm.rank() == 0 ? report_bytes(experiment.data.classes) : 0;
   need.loading = loading_bytes(comm, source, need.rows, pixels);
   return need;
 }

@@ -10,11 +10,12 @@
 //   weights    4 S, with bf16 2 S more, with a moving average 4 S more; 4 s a moment
 //   sums       4 S for each own lane, the sum, and the parts of the other lanes that
 //              this rank adds: 4 S (L + 1 + (V - L) / W)
-//   passes     min(w, L) training passes of ceil(B / V) samples and w of inference on
+//   passes     min(w, L) training passes of ceil(min(B, T) / V) samples and w of inference on
 //              128 (model/memory_need.h)
 //   saving     copies of a checkpoint, 4 on rank 0, which writes it, and 2 elsewhere;
 //              4 S for the best weights
-//   report     what drawing its pictures takes on rank 0: kReportMemoryBytes
+//   report     on rank 0 what drawing its pictures takes, kReportMemoryBytes, and 40 bytes a
+//              pair of classes
 //   loading    before all that: the source as far as this rank touches it (the first
 //              rank of a node inflates a zip or gzip file), its share of the rows with
 //              their digests and places, and between ranks the parcels sent and got
@@ -48,6 +49,9 @@ struct MemoryNeed {
 MemoryNeed memory_need(const Communicator& comm, const Experiment& experiment,
                        const Network& network, const SourceSurvey& source, const SplitSizes& split,
                        int workers, std::int64_t program);
+
+// Without the rows and the passes: what no training can do without.
+std::int64_t least_bytes(const Experiment& experiment, const Network& network);
 
 // Of a checkpoint on disk at its largest: weights, moments, best weights, and with a
 // moving average the weights in training.

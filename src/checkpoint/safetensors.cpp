@@ -18,6 +18,8 @@ using Json = nlohmann::json;
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::size_t kMaxHeaderBytes = 100'000'000;  // the layout's own limit
 constexpr std::size_t kHeaderAlignment = 8;
+constexpr int kListDepth = 3;  // of the values of shape and data_offsets
+constexpr std::size_t kMostDimensions = 64;
 
 static_assert(std::endian::native == std::endian::little);
 
@@ -61,10 +63,19 @@ Entry read_entry(const std::string& name, const Json& value) {
   return entry;
 }
 
-// Duplicate keys, which the JSON library would silently drop.
+// Refuses, before it takes memory, what no header has: a root that is no object, deep nesting,
+// long lists; and duplicate keys, which the JSON library would silently drop.
 Json parse_strictly(const std::string& header) {
   std::vector<std::set<std::string>> keys;
-  const auto watch = [&](int, Json::parse_event_t event, Json& parsed) {
+  std::size_t listed = 0;  // values of the list under way
+  const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
+    const bool list = event == Json::parse_event_t::array_start;
+    if (list) listed = 0;
+    if (event == Json::parse_event_t::value && depth == kListDepth) ++listed;
+    if ((list && depth != kListDepth - 1) || depth > kListDepth || listed > kMostDimensions ||
+        (event == Json::parse_event_t::value && depth == 0)) {
+      fail_usage("not a safetensors file: its header is not the JSON that it must be");
+    }
     if (event == Json::parse_event_t::object_start) keys.emplace_back();
     if (event == Json::parse_event_t::object_end) keys.pop_back();
     if (event == Json::parse_event_t::key) {

@@ -75,7 +75,7 @@ void check_names(const std::vector<std::string>& names, const std::string& file)
   std::unordered_map<std::string_view, std::size_t> seen;
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto [first, is_new] = seen.emplace(names[i], i);
-    if (is_new) continue;
+    if (is_new || names[i].empty()) continue;
     fail_usage("{}:1:1: columns {} and {} of the header have one name, {}; expected distinct names",
                file, first->second + 1, i + 1, shown(names[i]));
   }

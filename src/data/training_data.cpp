@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <numeric>
 
 #include "data/augmentation.h"
 #include "data/chunk_share.h"
@@ -67,6 +68,22 @@ void check_lanes(const SourceOptions& source, const Deal& deal, int lanes) {
               Reach::kAgreed);
 }
 
+// A column that only counts rows, or names them, teaches nothing.
+void check_labels(const SourceOptions& source, const std::string& column,
+                  std::span<const std::int64_t> class_counts) {
+  constexpr std::int64_t kFewRows = 10;
+  const std::int64_t rows = std::reduce(class_counts.begin(), class_counts.end());
+  const bool distinct = std::all_of(class_counts.begin(), class_counts.end(),
+                                    [](std::int64_t count) { return count <= 1; });
+  if (rows < kFewRows || !distinct) return;
+  throw Error(
+      ExitCode::kUsage,
+      fmt::format("{}: each of its {} rows has a label of its own: is \"{}\" a column of ids? "
+                  "data.label_column names that of the labels",
+                  source.path, rows, column),
+      Reach::kAgreed);
+}
+
 // The rank that owns each place: that of its lane, or of its validation chunk.
 std::vector<Destination> destinations_of(std::span<const std::int64_t> places, const Deal& deal,
                                          int lanes, int world_size) {
@@ -117,6 +134,7 @@ TrainingData::TrainingData(Communicator& comm, const DataOptions& options, int l
   FileRows rows = read_rows(comm, options.train, options, Labels::kRequired);
   std::vector<std::int64_t> class_counts = count_classes(rows, options.classes);
   comm.sum(class_counts);
+  check_labels(options.train, options.label_column, class_counts);
   const Deal deal(class_counts, options.validation, seed);
   check_lanes(options.train, deal, lanes);
   RowCensus census(options);

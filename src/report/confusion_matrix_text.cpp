@@ -11,6 +11,8 @@ namespace lockstep {
 
 namespace {
 
+constexpr int kMostColumns = 30;
+constexpr std::size_t kMostPairs = 20;
 constexpr std::string_view kCorner = "true \\ predicted";
 
 std::string cell(std::int64_t count) { return count == 0 ? "." : fmt::format("{}", count); }
@@ -24,9 +26,41 @@ std::size_t column_width(const Evaluation& evaluation, int predicted) {
   return width;
 }
 
+struct Pair {
+  std::int64_t count;
+  int truth;
+  int predicted;
+};
+
+// A table of so many columns is of no use.
+std::string worst_pairs_text(const Evaluation& evaluation) {
+  std::vector<Pair> pairs;
+  for (int truth = 0; truth < evaluation.classes; ++truth) {
+    for (int predicted = 0; predicted < evaluation.classes; ++predicted) {
+      const std::int64_t count = evaluation.count(truth, predicted);
+      if (truth != predicted && count > 0) pairs.push_back({count, truth, predicted});
+    }
+  }
+  std::stable_sort(pairs.begin(), pairs.end(),
+                   [](const Pair& a, const Pair& b) { return a.count > b.count; });
+  const std::size_t all = pairs.size();
+  pairs.resize(std::min(all, kMostPairs));
+  std::string text = fmt::format("{} of {} pairs of classes that were confused, most rows first\n",
+                                 pairs.size(), all);
+  const auto name = [&](int index) {
+    return evaluation.class_names[static_cast<std::size_t>(index)];
+  };
+  for (const Pair& pair : pairs) {
+    text += fmt::format("{:>10}  {} predicted as {}\n", pair.count, name(pair.truth),
+                        name(pair.predicted));
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string confusion_matrix_text(const Evaluation& evaluation) {
+  if (evaluation.classes > kMostColumns) return worst_pairs_text(evaluation);
   std::size_t heading_width = kCorner.size();
   for (const std::string& name : evaluation.class_names) {
     heading_width = std::max(heading_width, text_width(name));

@@ -106,6 +106,18 @@ void Loop::go_back() {
   save(at_.best_epoch >= 0 && at_.best_step == at_.step ? AsBest::kYes : AsBest::kNo);
 }
 
+// The steps of a run are counted in one way.
+static void check_place(const LoopState& loop, std::int64_t steps_per_epoch) {
+  if (loop.epoch_step > steps_per_epoch ||
+      loop.step != loop.epoch * steps_per_epoch + loop.epoch_step) {
+    fail_usage("its step {} is not {} epochs of {} steps and {} more", loop.step, loop.epoch,
+               steps_per_epoch, loop.epoch_step);
+  }
+  if (loop.best_epoch >= 0 && loop.best_step != (loop.best_epoch + 1) * steps_per_epoch) {
+    fail_usage("its best step {} is not the end of epoch {}", loop.best_step, loop.best_epoch + 1);
+  }
+}
+
 void Loop::load(const CheckpointFiles& files) {
   const RunState state = read_run_state(files);
   if (state.seed != settings_.seed) {
@@ -116,6 +128,7 @@ void Loop::load(const CheckpointFiles& files) {
     fail_usage("it was made from other training data (digest {}, here {})", state.data_digest,
                data_digest);
   }
+  check_place(state.loop, span_.steps_per_epoch);
   at_ = state.loop;
   std::vector<float> weights = read_weights(files, network_);
   Replica replica = stepper_.replica();

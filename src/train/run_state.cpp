@@ -1,6 +1,7 @@
 #include "lockstep/train/run_state.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <utility>
@@ -62,6 +63,31 @@ Json to_json(const LoopState& loop) {
           {"reason", loop.reason}};
 }
 
+// What no training can have come to.
+void check_ranges(const LoopState& loop) {
+  const auto require = [](bool holds, const char* name, auto value) {
+    if (!holds) fail_usage("{} is {}, which no training comes to", name, value);
+  };
+  constexpr std::int64_t kMostSteps = std::int64_t{1} << 53;
+  require(loop.step >= 0 && loop.step <= kMostSteps, "step", loop.step);
+  require(loop.epoch >= 0, "epoch", loop.epoch);
+  require(loop.epoch_step >= 0 && loop.epoch_step <= loop.step, "epoch_step", loop.epoch_step);
+  require(loop.updates >= 0 && loop.updates <= loop.step, "updates", loop.updates);
+  require(loop.skipped_in_row >= 0 && loop.skipped_in_row <= loop.step, "skipped_in_row",
+          loop.skipped_in_row);
+  require(loop.samples >= 0, "samples", loop.samples);
+  require(loop.correct >= 0 && loop.correct <= loop.samples, "correct", loop.correct);
+  require(std::isfinite(loop.rate_factor) && loop.rate_factor >= 0, "rate_factor",
+          loop.rate_factor);
+  require(std::isfinite(loop.min_rate) && loop.min_rate >= 0, "min_rate", loop.min_rate);
+  require(loop.recovery_factor > 0 && loop.recovery_factor <= 1, "recovery_factor",
+          loop.recovery_factor);
+  require(loop.diverged_step >= 0 && loop.diverged_step <= kMostSteps, "diverged_step",
+          loop.diverged_step);
+  require(loop.best_epoch >= -1 && loop.best_epoch <= loop.epoch, "best_epoch", loop.best_epoch);
+  require(loop.best_step >= 0 && loop.best_step <= loop.step, "best_step", loop.best_step);
+}
+
 LoopState loop_from(const Json& json) {
   LoopState loop;
   read_whole(json.at("epoch"), loop.epoch);
@@ -83,6 +109,7 @@ LoopState loop_from(const Json& json) {
   json.at("restore_best").get_to(loop.restore_best);
   json.at("stopped").get_to(loop.stopped);
   json.at("reason").get_to(loop.reason);
+  check_ranges(loop);
   return loop;
 }
 
@@ -183,14 +210,17 @@ std::vector<TensorView> tensors_of(const Network& network, std::span<const float
 }
 
 std::vector<float> weights_from(const Network& network, const SafetensorsFile& file) {
-  std::vector<float> weights(static_cast<std::size_t>(network.total_size()), 0.0F);
   if (file.tensors().size() != network.parameters().size()) {
     fail_usage("the file has {} tensors, the model {}", file.tensors().size(),
                network.parameters().size());
   }
+  // All of them first: only what the file really holds is worth memory.
+  for (const Parameter& parameter : network.parameters()) {
+    check_shape(file.tensor(parameter.name), parameter);
+  }
+  std::vector<float> weights(static_cast<std::size_t>(network.total_size()), 0.0F);
   for (const Parameter& parameter : network.parameters()) {
     const TensorView& tensor = file.tensor(parameter.name);
-    check_shape(tensor, parameter);
     std::copy(tensor.values.begin(), tensor.values.end(), weights.begin() + parameter.range.first);
   }
   return weights;

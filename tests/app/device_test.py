@@ -47,8 +47,8 @@ class DeviceTest(LockstepTest):
         environment = self.folder / "moved" / "environment.json"
         environment.write_text(environment.read_text().replace('"CPU"', '"NVIDIA Example"'))
         done = self.train_on("AUTO", "--resume", "auto", "--set", "training.epochs=2", run="moved")
-        self.assertRegex(done.stderr, r"(?m)^lockstep: the run was begun on NVIDIA Example and "
-                                      r"goes on on CPU: the weights will differ in rounding$")
+        self.assertRegex(done.stderr, r"(?m)^lockstep: the run was begun with another device \(NVIDIA Example\) "
+                                      r"and goes on with CPU: the weights will differ in rounding$")
 
     @unittest.skipUnless(shutil.which("strace"), "strace is not installed")
     def test_nothing_for_gpus_is_loaded(self):

@@ -1,7 +1,7 @@
 """What a user may meet: output that nobody reads, folders that hold something else, links in
 a run folder, two starts in one second, numbers that are cut short."""
 
-import os
+import json
 import stat
 import subprocess
 import unittest
@@ -111,6 +111,22 @@ class FolderTest(MisfortuneTest):
         self.assertIn("it must lie in <run>/checkpoints/", line)
 
 
+class PartsTest(MisfortuneTest):
+    def test_going_on_with_another_build_or_processor_is_said(self):
+        self.train("parts", "--set", "training.epochs=1")
+        path = self.folder / "parts" / "environment.json"
+        first = json.loads(path.read_text())
+        first |= {"build": "xxh3:other", "processor_kind": "other", "device": 5}
+        path.write_text(json.dumps(first))
+        done = self.lockstep("train", self.experiment, "--run-dir", self.folder / "parts",
+                             "--threads", 1)
+        self.assertRegex(done.stderr, r"another build \(xxh3:other\) and goes on with xxh3:")
+        self.assertIn("another kind of processor (other) and goes on with ", done.stderr)
+        now = json.loads(path.read_text())
+        self.assertEqual(now["earlier"], [{"build": "xxh3:other", "processor_kind": "other",
+                                           "device": 5, "world_size": 1}])
+
+
 class LinkTest(MisfortuneTest):
     """A run folder from elsewhere may have links in it."""
 
@@ -209,6 +225,13 @@ class HeaderTest(MisfortuneTest):
         unique = next(value for value in place if place.count(value) == 1)
         line = self.train_on(text, "--set", f"data.label_column={unique}")
         self.assertIn("rows.csv:1:1: the names in the header are all numbers", line)
+
+    def test_a_label_that_only_counts_rows(self):
+        lines = self.train_csv.read_text().splitlines()[:61]
+        rows = [lines[0]] + [f"{i},{line.partition(',')[2]}" for i, line in enumerate(lines[1:])]
+        line = self.train_on("\n".join(rows) + "\n", "--set", "data.classes=60", "--set",
+                             "model.layer[7].dense.units=60")
+        self.assertIn('is "label" a column of ids?', line)
 
     def test_columns_of_one_name(self):
         text = self.train_csv.read_text().replace("pixel143", "pixel7", 1)

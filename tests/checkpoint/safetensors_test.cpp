@@ -156,6 +156,13 @@ TEST(Safetensors, HugeLengthsAreRefusedBeforeTheyAreBelieved) {
 }
 
 // One tensor's header entry, and the data that follows, in bytes.
+// [1,1,...], whose product is 1.
+std::string long_list(int length) {
+  std::string text = "[1";
+  for (int i = 1; i < length; ++i) text += ",1";
+  return text + "]";
+}
+
 struct Case {
   const char* what;
   std::string header;
@@ -221,6 +228,7 @@ TEST(Safetensors, EveryKindOfMalformedHeaderIsRefused) {
       {"text after the object", "{} {}", 0},
       {"comment", "{} // x", 0},
       {"not UTF-8", "{\"\xff\":1}", 0},
+      {"long list", one(f32, long_list(100), "[0,8]"), 8},
       {"deep nesting", std::string(100'000, '['), 0},
       {"deep nesting in a tensor", "{\"w\":" + std::string(100'000, '['), 0}};
   for (const Case& each : cases) {

@@ -1,5 +1,6 @@
 #include "lockstep/report/text_report.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -71,6 +72,33 @@ TEST(ConfusionMatrixText, WidensColumnsForNamesAndThousands) {
             "                   empty     .      .                         .     .\n"
             "never predicted, ünïcode     9      3                         .     2\n"
             "                       3     2      .                         .  1033\n");
+}
+
+// So many classes, and rows of class 1 predicted as class 0 and of class 2 as class 1.
+Evaluation many_classes(int classes) {
+  Evaluation evaluation{classes, {}, {}, 1};
+  for (int i = 0; i < classes; ++i) evaluation.class_names.push_back(fmt::format("c{}", i));
+  evaluation.confusion.resize(static_cast<std::size_t>(classes) *
+                              static_cast<std::size_t>(classes));
+  evaluation.confusion[0] = 5;
+  evaluation.confusion[static_cast<std::size_t>(classes)] = 2;
+  evaluation.confusion[2 * static_cast<std::size_t>(classes) + 1] = 3;
+  return evaluation;
+}
+
+TEST(ConfusionMatrixText, NamesTheWorstPairsOfManyClasses) {
+  EXPECT_EQ(confusion_matrix_text(many_classes(31)),
+            "2 of 2 pairs of classes that were confused, most rows first\n"
+            "         3  c2 predicted as c1\n"
+            "         2  c1 predicted as c0\n");
+  EXPECT_NE(confusion_matrix_text(many_classes(30)).find("true \\ predicted"), std::string::npos);
+}
+
+TEST(EvaluationJson, IsSparseForManyClasses) {
+  const auto json = nlohmann::json::parse(evaluation_json(many_classes(1001)));
+  EXPECT_EQ(json.at("confusion"), nlohmann::json::parse("[[0, 0, 5], [1, 0, 2], [2, 1, 3]]"));
+  EXPECT_EQ(nlohmann::json::parse(evaluation_json(many_classes(1000))).at("confusion").size(),
+            1000U);
 }
 
 TEST(EvaluationJson, HoldsEveryNumberExactly) {

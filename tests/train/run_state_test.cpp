@@ -16,7 +16,7 @@ using Json = nlohmann::json;
 RunState state_with_extremes() {
   RunState state;
   state.loop.epoch = std::numeric_limits<int>::max();
-  state.loop.step = std::numeric_limits<std::int64_t>::max();
+  state.loop.step = std::int64_t{1} << 53;
   state.loop.best_epoch = -1;
   state.loop.loss_sum = std::numeric_limits<double>::infinity();
   state.loop.rate_factor = std::numeric_limits<double>::denorm_min();
@@ -69,6 +69,29 @@ TEST(RunState, NumbersThatDoNotFitAreRefused) {
   EXPECT_NE(refusal([](Json& json) { json["loop"]["step"] = std::uint64_t{1} << 63; }), "");
   EXPECT_NE(refusal([](Json& json) { json["seed"] = -1; }), "");
   EXPECT_NE(refusal([](Json& json) { json["world_size"] = 4.0; }), "");
+}
+
+TEST(RunState, NumbersThatNoTrainingComesToAreRefused) {
+  const std::vector<std::pair<const char*, Json>> cases = {{"epoch", -5},
+                                                           {"epoch_step", -1},
+                                                           {"epoch_step", std::int64_t{1} << 60},
+                                                           {"step", -3},
+                                                           {"updates", -9},
+                                                           {"skipped_in_row", -1},
+                                                           {"samples", -1},
+                                                           {"correct", -1},
+                                                           {"rate_factor", "inf"},
+                                                           {"rate_factor", "nan"},
+                                                           {"min_rate", "-inf"},
+                                                           {"recovery_factor", "0x0p+0"},
+                                                           {"diverged_step", -1},
+                                                           {"best_epoch", -2},
+                                                           {"best_step", -1},
+                                                           {"step", (std::uint64_t{1} << 63) - 1}};
+  for (const auto& [key, value] : cases) {
+    const std::string message = refusal([&](Json& json) { json["loop"][key] = value; });
+    EXPECT_NE(message.find(key), std::string::npos) << key << " " << value << ": " << message;
+  }
 }
 
 TEST(RunState, RealsMustBeWholeTexts) {

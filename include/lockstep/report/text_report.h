@@ -17,14 +17,15 @@ namespace lockstep {
 std::string classification_report(const Evaluation& evaluation);
 
 // The counts as a table: a line for each true class, a column for each predicted
-// class, numbers aligned to the right; a count of 0 is a dot.
+// class, numbers aligned to the right; a count of 0 is a dot. Of more than 30 classes the 20
+// pairs that were confused most, a line each.
 std::string confusion_matrix_text(const Evaluation& evaluation);
 
 // An indented JSON object: rows, correct, accuracy, loss (null when not finite),
 // class_names, per_class (a list in class order of precision, recall, f1,
-// support), macro, weighted, confusion ([true class][predicted class]). Numbers
-// read back as the same doubles. Bytes of a class name that are no UTF-8 become
-// U+FFFD.
+// support), macro, weighted, confusion ([true class][predicted
+// class]; of more than 1000 classes a list of [true, predicted, rows] where there are rows).
+// Numbers read back as the same doubles. Bytes of a class name that are no UTF-8 become U+FFFD.
 std::string evaluation_json(const Evaluation& evaluation);
 
 }  // namespace lockstep
