@@ -13,17 +13,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from console import EXIT_USAGE, LauncherError
+from directives import directive, own_directive, path_directive
 from job import Shape, program_words
 from running import RestartPlan
 
 SIGNAL_SECONDS = 180  # before the time limit; a third of a short one
 MOST_RESTARTS = 10  # of a job that failed by no fault of its experiment
 CANCELLED = "slurm.cancelled"  # in the run folder: save, and do not begin again
+MOST_NODES = 65536
 LEAST_SPECIAL_STEP = 0xFFFFFFF0  # from here on: the shell of salloc, of sbatch, ...
 LOST_FILES = "slurm.lost*"  # a line for each time that a rank was lost
 JOB_FILE = "slurm.json"
 SCRIPT_FILE = "slurm.sh"
 LOG_FILE = "slurm.log"
+ARRAY_TASK = "%a"  # in the name of a log
 
 
 @dataclass
@@ -33,7 +36,7 @@ class Request:
     nodes: str = "1"  # a number, or the least and the most as in 1-4
     ranks_per_node: int = 1
     threads: int = 1
-    gpus_per_node: int = 0
+    gpus_per_node: str = ""  # as Slurm has it: 4, a100:4, a100:2,v100:1
     time: str = ""
     partition: str = ""
     job_name: str = ""
@@ -56,10 +59,11 @@ class Request:
 
 # The shell gets the signal, and a trap runs only when `wait` has returned. `wait` is then
 # asked again; a job that ended meanwhile is one that the shell may have forgotten (127).
+# TERM alone comes before a KILL: at the end of a job's time, and where a job must make room.
 _SUPERVISE = """\
 job=
 asked=0
-trap 'asked=1; [ -z "$job" ] || kill -USR1 "$job" 2>/dev/null' USR1
+trap 'asked=1; [ -z "$job" ] || kill -USR1 "$job" 2>/dev/null' USR1 TERM
 "${words[@]}" &
 job=$!
 [ "$asked" = 0 ] || kill -USR1 "$job"
@@ -83,9 +87,10 @@ case $status in
     again=$(($(wc -l <"$lost") <= {most})) ;;
   *) again=0 ;;
 esac
-if [ "$again" = 1 ] && [ ! -e "$cancelled" ]; then
-  id=$SLURM_JOB_ID
-  [ -z "${{SLURM_ARRAY_TASK_ID:-}}" ] || id=${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID
+id=$SLURM_JOB_ID
+[ -z "${{SLURM_ARRAY_TASK_ID:-}}" ] || id=${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID
+ended_by_scancel() {{ scontrol show job "$id" 2>/dev/null | grep -q 'JobState=CANCELLED'; }}
+if [ "$again" = 1 ] && [ ! -e "$cancelled" ] && ! ended_by_scancel; then
   echo "lockstep: exit code $status; job $id goes back to the queue"
   scontrol requeue "$id"
 fi
@@ -94,31 +99,31 @@ exit "$status"
 
 
 def batch_script(
-    request: Request, commands: str, log: Path, cancelled: str, environment: dict[str, str]
+    request: Request, commands: str, log: Path, cancelled: str, environment: dict[str, str],
+    *, of_array: bool = False,
 ) -> str:
     """A script for sbatch that runs, in the current folder, the array `words` that the lines
-    `commands` set: it passes USR1 on, and puts the job back into the queue when the training
-    was saved or lost a rank, unless the file `cancelled` (a word of the shell) is there. Exit
-    codes 2 and 3 are final."""
-    options = [
-        f"--job-name={request.job_name}",
-        f"--nodes={request.nodes}",
+    `commands` set: it passes USR1 and TERM on as USR1, and puts the job back into the queue
+    when the training was saved or lost a rank, unless the file `cancelled` (a word of the
+    shell) is there or the job was ended by scancel. Exit codes 2 and 3 are final. The name of
+    the log `of_array` has Slurm's pattern for the task."""
+    lines = [
+        "#!/bin/bash",
+        directive("job-name", request.job_name),
+        directive("nodes", request.nodes),
         # With tasks named, Slurm gives the least of a range of nodes, not the most.
-        f"--mincpus={request.ranks_per_node * request.threads}" if request.is_range
-        else f"--ntasks-per-node={request.ranks_per_node}",
-        f"--cpus-per-task={request.threads}",
-        f"--output={log}",
-        "--open-mode=append",
-        "--requeue",
-        f"--signal=B:USR1@{signal_seconds(request.time)}",
+        directive("mincpus", str(request.ranks_per_node * request.threads)) if request.is_range
+        else directive("ntasks-per-node", str(request.ranks_per_node)),
+        directive("cpus-per-task", str(request.threads)),
+        path_directive("output", str(log), pattern=ARRAY_TASK if of_array else ""),
+        "#SBATCH --open-mode=append",
+        "#SBATCH --requeue",
+        directive("signal", f"B:USR1@{signal_seconds(request.time)}"),
     ]
-    if request.gpus_per_node:
-        options.append(f"--gpus-per-node={request.gpus_per_node}")
-    if request.time:
-        options.append(f"--time={request.time}")
-    if request.partition:
-        options.append(f"--partition={request.partition}")
-    lines = ["#!/bin/bash", *(f"#SBATCH {option}" for option in [*options, *request.sbatch]), ""]
+    asked = {"gpus-per-node": request.gpus_per_node, "time": request.time,
+             "partition": request.partition}
+    lines += [directive(option, value) for option, value in asked.items() if value]
+    lines += [*(own_directive(words) for words in request.sbatch), ""]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
     lines += [f"cd {shlex.quote(os.getcwd())} || exit 1", commands]
     requeue = _REQUEUE.format(most=request.max_restarts, cancelled=cancelled)
@@ -181,30 +186,107 @@ class Allocation:
 
     nodes: int
     shape: Shape
-    ranks_per_node: int
+    ranks_per_node: int  # the last node may have fewer
+    unused: str = ""  # what the user is told of nodes that stay partly idle
 
 
 def allocation(env: dict[str, str]) -> Allocation | None:
     """The allocation of this shell, as salloc or sbatch made it; None outside of one and
     in a task of srun."""
-    step = env.get("SLURM_STEP_ID", "")
-    in_task = step.isdecimal() and int(step) < LEAST_SPECIAL_STEP
-    if "SLURM_JOB_ID" not in env or in_task:
+    if "SLURM_JOB_ID" not in env or in_task_of_srun(env):
         return None
-    nodes = int(env.get("SLURM_JOB_NUM_NODES", "1"))
-    threads = int(env.get("SLURM_CPUS_PER_TASK", "1"))
-    ranks_per_node = _first_count(env.get("SLURM_NTASKS_PER_NODE", ""))
-    if not ranks_per_node:
-        cores = _first_count(env.get("SLURM_JOB_CPUS_PER_NODE", "1"))
-        tasks = int(env.get("SLURM_NTASKS", "0"))
-        ranks_per_node = -(-tasks // nodes) if tasks > 1 else max(1, cores // threads)
-    return Allocation(nodes, Shape(nodes * ranks_per_node, threads), ranks_per_node)
+    nodes = _number(env, "SLURM_JOB_NUM_NODES", 1, MOST_NODES)
+    threads = _number(env, "SLURM_CPUS_PER_TASK", 1, MOST_NODES)
+    per_node = _counts(env, "SLURM_NTASKS_PER_NODE", nodes)
+    tasks = _number(env, "SLURM_NTASKS", 0)
+    if not per_node and tasks > 1:
+        per_node = _counts(env, "SLURM_TASKS_PER_NODE", nodes)
+        if sum(per_node) != tasks:
+            most = -(-tasks // nodes)
+            per_node = [min(most, max(0, tasks - most * node)) for node in range(nodes)]
+    if not per_node:
+        cores = _counts(env, "SLURM_JOB_CPUS_PER_NODE", nodes) or [1] * nodes
+        per_node = [count // threads for count in cores]
+        if not any(per_node):
+            per_node = [1] * nodes
+    return _even_allocation(per_node, threads)
 
 
-def _first_count(text: str) -> int:
-    """The first number of a list such as 2(x3),1; 0 where there is none."""
-    match = re.match(r"\d+", text)
-    return int(match[0]) if match else 0
+def _even_allocation(per_node: list[int], threads: int) -> Allocation:
+    """mpirun puts one number of ranks on each node, as far as there are ranks; so many may
+    then be idle as the nodes differ by."""
+    nodes, most = len(per_node), per_node[0]
+    full = per_node[:-(-sum(per_node) // max(1, most))]
+    if sum(full) == sum(per_node) and {*full[:-1]} <= {most} and full[-1] <= most:
+        return Allocation(nodes, Shape(sum(per_node), threads), most)
+    least = min(per_node)
+    listed = ", ".join(map(str, per_node[:8])) + (", ..." if nodes > 8 else "")
+    if not least:
+        raise LauncherError(
+            f"the job's nodes have room for {listed} ranks of {threads} threads, in this order: "
+            "some have none; ask Slurm for equal nodes, or for --threads 1", EXIT_USAGE)
+    return Allocation(
+        nodes, Shape(nodes * least, threads), least,
+        f"the job's nodes differ, with room for {listed} ranks: {least} are used on each; ask "
+        "Slurm for equal nodes to use all")
+
+
+def in_task_of_srun(env: dict[str, str]) -> bool:
+    """Whether srun started this process, and not salloc or sbatch."""
+    step = env.get("SLURM_STEP_ID", "")
+    return bool(step) and _number(env, "SLURM_STEP_ID", 0) < LEAST_SPECIAL_STEP
+
+
+def said_of_task(env: dict[str, str]) -> str:
+    """What to tell a user whose shell is a task of srun in a job of several nodes: the
+    training stays on one. Ends where several launchers were started as ranks."""
+    for name, starter in (("OMPI_COMM_WORLD_SIZE", "mpirun"), ("PMI_SIZE", "mpirun or srun"),
+                          ("SLURM_STEP_NUM_TASKS", "srun")):
+        in_step = name != "SLURM_STEP_NUM_TASKS" or in_task_of_srun(env)
+        if in_step and (tasks := _number(env, name, 1)) > 1:
+            raise LauncherError(
+                f"{starter} started the launcher as 1 of {tasks} tasks, and each would start a job "
+                "of its own; start it once, without it", EXIT_USAGE)
+    if "SLURM_JOB_ID" not in env or not in_task_of_srun(env):
+        return ""
+    nodes = _number(env, "SLURM_JOB_NUM_NODES", 1)
+    if nodes < 2:
+        return ""
+    return (f"this shell is a task of srun on one of the job's {nodes} nodes, and the ranks stay on "
+            "it; to use all, start from salloc's shell or in a script of sbatch")
+
+
+def _number(env: dict[str, str], name: str, default: int, most: int = (1 << 32) - 1) -> int:
+    """A whole number from 0, or from a `default` of 1, of the environment; an empty one counts
+    as not there."""
+    text = env.get(name, "")
+    if not text:
+        return default
+    if not re.fullmatch(r"[0-9]{1,10}", text) or not min(default, 1) <= int(text) <= most:
+        raise _refused(name, text, f"a whole number from {min(default, 1)} to {most}")
+    return int(text)
+
+
+def _counts(env: dict[str, str], name: str, nodes: int) -> list[int]:
+    """The numbers of a list such as 2(x3),1, one a node, where a single one is for all; empty
+    where there is none."""
+    text = env.get(name, "")
+    if not text:
+        return []
+    if not re.fullmatch(r"[0-9]{1,9}(\(x[0-9]{1,6}\))?(,[0-9]{1,9}(\(x[0-9]{1,6}\))?)*", text):
+        raise _refused(name, text, "numbers of nodes, as 8(x2),2")
+    counts = []
+    for count, times in re.findall(r"([0-9]+)(?:\(x([0-9]+)\))?", text):
+        counts += [int(count)] * min(int(times or 1), nodes + 1)
+    if len(counts) == 1:
+        return counts * nodes
+    if len(counts) != nodes:
+        raise _refused(name, text, f"the numbers of {nodes} nodes, as SLURM_JOB_NUM_NODES says")
+    return counts
+
+
+def _refused(name: str, text: str, expected: str) -> LauncherError:
+    return LauncherError(f"{name} is {text!r} in the environment: expected {expected}", EXIT_USAGE)
 
 
 # --- Submission ---

@@ -24,7 +24,7 @@ many nodes as it then gets.
   --nodes N or N-M      how many, or the least and the most; default 1
   --ranks-per-node R    default 1
   --threads T           worker threads, and so CPUs, of each rank; default 1
-  --gpus-per-node G     default none
+  --gpus-per-node G     4, or with Slurm's name of a kind a100:4; default none
   --time LIMIT          as for sbatch: 30, 2:00:00, 1-12, ...
   --partition NAME      default: the cluster's
   --job-name NAME       default: the experiment's
@@ -40,8 +40,10 @@ Examples:
   lockstep status; lockstep logs models/digits/<run> --follow; lockstep cancel models/digits/<run>
 """
 
-NUMBERS = ("--ranks-per-node", "--threads", "--gpus-per-node", "--max-restarts")
-TEXTS = ("--nodes", "--time", "--partition", "--job-name")
+NUMBERS = ("--ranks-per-node", "--threads", "--max-restarts")
+TEXTS = ("--nodes", "--time", "--partition", "--job-name", "--gpus-per-node")
+NODES = re.compile(r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?")
+GPUS = re.compile(r"(?:[A-Za-z][\w.-]*:)?[0-9]{1,4}", re.ASCII)
 
 
 def parse_request(arguments: list[str]) -> tuple[Request, list[str], bool]:
@@ -60,10 +62,18 @@ def parse_request(arguments: list[str]) -> tuple[Request, list[str], bool]:
             setattr(request, name, int(value))
         else:
             raise LauncherError(f"{option} is {value!r}: expected a number", EXIT_USAGE)
-    if not re.fullmatch(r"[1-9]\d{0,4}(-[1-9]\d{0,4})?", request.nodes):
+    found = NODES.fullmatch(request.nodes)
+    if not found or int(found[2] or found[1]) < int(found[1]):
         raise LauncherError(
             f"--nodes is {request.nodes!r}: expected a number, or the least and the most as in 1-4",
             EXIT_USAGE,
+        )
+    if request.gpus_per_node == "0":
+        request.gpus_per_node = ""
+    if request.gpus_per_node and not all(map(GPUS.fullmatch, request.gpus_per_node.split(","))):
+        raise LauncherError(
+            f"--gpus-per-node is {request.gpus_per_node!r}: expected a number, or a kind and a "
+            "number as in a100:4", EXIT_USAGE,
         )
     for option, value in (("--ranks-per-node", request.ranks_per_node),
                           ("--threads", request.threads)):
