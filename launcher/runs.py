@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from console import EXIT_USAGE, LauncherError, say
+from job import models_folder
 from slurm import CANCELLED, LOG_FILE, job_of, job_states
 
 CANCEL_SECONDS = 120  # to save and end
@@ -70,7 +71,7 @@ def _status_of(folder: Path) -> dict[str, Any]:
 def find_runs(root: Path) -> list[Path]:
     """The run folders below models/, the oldest first."""
     found = {path.parent for name in ("status.json", "slurm.json")
-             for path in (root / "models").glob(f"*/*/{name}")}
+             for path in models_folder(root).glob(f"*/*/{name}")}
     return sorted(found, key=lambda folder: folder.stat().st_mtime)
 
 
@@ -103,8 +104,9 @@ def show_status(root: Path, arguments: list[str]) -> int:
 
 def _row(run: Run, root: Path) -> tuple[str, ...]:
     folder = run.folder
-    if folder.is_absolute() and folder.is_relative_to(root / "models"):
-        folder = folder.relative_to(root / "models")
+    models = models_folder(root)
+    if folder.is_absolute() and folder.is_relative_to(models):
+        folder = folder.relative_to(models)
     status = run.status
     step = f"{status.get('step', 0)}/{status.get('steps_total', '?')}" if status else "-"
     best = status.get("best")

@@ -50,6 +50,7 @@ std::string environment_json(const std::vector<Place>& places, const std::string
 }  // namespace
 
 fs::path models_folder() {
+  if (const char* models = std::getenv("LOCKSTEP_MODELS"); models != nullptr) return models;
   const char* root = std::getenv("LOCKSTEP_ROOT");
   return fs::path(root == nullptr ? "." : root) / "models";
 }

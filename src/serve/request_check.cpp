@@ -81,8 +81,7 @@ void use_target_host(RequestHead& head) {
   if (head.host.size() == 1) {
     head.host.front() = head.path.substr(kScheme.size(), slash - kScheme.size());
   }
-  head.path.erase(0, slash);
-  if (head.path.empty()) head.path = "/";
+  head.path = slash == head.path.size() ? std::string("/") : head.path.substr(slash);
 }
 
 std::string_view method_of(std::string_view path) {
