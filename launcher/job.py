@@ -94,8 +94,9 @@ def command_line(
     program = program_words(binary, command, arguments, shape.threads)
     if shape.ranks == 1:
         return program
-    # Without -q, mpirun follows the program's own message with paragraphs.
-    words = ["mpirun", "-q", "-np", str(shape.ranks)]
+    # Without -q, so that it says why it starts nothing; its paragraphs are shown where the
+    # program itself says nothing.
+    words = ["mpirun", "-np", str(shape.ranks)]
     # Binding is safe only for a job that fills the machine: two small jobs would
     # be bound to the same cores.
     fills = shape.threads == 1 and shape.ranks == machine.physical_cores == machine.cores

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ EXIT_RESTART = 75
 SHARED_MEMORY = "/dev/shm"
 # mpirun waits for a host that is cut off, for minutes where it has something to tell it.
 SECONDS_TO_END = 10
+SECONDS_TO_ASK_AGAIN = 1
 PEER_FAILED = re.compile(r"lockstep: (waited \d+ s in: |rank \d+ on \S+ died )")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
@@ -117,6 +119,19 @@ def _has_begun(run_dir: Path, start: float) -> bool:
 # --- One process below this one ---
 
 
+def _relay_output(output: IO[bytes]) -> None:
+    """Passes mpirun's output on, which would die with its ranks where nobody reads it."""
+    is_read = True
+    while chunk := os.read(output.fileno(), 1 << 16):
+        try:
+            while is_read and chunk:
+                chunk = chunk[os.write(sys.stdout.fileno(), chunk) :]
+        except OSError as error:
+            is_read = False
+            with contextlib.suppress(OSError):
+                say(f"lockstep: standard output: {error.strerror}; going on without it")
+
+
 @dataclass(frozen=True)
 class Attempt:
     """How a process ended: the launcher's own exit status for it, and why in words."""
@@ -142,6 +157,7 @@ class Supervisor:
         self._hardest = signal.SIGTERM
         self._last_error = ""
         self._messages = MpirunMessages()
+        self._repeater: threading.Timer | None = None
         for number in SIGNALS:
             if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
                 signal.signal(number, self._forward)
@@ -167,32 +183,49 @@ class Supervisor:
             words = [setpriv, "--pdeathsig", "TERM", "--", *words]
         self._last_error = ""
         self._messages = MpirunMessages()
-        listen = self._listen or "--host" in words
+        listen = self._listen or "mpirun" in words
         # A session of its own keeps the terminal's Ctrl-C away: mpirun would kill the
         # ranks before they can save.
         process = subprocess.Popen(
             words, env=env, stdin=subprocess.DEVNULL, start_new_session=True,
+            stdout=subprocess.PIPE if "mpirun" in words else None,
             stderr=subprocess.PIPE if listen else None,
         )
         self._process = process
         if self.received:  # while the process was being started
-            process.send_signal(signal.SIGUSR1)
-        if process.stderr:
-            listener = threading.Thread(target=self._relay, args=(process.stderr,), daemon=True)
+            self._ask()
+        listeners = [threading.Thread(target=relay, args=(stream,), daemon=True)
+                     for relay, stream in ((_relay_output, process.stdout),
+                                           (self._relay, process.stderr)) if stream]
+        for listener in listeners:
             listener.start()
-            status = process.wait()
+        status = process.wait()
+        for listener in listeners:
             listener.join(timeout=5)  # not for ever: a stray child may keep the pipe open
-        else:
-            status = process.wait()
         return self._judge(status)
 
     def _forward(self, number: int, _: object) -> None:
         # mpirun answers TERM by killing the ranks within seconds, but passes USR1 on:
         # the ranks save and end. Whoever asks twice does not want to wait.
+        if number == signal.SIGUSR1 and self.received:
+            return  # asked before: a program asks again and again, and does not mean a stop
         self.received.append(number)
-        if self._process:
-            first = len(self.received) == 1
-            self._process.send_signal(signal.SIGUSR1 if first else self._hardest)
+        if self._process and len(self.received) == 1:
+            self._ask()
+        elif self._process:
+            self._process.send_signal(self._hardest)
+
+    def _ask(self) -> None:
+        """Asks the ranks to save, and again each second: those that are being started,
+        perhaps on other hosts, do not hear, and mpirun keeps nothing for them."""
+        process = self._process
+        if process is None or process.returncode is not None or len(self.received) > 1:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGUSR1)
+        self._repeater = threading.Timer(SECONDS_TO_ASK_AGAIN, self._ask)
+        self._repeater.daemon = True
+        self._repeater.start()
 
     def _relay(self, errors: IO[bytes]) -> None:
         """Passes stderr on and remembers the program's last message."""

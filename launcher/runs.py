@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -30,7 +31,7 @@ class Run:
     @property
     def state(self) -> str:
         """The job's before it has begun or while it is between two starts, else the run's."""
-        state = str(self.status.get("state", "new"))
+        state = _shown(self.status.get("state", "new"))
         if state == "running" and not self.alive:
             state = "killed"
         if self.job_state and not (self.alive and self.job_state.startswith("RUNNING")):
@@ -42,15 +43,48 @@ class Run:
         """Whether the process of rank 0 is there, as far as can be seen from this host."""
         if self.status.get("state") != "running":
             return False
-        if self.status.get("host") != os.uname().nodename:
-            return not self.job or self.job_state.startswith("RUNNING")
-        try:
-            os.kill(int(self.status["pid"]), 0)
-        except ProcessLookupError:
+        if is_locked(self.folder):
+            return True
+        if self.status.get("host") == os.uname().nodename:
             return False
-        except PermissionError:
-            pass
+        return not self.job or self.job_state.startswith("RUNNING")  # its lock may be seen there only
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a job holds the lock of a run folder: a number in a file may be of another
+    process by now."""
+    try:
+        lock = os.open(folder / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def ask_to_save(folder: Path, process: int) -> bool:
+    """Sends USR1 to a process of this host that has the folder's lock open; whether it is one."""
+    if process <= 1:
+        return False
+    try:
+        descriptor = os.pidfd_open(process)  # from here on no other process can be meant
+    except OSError:
+        return False
+    try:
+        lock = os.stat(folder / "lock")
+        files = [os.stat(path) for path in Path(f"/proc/{process}/fd").iterdir() if path.exists()]
+        if not any(os.path.samestat(each, lock) for each in files):
+            return False
+        signal.pidfd_send_signal(descriptor, signal.SIGUSR1)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def load_runs(folders: list[Path]) -> list[Run]:
@@ -63,9 +97,23 @@ def load_runs(folders: list[Path]) -> list[Run]:
 
 def _status_of(folder: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((folder / "status.json").read_text()))
-    except (OSError, ValueError):
+        status = json.loads((folder / "status.json").read_text())
+    except (OSError, ValueError, RecursionError):
         return {}
+    return status if isinstance(status, dict) else {}
+
+
+def _number(status: dict[str, Any], key: str) -> float | None:
+    """What can be shown as a number; a file may hold anything."""
+    value = status.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e15:
+        return None
+    return value
+
+
+def _shown(value: object) -> str:
+    """Without control characters, which would command the terminal."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in str(value))
 
 
 def find_runs(root: Path) -> list[Path]:
@@ -108,14 +156,14 @@ def _row(run: Run, root: Path) -> tuple[str, ...]:
     if folder.is_absolute() and folder.is_relative_to(models):
         folder = folder.relative_to(models)
     status = run.status
-    step = f"{status.get('step', 0)}/{status.get('steps_total', '?')}" if status else "-"
-    best = status.get("best")
-    speed = status.get("images_per_second") if run.alive else None
-    left = status.get("eta_seconds") if run.alive else None
-    return (str(folder), run.state, str(status.get("epoch", "-")), step,
-            f"{best:.6g}" if isinstance(best, float | int) else "-",
-            f"{speed:.0f}" if isinstance(speed, float | int) else "-",
-            _clock(left) if isinstance(left, float | int) else "-", run.job or "-")
+    epoch, step, total = (_number(status, key) for key in ("epoch", "step", "steps_total"))
+    best = _number(status, "best")
+    speed = _number(status, "images_per_second") if run.alive else None
+    left = _number(status, "eta_seconds") if run.alive else None
+    return (_shown(folder), run.state, "-" if epoch is None else f"{epoch:.0f}",
+            "-" if step is None else f"{step:.0f}/{'?' if total is None else f'{total:.0f}'}",
+            "-" if best is None else f"{best:.6g}", "-" if speed is None else f"{speed:.0f}",
+            "-" if left is None else _clock(left), _shown(run.job or "-"))
 
 
 def _clock(seconds: float) -> str:
@@ -151,7 +199,9 @@ def cancel(arguments: list[str]) -> int:
     if run.job and run.job_state:
         _cancel_job(run)
     elif run.alive and run.status.get("host") == os.uname().nodename:
-        os.kill(int(run.status["pid"]), signal.SIGUSR1)
+        if not ask_to_save(folder, int(_number(run.status, "pid") or 0)):
+            raise LauncherError(f"{folder}: a job holds its lock, but status.json does not name its "
+                                "process; end it where it was started")
     elif run.alive:
         raise LauncherError(f"{folder}: runs on {run.status.get('host')}; cancel it there")
     else:
@@ -162,7 +212,7 @@ def cancel(arguments: list[str]) -> int:
         run = load_runs([folder])[0]
         if not run.alive and not run.job_state:
             reason = run.status.get("reason") or usual_reason
-            say(f"{folder}: {run.status.get('state', 'cancelled')} ({reason})")
+            say(f"{folder}: {_shown(run.status.get('state', 'cancelled'))} ({_shown(reason)})")
             return 0
         time.sleep(0.3)
     raise LauncherError(f"{folder}: still {run.state} after {CANCEL_SECONDS} s")

@@ -12,21 +12,18 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from console import EXIT_USAGE, LauncherError
-from directives import directive, own_directive, path_directive
-from job import Shape, program_words
+from console import EXIT_USAGE, LauncherError, say
+from job import program_words
 from running import RestartPlan
 
 SIGNAL_SECONDS = 180  # before the time limit; a third of a short one
 MOST_RESTARTS = 10  # of a job that failed by no fault of its experiment
 CANCELLED = "slurm.cancelled"  # in the run folder: save, and do not begin again
-MOST_NODES = 65536
 LEAST_SPECIAL_STEP = 0xFFFFFFF0  # from here on: the shell of salloc, of sbatch, ...
 LOST_FILES = "slurm.lost*"  # a line for each time that a rank was lost
 JOB_FILE = "slurm.json"
 SCRIPT_FILE = "slurm.sh"
 LOG_FILE = "slurm.log"
-ARRAY_TASK = "%a"  # in the name of a log
 
 
 @dataclass
@@ -36,7 +33,7 @@ class Request:
     nodes: str = "1"  # a number, or the least and the most as in 1-4
     ranks_per_node: int = 1
     threads: int = 1
-    gpus_per_node: str = ""  # as Slurm has it: 4, a100:4, a100:2,v100:1
+    gpus_per_node: str = ""
     time: str = ""
     partition: str = ""
     job_name: str = ""
@@ -57,16 +54,21 @@ class Request:
 
 # --- The batch script ---
 
-# The shell gets the signal, and a trap runs only when `wait` has returned. `wait` is then
-# asked again; a job that ended meanwhile is one that the shell may have forgotten (127).
-# TERM alone comes before a KILL: at the end of a job's time, and where a job must make room.
+# The shell gets the signal, USR1 before the time limit or TERM when the job is preempted, and
+# a trap runs only when `wait` has returned. Ranks that are being started do not hear, so they
+# are told again each second. `wait` is then asked again; a job that ended meanwhile is one that
+# the shell may have forgotten (127).
 _SUPERVISE = """\
 job=
+asker=
 asked=0
-trap 'asked=1; [ -z "$job" ] || kill -USR1 "$job" 2>/dev/null' USR1 TERM
+ask() {
+  while kill -USR1 "$job" 2>/dev/null; do sleep 1; done
+}
+trap 'asked=1; [ -z "$job" ] || [ -n "$asker" ] || { ask & asker=$!; }' USR1 TERM
 "${words[@]}" &
 job=$!
-[ "$asked" = 0 ] || kill -USR1 "$job"
+[ "$asked$asker" != 1 ] || { ask & asker=$!; }
 wait "$job"
 status=$?
 while [ "$asked" = 1 ]; do
@@ -75,6 +77,7 @@ while [ "$asked" = 1 ]; do
   again=$?
   [ "$again" = 127 ] || status=$again
 done
+[ -z "$asker" ] || kill "$asker" 2>/dev/null
 """
 
 _REQUEUE = """\
@@ -87,10 +90,9 @@ case $status in
     again=$(($(wc -l <"$lost") <= {most})) ;;
   *) again=0 ;;
 esac
-id=$SLURM_JOB_ID
-[ -z "${{SLURM_ARRAY_TASK_ID:-}}" ] || id=${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID
-ended_by_scancel() {{ scontrol show job "$id" 2>/dev/null | grep -q 'JobState=CANCELLED'; }}
-if [ "$again" = 1 ] && [ ! -e "$cancelled" ] && ! ended_by_scancel; then
+if [ "$again" = 1 ] && [ ! -e "$cancelled" ]; then
+  id=$SLURM_JOB_ID
+  [ -z "${{SLURM_ARRAY_TASK_ID:-}}" ] || id=${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID
   echo "lockstep: exit code $status; job $id goes back to the queue"
   scontrol requeue "$id"
 fi
@@ -99,35 +101,51 @@ exit "$status"
 
 
 def batch_script(
-    request: Request, commands: str, log: Path, cancelled: str, environment: dict[str, str],
-    *, of_array: bool = False,
+    request: Request, commands: str, log_pattern: str, cancelled: str,
+    environment: dict[str, str],
 ) -> str:
     """A script for sbatch that runs, in the current folder, the array `words` that the lines
-    `commands` set: it passes USR1 and TERM on as USR1, and puts the job back into the queue
-    when the training was saved or lost a rank, unless the file `cancelled` (a word of the
-    shell) is there or the job was ended by scancel. Exit codes 2 and 3 are final. The name of
-    the log `of_array` has Slurm's pattern for the task."""
-    lines = [
-        "#!/bin/bash",
-        directive("job-name", request.job_name),
-        directive("nodes", request.nodes),
+    `commands` set: it passes USR1 on, and puts the job back into the queue when the training
+    was saved or lost a rank, unless the file `cancelled` (a word of the shell) is there. Exit
+    codes 2 and 3 are final."""
+    options = [
+        f"--job-name={request.job_name}",
+        f"--nodes={request.nodes}",
         # With tasks named, Slurm gives the least of a range of nodes, not the most.
-        directive("mincpus", str(request.ranks_per_node * request.threads)) if request.is_range
-        else directive("ntasks-per-node", str(request.ranks_per_node)),
-        directive("cpus-per-task", str(request.threads)),
-        path_directive("output", str(log), pattern=ARRAY_TASK if of_array else ""),
-        "#SBATCH --open-mode=append",
-        "#SBATCH --requeue",
-        directive("signal", f"B:USR1@{signal_seconds(request.time)}"),
+        f"--mincpus={request.ranks_per_node * request.threads}" if request.is_range
+        else f"--ntasks-per-node={request.ranks_per_node}",
+        f"--cpus-per-task={request.threads}",
+        f"--output={log_pattern}",
+        "--open-mode=append",
+        "--requeue",
+        f"--signal=B:USR1@{signal_seconds(request.time)}",
     ]
-    asked = {"gpus-per-node": request.gpus_per_node, "time": request.time,
-             "partition": request.partition}
-    lines += [directive(option, value) for option, value in asked.items() if value]
-    lines += [*(own_directive(words) for words in request.sbatch), ""]
+    if request.gpus_per_node:
+        options.append(f"--gpus-per-node={request.gpus_per_node}")
+    if request.time:
+        options.append(f"--time={request.time}")
+    if request.partition:
+        options.append(f"--partition={request.partition}")
+    lines = ["#!/bin/bash", *(_directive(option) for option in [*options, *request.sbatch]), ""]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
     lines += [f"cd {shlex.quote(os.getcwd())} || exit 1", commands]
     requeue = _REQUEUE.format(most=request.max_restarts, cancelled=cancelled)
     return "\n".join(lines) + "\n" + _SUPERVISE + requeue
+
+
+def _directive(option: str) -> str:
+    """A line of the script for an option; sbatch reads what stands within quotes as one word."""
+    if re.search(r"[\x00-\x1f]", option):
+        raise LauncherError(f"{option!r}: sbatch takes no control characters", EXIT_USAGE)
+    if re.fullmatch(r"[-\w=/.,:@%+\[\]]+", option):
+        return f"#SBATCH {option}"
+    escaped = option.replace("\\", "\\\\").replace('"', '\\"')
+    return f'#SBATCH "{escaped}"'
+
+
+def file_pattern(path: Path) -> str:
+    """The path as sbatch wants it, to which % is the beginning of a pattern."""
+    return str(path).replace("%", "%%")
 
 
 def signal_seconds(limit: str) -> int:
@@ -169,12 +187,22 @@ def parallel_words(request: Request) -> list[str]:
     return mpirun_words(request.ranks_per_node, request.threads)
 
 
-def mpirun_words(ranks_per_node: int, threads: int, ranks: int | None = None) -> list[str]:
+def mpirun_words(ranks_per_node: int, threads: int) -> list[str]:
     """mpirun within an allocation: Open MPI asks Slurm for the nodes. So many ranks on each,
-    all or the first `ranks`, each bound to cores of its own."""
-    words = ["mpirun", "-q", *(["-np", str(ranks)] if ranks else [])]
-    words += ["--map-by", f"ppr:{ranks_per_node}:node:PE={threads}"]
+    each bound to cores of its own."""
+    words = ["mpirun", "--map-by", f"ppr:{ranks_per_node}:node:PE={threads}"]
     return [*words, "--mca", "btl_vader_single_copy_mechanism", "none"]
+
+
+def mpirun_words_around(around: Allocation, ranks: int, threads: int) -> list[str]:
+    """mpirun in the allocation around this process, on the first `ranks` that it has room for."""
+    most = max(around.ranks_by_node)
+    if min(around.ranks_by_node) == most:
+        map_by = f"ppr:{most}:node:PE={threads}"
+    else:
+        map_by = f"slot:PE={threads}"  # as many on each node as Slurm gives it
+    return ["mpirun", "-np", str(ranks), "--map-by", map_by,
+            "--mca", "btl_vader_single_copy_mechanism", "none"]
 
 
 # --- An allocation that the launcher runs in ---
@@ -184,109 +212,60 @@ def mpirun_words(ranks_per_node: int, threads: int, ranks: int | None = None) ->
 class Allocation:
     """The Slurm job around this process."""
 
-    nodes: int
-    shape: Shape
-    ranks_per_node: int  # the last node may have fewer
-    unused: str = ""  # what the user is told of nodes that stay partly idle
+    threads: int
+    ranks_by_node: list[int]
+
+    @property
+    def ranks(self) -> int:
+        """Of all nodes."""
+        return sum(self.ranks_by_node)
 
 
 def allocation(env: dict[str, str]) -> Allocation | None:
     """The allocation of this shell, as salloc or sbatch made it; None outside of one and
     in a task of srun."""
-    if "SLURM_JOB_ID" not in env or in_task_of_srun(env):
-        return None
-    nodes = _number(env, "SLURM_JOB_NUM_NODES", 1, MOST_NODES)
-    threads = _number(env, "SLURM_CPUS_PER_TASK", 1, MOST_NODES)
-    per_node = _counts(env, "SLURM_NTASKS_PER_NODE", nodes)
-    tasks = _number(env, "SLURM_NTASKS", 0)
-    if not per_node and tasks > 1:
-        per_node = _counts(env, "SLURM_TASKS_PER_NODE", nodes)
-        if sum(per_node) != tasks:
-            most = -(-tasks // nodes)
-            per_node = [min(most, max(0, tasks - most * node)) for node in range(nodes)]
-    if not per_node:
-        cores = _counts(env, "SLURM_JOB_CPUS_PER_NODE", nodes) or [1] * nodes
-        per_node = [count // threads for count in cores]
-        if not any(per_node):
-            per_node = [1] * nodes
-    return _even_allocation(per_node, threads)
-
-
-def _even_allocation(per_node: list[int], threads: int) -> Allocation:
-    """mpirun puts one number of ranks on each node, as far as there are ranks; so many may
-    then be idle as the nodes differ by."""
-    nodes, most = len(per_node), per_node[0]
-    full = per_node[:-(-sum(per_node) // max(1, most))]
-    if sum(full) == sum(per_node) and {*full[:-1]} <= {most} and full[-1] <= most:
-        return Allocation(nodes, Shape(sum(per_node), threads), most)
-    least = min(per_node)
-    listed = ", ".join(map(str, per_node[:8])) + (", ..." if nodes > 8 else "")
-    if not least:
-        raise LauncherError(
-            f"the job's nodes have room for {listed} ranks of {threads} threads, in this order: "
-            "some have none; ask Slurm for equal nodes, or for --threads 1", EXIT_USAGE)
-    return Allocation(
-        nodes, Shape(nodes * least, threads), least,
-        f"the job's nodes differ, with room for {listed} ranks: {least} are used on each; ask "
-        "Slurm for equal nodes to use all")
-
-
-def in_task_of_srun(env: dict[str, str]) -> bool:
-    """Whether srun started this process, and not salloc or sbatch."""
     step = env.get("SLURM_STEP_ID", "")
-    return bool(step) and _number(env, "SLURM_STEP_ID", 0) < LEAST_SPECIAL_STEP
-
-
-def said_of_task(env: dict[str, str]) -> str:
-    """What to tell a user whose shell is a task of srun in a job of several nodes: the
-    training stays on one. Ends where several launchers were started as ranks."""
-    for name, starter in (("OMPI_COMM_WORLD_SIZE", "mpirun"), ("PMI_SIZE", "mpirun or srun"),
-                          ("SLURM_STEP_NUM_TASKS", "srun")):
-        in_step = name != "SLURM_STEP_NUM_TASKS" or in_task_of_srun(env)
-        if in_step and (tasks := _number(env, name, 1)) > 1:
-            raise LauncherError(
-                f"{starter} started the launcher as 1 of {tasks} tasks, and each would start a job "
-                "of its own; start it once, without it", EXIT_USAGE)
-    if "SLURM_JOB_ID" not in env or not in_task_of_srun(env):
-        return ""
+    in_task = step.isdecimal() and int(step) < LEAST_SPECIAL_STEP
+    if "SLURM_JOB_ID" not in env:
+        return None
+    if in_task:
+        # As in srun --pty bash: mpirun cannot start a step within a step.
+        nodes = _number(env, "SLURM_JOB_NUM_NODES", 1)
+        if nodes > 1 and env.get("SLURM_STEP_NUM_TASKS") == "1":
+            say(f"lockstep: this is one task of a Slurm job of {nodes} nodes: only this host is "
+                "used; type salloc in place of srun --pty to use all")
+        return None
+    threads = _number(env, "SLURM_CPUS_PER_TASK", 1)
     nodes = _number(env, "SLURM_JOB_NUM_NODES", 1)
-    if nodes < 2:
-        return ""
-    return (f"this shell is a task of srun on one of the job's {nodes} nodes, and the ranks stay on "
-            "it; to use all, start from salloc's shell or in a script of sbatch")
+    cores = _counts(env, "SLURM_JOB_CPUS_PER_NODE") or [threads] * nodes
+    by_node = [max(1, each // threads) for each in cores]
+    if each := _number(env, "SLURM_NTASKS_PER_NODE", 0):
+        by_node = [each] * nodes
+    elif _number(env, "SLURM_NTASKS", 0) > 1:
+        tasks = _number(env, "SLURM_NTASKS", 0)
+        by_node = _counts(env, "SLURM_TASKS_PER_NODE") or [-(-tasks // nodes)] * nodes
+    return Allocation(threads, by_node)
 
 
-def _number(env: dict[str, str], name: str, default: int, most: int = (1 << 32) - 1) -> int:
-    """A whole number from 0, or from a `default` of 1, of the environment; an empty one counts
-    as not there."""
-    text = env.get(name, "")
-    if not text:
-        return default
-    if not re.fullmatch(r"[0-9]{1,10}", text) or not min(default, 1) <= int(text) <= most:
-        raise _refused(name, text, f"a whole number from {min(default, 1)} to {most}")
+def _number(env: dict[str, str], name: str, otherwise: int) -> int:
+    """A variable of Slurm's; empty is as absent."""
+    text = env.get(name) or str(otherwise)
+    if not re.fullmatch(r"\d{1,9}", text):
+        raise LauncherError(f"{name} is {text!r}: expected a number", EXIT_USAGE)
     return int(text)
 
 
-def _counts(env: dict[str, str], name: str, nodes: int) -> list[int]:
-    """The numbers of a list such as 2(x3),1, one a node, where a single one is for all; empty
-    where there is none."""
-    text = env.get(name, "")
-    if not text:
-        return []
-    if not re.fullmatch(r"[0-9]{1,9}(\(x[0-9]{1,6}\))?(,[0-9]{1,9}(\(x[0-9]{1,6}\))?)*", text):
-        raise _refused(name, text, "numbers of nodes, as 8(x2),2")
-    counts = []
-    for count, times in re.findall(r"([0-9]+)(?:\(x([0-9]+)\))?", text):
-        counts += [int(count)] * min(int(times or 1), nodes + 1)
-    if len(counts) == 1:
-        return counts * nodes
-    if len(counts) != nodes:
-        raise _refused(name, text, f"the numbers of {nodes} nodes, as SLURM_JOB_NUM_NODES says")
+def _counts(env: dict[str, str], name: str) -> list[int]:
+    """Of each node, from a list such as 2(x3),1."""
+    counts: list[int] = []
+    for part in (env.get(name) or "").split(","):
+        match = re.fullmatch(r"(\d{1,9})(?:\(x(\d{1,6})\))?", part)
+        if match:
+            counts += [int(match[1])] * int(match[2] or 1)
+        elif part:
+            raise LauncherError(
+                f"{name} is {env[name]!r}: expected counts as in 8(x2),2", EXIT_USAGE)
     return counts
-
-
-def _refused(name: str, text: str, expected: str) -> LauncherError:
-    return LauncherError(f"{name} is {text!r} in the environment: expected {expected}", EXIT_USAGE)
 
 
 # --- Submission ---

@@ -10,8 +10,8 @@ from build import Project
 from console import EXIT_USAGE, LauncherError, say
 from job import environment, folders_in_environment, lanes_of, name_of, this_machine
 from running import plan_restarts, take_option
-from slurm import CANCELLED, LOG_FILE, Request, batch_script, limit_seconds, need, submit
-from slurm import train_commands
+from slurm import CANCELLED, LOG_FILE, Request, batch_script, file_pattern, limit_seconds, need
+from slurm import submit, train_commands
 
 
 USAGE = """\
@@ -24,7 +24,7 @@ many nodes as it then gets.
   --nodes N or N-M      how many, or the least and the most; default 1
   --ranks-per-node R    default 1
   --threads T           worker threads, and so CPUs, of each rank; default 1
-  --gpus-per-node G     4, or with Slurm's name of a kind a100:4; default none
+  --gpus-per-node G     a number, or a type and a number as a100:4; default none
   --time LIMIT          as for sbatch: 30, 2:00:00, 1-12, ...
   --partition NAME      default: the cluster's
   --job-name NAME       default: the experiment's
@@ -41,9 +41,7 @@ Examples:
 """
 
 NUMBERS = ("--ranks-per-node", "--threads", "--max-restarts")
-TEXTS = ("--nodes", "--time", "--partition", "--job-name", "--gpus-per-node")
-NODES = re.compile(r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?")
-GPUS = re.compile(r"(?:[A-Za-z][\w.-]*:)?[0-9]{1,4}", re.ASCII)
+TEXTS = ("--nodes", "--gpus-per-node", "--time", "--partition", "--job-name")
 
 
 def parse_request(arguments: list[str]) -> tuple[Request, list[str], bool]:
@@ -62,19 +60,19 @@ def parse_request(arguments: list[str]) -> tuple[Request, list[str], bool]:
             setattr(request, name, int(value))
         else:
             raise LauncherError(f"{option} is {value!r}: expected a number", EXIT_USAGE)
-    found = NODES.fullmatch(request.nodes)
-    if not found or int(found[2] or found[1]) < int(found[1]):
+    if not re.fullmatch(r"[1-9]\d{0,4}(-[1-9]\d{0,4})?", request.nodes):
         raise LauncherError(
             f"--nodes is {request.nodes!r}: expected a number, or the least and the most as in 1-4",
             EXIT_USAGE,
         )
-    if request.gpus_per_node == "0":
-        request.gpus_per_node = ""
-    if request.gpus_per_node and not all(map(GPUS.fullmatch, request.gpus_per_node.split(","))):
+    least, _, most = request.nodes.partition("-")
+    if most and int(most) < int(least):
         raise LauncherError(
-            f"--gpus-per-node is {request.gpus_per_node!r}: expected a number, or a kind and a "
-            "number as in a100:4", EXIT_USAGE,
-        )
+            f"--nodes is {request.nodes!r}: expected the least before the most", EXIT_USAGE)
+    if request.gpus_per_node and not re.fullmatch(r"([\w.-]+:)?[1-9]\d{0,4}", request.gpus_per_node):
+        raise LauncherError(
+            f"--gpus-per-node is {request.gpus_per_node!r}: expected a number, or a type and a "
+            "number as in a100:4", EXIT_USAGE)
     for option, value in (("--ranks-per-node", request.ranks_per_node),
                           ("--threads", request.threads)):
         if value < 1:
@@ -111,7 +109,7 @@ def run_slurm(project: Project, arguments: list[str]) -> int:
     if this_machine().is_root:
         environment_of_job |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     script = batch_script(request, train_commands(project.binary, plan, request),
-                          run_dir / LOG_FILE,
+                          file_pattern(run_dir / LOG_FILE),
                           shlex.quote(str(run_dir / CANCELLED)), environment_of_job)
     if print_only:
         print(script, end="")

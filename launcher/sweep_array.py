@@ -8,7 +8,7 @@ from pathlib import Path
 
 from console import EXIT_USAGE, LauncherError, say
 from job import Shape
-from slurm import ARRAY_TASK, CANCELLED, Request, batch_script, limit_seconds, submit
+from slurm import CANCELLED, Request, batch_script, file_pattern, limit_seconds, submit
 from sweep_plan import Plan
 from sweep_runs import read_outcome
 
@@ -32,8 +32,8 @@ def array_script(launcher: Path, folder: Path, plan: Plan, request: ArrayRequest
     words = [str(launcher), "sweep", "--resume", str(folder), "-np", str(request.shape.ranks),
              "--threads", str(request.shape.threads), "--task"]
     return batch_script(
-        slurm, f'words=({shlex.join(words)} "$SLURM_ARRAY_TASK_ID")', folder / f"slurm-{ARRAY_TASK}.log",
-        shlex.quote(str(folder / CANCELLED)), {}, of_array=True,
+        slurm, f'words=({shlex.join(words)} "$SLURM_ARRAY_TASK_ID")', f"{file_pattern(folder)}/slurm-%a.log",
+        shlex.quote(str(folder / CANCELLED)), {},
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from job import Machine, Shape, available_cores
-from running import SHARED_MEMORY, SIGNALS
+from running import SECONDS_TO_ASK_AGAIN, SHARED_MEMORY, SIGNALS
 from sweep_plan import PlannedRun
 from sweep_runs import OUTPUT_FILE, START_MARK, Outcome, best_value, epochs_done, judge
 from sweep_runs import read_outcome, write_outcome
@@ -96,6 +96,7 @@ class Pool:
         self._ended = 0
         self._live = sys.stderr.isatty()
         self._shown_at = self._start = time.monotonic()
+        self._ask_at = 0.0
 
     def run(
         self, runs: list[PlannedRun], places: list[str], words: Callable[[PlannedRun], list[str]]
@@ -116,6 +117,8 @@ class Pool:
                 free.append(job.place)
                 self._end(job, len(runs))
             self._show_live(len(runs))
+            if len(self.received) == 1 and time.monotonic() >= self._ask_at:
+                self._ask()
         self._clear_live()
 
     def _begin(self, run: PlannedRun, place: int, cpus: str, words: list[str]) -> None:
@@ -136,8 +139,12 @@ class Pool:
                 stderr=subprocess.STDOUT, start_new_session=True,
             )
         self._jobs.append(_Job(run, place, process, messages, time.monotonic(), before))
-        if self.received:  # while the process was being started
-            process.send_signal(signal.SIGUSR1)
+
+    def _ask(self) -> None:
+        """Asks all to save, again and again: what is being started does not hear."""
+        self._ask_at = time.monotonic() + SECONDS_TO_ASK_AGAIN
+        for job in self._jobs:
+            job.process.send_signal(signal.SIGUSR1)
 
     def _end(self, job: _Job, count: int) -> None:
         if job.messages:
@@ -155,12 +162,17 @@ class Pool:
               f"{clock(seconds)}  {'  '.join(job.run.values)}{cause}", flush=True)
 
     def _forward(self, number: int, _: object) -> None:
-        # The first signal lets the runs save; whoever asks twice does not want to wait.
+        # The first signal lets the runs save; whoever asks twice does not want to wait. A
+        # batch script sends USR1 again and again.
+        if number == signal.SIGUSR1 and self.received:
+            return
         self.received.append(number)
+        if len(self.received) == 1:
+            self._ask()
+            return
         for job in self._jobs:
             with_mpirun = "mpirun" in job.process.args
-            hardest = signal.SIGTERM if with_mpirun else signal.SIGKILL
-            job.process.send_signal(signal.SIGUSR1 if len(self.received) == 1 else hardest)
+            job.process.send_signal(signal.SIGTERM if with_mpirun else signal.SIGKILL)
 
     def _show_live(self, count: int) -> None:
         if not self._live or time.monotonic() - self._shown_at < LIVE_SECONDS:

@@ -102,7 +102,7 @@ void set_section(Message& section, const FieldDescriptor& field, const std::stri
   FirstProblem problem;
   TextFormat::Parser parser;
   parser.RecordErrorsTo(&problem);
-  if (parser.ParseFieldValueFromString(value, &field, &section)) return;
+  if (parser.ParseFieldValueFromString(value, &field, &section) && problem.message().empty()) return;
   if (problem.message().empty() || !value.starts_with('{')) {
     fail_usage("{} is a section; name one of its fields{}, or write it whole as {{...}}",
                field.name(), suggestion(value, field_names(*field.message_type())));
@@ -110,11 +110,20 @@ void set_section(Message& section, const FieldDescriptor& field, const std::stri
   fail_usage("{}", problem.explanation(value));
 }
 
+// A leading 0 means 8 to the parser, and 10 to whoever writes it.
+bool is_octal(std::string_view value) {
+  const std::size_t first = value.starts_with('-') ? 1 : 0;
+  return value.size() > first + 1 && value[first] == '0' && value[first + 1] >= '0' &&
+         value[first + 1] <= '9';
+}
+
 void set_number(Message& section, const FieldDescriptor& field, const std::string& value) {
-  FirstProblem ignored;
+  // The parser goes on after a number that is cut short, as 1e-, and takes an octal one.
+  FirstProblem problem;
   TextFormat::Parser parser;
-  parser.RecordErrorsTo(&ignored);
-  if (parser.ParseFieldValueFromString(value, &field, &section)) return;
+  parser.RecordErrorsTo(&problem);
+  const bool parsed = parser.ParseFieldValueFromString(value, &field, &section);
+  if (parsed && problem.message().empty() && !is_octal(value)) return;
   const bool named = field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM;
   fail_usage("expected {}, got \"{}\"{}", expected(field), value,
              named ? did_you_mean(value, value_names(*field.enum_type())) : "");

@@ -13,7 +13,7 @@ import unittest
 from pathlib import Path
 
 from host_net import HostNet
-from lockstep_run import BINARY, EXPERIMENT, LockstepTest
+from lockstep_run import BINARY, EXPERIMENT, Hold, LockstepTest
 
 ROOT = Path(__file__).resolve().parents[2]
 EXIT_USAGE = 2
@@ -181,7 +181,7 @@ class TwoHostsTest(HostsTest):
         expected = self.expected_digest(*finite)
         run = self.shared / "runs" / "left"
         every = ("--set", "training.log_every_steps=1", "--threads", 1, "--max-restarts", 1)
-        hold = self.hold("step", 15)
+        hold = Hold(self.shared / "hold", "step", 15, 0)
         process = self.start("train", self.config, "--hosts", "na:1,nb:1", "--run-dir", run, *finite,
                              *every, LOCKSTEP_HARD_LIMIT_SECONDS="10", LOCKSTEP_HOLD=hold.text)
         self.addCleanup(process.communicate)

@@ -1,6 +1,7 @@
 """Trainings as jobs of a real Slurm of two pretended nodes: `lockstep slurm`, `status`,
 `logs` and `cancel`, the time limit, a lost node, srun."""
 
+import contextlib
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import shlex
 import signal
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from built_launcher import launch, launcher_words
@@ -119,11 +121,16 @@ class SlurmTest(LockstepTest):
         for starter in ((), ("--srun",)):
             run = f"cancelled{''.join(starter)}"
             with self.subTest(run=run):
-                job = self.submit(run, "--nodes", 2, *starter, *ENDLESS)
-                self.await_step(run, 20)
+                hold = self.hold("step", 20)
+                job = self.submit(run, "--nodes", 2, *starter, *ENDLESS,
+                                  f"--sbatch=--export=ALL,LOCKSTEP_HOLD={hold.text}")
+                hold.reached()
                 line = self.launch("status", self.folder / run).stdout.splitlines()[1]
                 self.assertRegex(line, rf"running +\d+ +\d+/1700000 .* {job}$")
-                done = self.launch("cancel", self.folder / run)
+                with ThreadPoolExecutor() as pool:
+                    cancelling = pool.submit(self.launch, "cancel", self.folder / run)
+                    hold.go_on(after=signal.SIGUSR1)
+                    done = cancelling.result()
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertRegex(done.stderr, r": saved \(saved at step \d+ and ended on request\)")
                 state = self.slurm.job(job)
@@ -135,11 +142,17 @@ class SlurmTest(LockstepTest):
 
     def test_lost_node(self):
         expected = self.reference("quiet", *LONG)
-        job = self.submit("lost", "--nodes", "1-2", *LONG)
-        self.await_step("lost", 100)
+        hold = self.hold("step", 105)
+        job = self.submit("lost", "--nodes", "1-2", *LONG,
+                          f"--sbatch=--export=ALL,LOCKSTEP_HOLD={hold.text}")
+        hold.reached()
         self.assertEqual(len(ranks_of(str(self.folder / "lost"))), 2)
-        self.slurm.kill_node("n1")  # where the script runs
+        self.slurm.kill_node("n1")  # where the script and rank 0 run
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(hold.process, signal.SIGKILL)
         try:
+            hold.reached()
+            hold.go_on()
             state = self.check_end("lost", job, expected, seconds=150)
             self.assertEqual((state["NodeList"], state["Restarts"]), ("n2", "1"))
             self.assertEqual(self.world_size("lost"), 1)

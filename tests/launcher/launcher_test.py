@@ -110,7 +110,7 @@ class CommandLineTest(unittest.TestCase):
 
     def test_the_program_comes_last(self):
         words = self.words(3, 1, machine(4))
-        self.assertEqual(words[:4], ["mpirun", "-q", "-np", "3"])
+        self.assertEqual(words[:4], ["mpirun", "-np", "3", "--bind-to"])
         self.assertEqual(words[-5:], ["/b/lockstep", "train", "--threads", "1", "x"])
 
     def test_binds_only_a_job_that_fills_the_machine(self):
@@ -311,10 +311,10 @@ class RunTest(FakeProjectTest):
         self.assertIn("-np N", result.stdout)
         self.assertEqual(self.ninja_calls(), 0)
 
-    def start_job(self, on_usr1):
+    def start_job(self, on_usr1, on_term="echo TERM"):
         """Starts the launcher with an mpirun that says what it receives."""
         self.tool("mpirun", f"""
-            trap '{on_usr1}' USR1; trap 'echo TERM; exit 1' TERM; trap 'echo INT' INT
+            trap '{on_usr1}' USR1; trap '{on_term}; exit 1' TERM; trap 'echo INT' INT
             echo ready; i=0; while [ $i -lt 12000 ]; do sleep 0.05; i=$((i + 1)); done; exit 99""")
         process = subprocess.Popen(
             [sys.executable, self.project / "launcher" / "lockstep", "train", "-np", "2"],
@@ -348,9 +348,57 @@ class RunTest(FakeProjectTest):
         self.assertEqual(process.wait(timeout=200), 128 + signal.SIGTERM)
 
     def test_a_killed_launcher_takes_the_job_along(self):
-        process = self.start_job("echo USR1")
+        pipe = self.folder / "term"
+        os.mkfifo(pipe)
+        process = self.start_job("echo USR1", f"echo TERM >{pipe}")
         process.kill()
-        self.assertEqual(process.stdout.read(), "TERM\n")
+        self.assertEqual(pipe.read_text(), "TERM\n")
+
+    def test_a_request_is_made_again_until_it_is_heard(self):
+        # As an mpirun that has no ranks yet: it forgets the first one.
+        process = self.start_job("heard=$((heard + 1)); echo USR1; [ $heard -lt 3 ] || exit 75")
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.stdout.read(), "USR1\n" * 3)
+        self.assertEqual(process.wait(timeout=200), 75)
+
+    def test_a_training_outlives_the_reader_of_its_output(self):
+        pipe = self.folder / "go"
+        os.mkfifo(pipe)
+        self.tool("mpirun", f"""
+            echo ready; read -r line <{pipe}; for i in 1 2 3; do echo more || exit 9; done; exit 0""")
+        process = subprocess.Popen(
+            [sys.executable, self.project / "launcher" / "lockstep", "train", "-np", "2"],
+            env=self.environment(), cwd=self.folder, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(process.kill)
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        process.stdout.close()
+        pipe.write_text("go\n")
+        self.assertEqual(process.stderr.read().splitlines()[-1],
+                         "lockstep: standard output: Broken pipe; going on without it")
+        self.assertEqual(process.wait(timeout=200), 0)
+        process.stderr.close()
+
+    def test_an_mpirun_that_starts_nothing_says_why(self):
+        line = "-" * 74
+        self.tool("mpirun", f"""
+            printf '%s\\n' '{line}' 'There are not enough slots' '{line}' >&2; exit 1""")
+        result = self.launch("train", "-np", "2")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("There are not enough slots", result.stderr)
+
+    def test_more_ranks_than_the_allocation_has(self):
+        result = self.launch("train", "-np", "2", SLURM_JOB_ID="5", SLURM_JOB_NUM_NODES="1",
+                             SLURM_JOB_CPUS_PER_NODE="1")
+        self.assertEqual(result.returncode, 2)
+        self.assertRegex(result.stderr, r"(?m)^lockstep: -np is 2, but the Slurm job .*\n\Z")
+
+    def test_output_that_cannot_be_written(self):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [sys.executable, self.project / "launcher" / "lockstep", "--help"], stdout=full,
+                stderr=subprocess.PIPE, text=True, env=self.environment(), check=False)
+        self.assertEqual((done.returncode, done.stderr), (1, "lockstep: No space left on device\n"))
 
 
 if __name__ == "__main__":

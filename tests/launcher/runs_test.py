@@ -1,0 +1,71 @@
+"""What the launcher makes of run folders whose files say what is not so."""
+
+import fcntl
+import json
+import os
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from fake_project import FakeProjectTest
+
+
+class RunsTest(FakeProjectTest):
+    def setUp(self):
+        super().setUp()
+        self.run_dir = self.folder / "run"
+        self.run_dir.mkdir()
+        (self.run_dir / "lock").touch()
+        self.other = subprocess.Popen(["sleep", "1000"])
+        self.addCleanup(self.other.wait)
+        self.addCleanup(self.other.kill)
+
+    def write_status(self, text):
+        (self.run_dir / "status.json").write_text(text)
+
+    def running(self, process):
+        self.write_status(json.dumps({"state": "running", "pid": process, "step": 3, "epoch": 1,
+                                      "steps_total": 9, "host": os.uname().nodename}))
+
+    def test_a_number_in_a_file_is_no_process(self):
+        for process in (self.other.pid, -1, 0, 1, -self.other.pid, 2**70, "5", None):
+            with self.subTest(process):
+                self.running(process)
+                self.assertRegex(self.launch("status", "run").stdout, r"run +killed +1 +3/9 ")
+                done = self.launch("cancel", "run")
+                self.assertEqual((done.returncode, done.stderr), (0, "run: not running (killed)\n"))
+                self.assertIsNone(self.other.poll())
+
+    def test_only_who_holds_the_lock_is_asked_to_save(self):
+        with open(self.run_dir / "lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for process in (self.other.pid, -1, 0, 1):
+                with self.subTest(process):
+                    self.running(process)
+                    self.assertIn(" running ", self.launch("status", "run").stdout)
+                    done = self.launch("cancel", "run")
+                    self.assertEqual(done.returncode, 1)
+                    self.assertRegex(done.stderr, r"\Alockstep: run: a job holds its lock[^\n]*\n\Z")
+                    self.assertIsNone(self.other.poll())
+
+    def test_status_files_that_hold_anything(self):
+        for text in ("[1,2]", "5", "null", "[" * 100000, "{}", '{"state": "running"}', '"abc"',
+                     '{"state": "running", "pid": 1e20, "eta_seconds": 1e400, "best": NaN}',
+                     '{"state": "running", "pid": "abc", "step": {"a": 1}, "epoch": [2]}'):
+            with self.subTest(text[:40]):
+                self.write_status(text)
+                done = self.launch("status", "run")
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertEqual(len(done.stdout.splitlines()), 2)
+
+    def test_control_characters_do_not_reach_the_terminal(self):
+        self.write_status(json.dumps({"state": "\x1b]0;title\x07\nforged line", "reason": "\x1b[2J"}))
+        for command in ("status", "cancel"):
+            done = self.launch(command, "run")
+            self.assertNotRegex(done.stdout + done.stderr, r"[\x00-\x09\x0b-\x1f]")
+            self.assertIn(r"\x1b]0;title\x07\x0aforged line", done.stdout + done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
