@@ -1,12 +1,13 @@
 """A job of a real Slurm whose paths and names have what a shell and sbatch would take apart,
 and which gets TERM alone, as where it must make room for another."""
 
+import json
 import os
 import re
 import signal
 import unittest
 
-from built_launcher import launch
+from built_launcher import launch, launcher_words
 from lockstep_run import LockstepTest
 from mini_slurm import MiniSlurm, missing_programs
 
@@ -23,7 +24,7 @@ class SlurmPathsTest(LockstepTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.slurm = MiniSlurm(nodes=1)
+        cls.slurm = MiniSlurm(nodes=2)
         cls.addClassCleanup(cls.slurm.stop)
         cls.slurm.start()
 
@@ -62,6 +63,18 @@ class SlurmPathsTest(LockstepTest):
         self.assertEqual((state.get("JobState"), state.get("Restarts")), ("CANCELLED", "0"))
         log = run / "slurm.log"
         self.assertNotIn("goes back", log.read_text() if log.exists() else "")
+
+    def test_nodes_that_differ(self):
+        """Three tasks on two nodes of two cores: two of them on the one, one on the other."""
+        digest = self.train("expected-3", "--set", "training.epochs=1")
+        words = launcher_words(self.folder, "train", self.experiment, "--set", "training.epochs=1",
+                               "--run-dir", self.folder / "three")
+        done = self.slurm.run("salloc", "--nodes=2", "--ntasks=3", *words, check=False,
+                              cwd=self.folder, LOCKSTEP_ROOT=str(self.folder))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.digest_of(done), digest)
+        places = json.loads((self.folder / "three" / "environment.json").read_text())
+        self.assertEqual(places["world_size"], 3)
 
 
 if __name__ == "__main__":
