@@ -52,6 +52,18 @@ class SlurmPathsTest(LockstepTest):
         self.assertIn(f"exit code 75; job {job} goes back to the queue", log)
         self.assertIn(f"weights xxh3:{digest}\n", log)
 
+    def test_term_to_all_processes_goes_on(self):
+        """As where the job must make room: mpirun gets it too, and ends its ranks by force."""
+        digest = self.train("expected-all")
+        hold = self.hold("step", 20)
+        job = self.submit(self.folder / "all", hold)
+        hold.reached()
+        self.slurm.run("scancel", "--signal=TERM", "--full", job)
+        state = self.slurm.await_job(job, ended, 300)
+        log = (self.folder / "all" / "slurm.log").read_text()
+        self.assertEqual((state.get("JobState"), state.get("Restarts")), ("COMPLETED", "1"), log)
+        self.assertIn(f"weights xxh3:{digest}\n", log)
+
     def test_scancel_is_final(self):
         run = self.folder / "final"
         hold = self.hold("step", 5)
