@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from console import CommandError, LauncherError, run_step
-from dependencies import install_packages, provide_test_venv, provide_torch
+from dependencies import install_packages, missing_packages, present_torch, provide_test_venv
+from dependencies import provide_torch, read_list
 from job import available_cores
 
 
@@ -38,13 +39,20 @@ class Project:
         """Installs what a program, by default `binary`, needs and builds it; returns what
         was done."""
         program = program or self.binary
+        name = "launcher.stamp" if program == self.binary else f"{program.name}.stamp"
+        stamp = self.build / name
+        # Without the lock: who may only read here can run what another has built.
+        torch = present_torch(self.deps)
+        if torch and _is_marked(program, stamp, self._digest(torch)) and not missing_packages(
+                read_list()["packages"]["build"]):
+            return "up to date"
         with self._locked():
             install_packages(["build"])
             torch = provide_torch(self.deps)
-            name = "launcher.stamp" if program == self.binary else f"{program.name}.stamp"
-            stamp, digest = self.build / name, self._digest(torch)
-            if program.exists() and stamp.exists() and stamp.read_text() == digest:
+            digest = self._digest(torch)
+            if _is_marked(program, stamp, digest):
                 return "up to date"
+            stamp.unlink(missing_ok=True)  # the program is about to change
             self._configure(torch, tests=False)
             self._ninja(program.name, "Building Lockstep")
             stamp.write_text(digest)
@@ -65,10 +73,18 @@ class Project:
             self.deps.mkdir(exist_ok=True)
             lock = (self.deps / "lock").open("w")
         except OSError as error:
-            raise LauncherError(f"could not lock {self.deps}: {error}") from None
+            raise LauncherError(
+                f"the build is not up to date and cannot be made here ({error}); {self._owner()}, "
+                "who owns this folder, can: launcher/lockstep build") from None
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    def _owner(self) -> str:
+        try:
+            return self.root.owner()
+        except (KeyError, OSError):
+            return "the user"
 
     def _digest(self, torch: Path) -> str:
         """Of the names, sizes and times of all that the program is built from."""
@@ -117,6 +133,14 @@ class Project:
         except CommandError as error:
             sys.stderr.write(error.output)
             raise LauncherError(f"the build failed: see {command[0]}'s output above") from None
+
+
+def _is_marked(program: Path, stamp: Path, digest: str) -> bool:
+    """Whether the program was built from what `digest` is of."""
+    try:
+        return program.exists() and stamp.read_text() == digest
+    except OSError:
+        return False
 
 
 def _parallel_compilers() -> int:

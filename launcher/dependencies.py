@@ -3,10 +3,12 @@ Python packages into .deps/."""
 
 from __future__ import annotations
 
+import ast
 import fnmatch
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -90,6 +92,37 @@ def _become_root(missing: list[str]) -> list[str]:
     )
 
 
+# --- pip ---
+
+# The settings of the user's that count: where wheels come from, and how they get here. What
+# comes is held to its hash.
+SOURCES = ("index-url", "extra-index-url", "find-links", "no-index", "trusted-host", "cert",
+           "client-cert", "proxy", "timeout", "default-timeout", "retries", "cache-dir",
+           "no-cache-dir", "keyring-provider")
+OPTIONS = ("--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input",
+           "--progress-bar=off", "--require-hashes")
+
+
+def _pip_environment(pip: list[str]) -> dict[str, str]:
+    """That of pip, with no other settings than SOURCES."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    listed = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=False)
+    found = re.findall(r"^(global|install|download|:env:)\.([a-z-]+)=(['\"].*['\"])$",
+                       listed.stdout, re.MULTILINE)
+    # What is set for a command or in the environment comes before what is set for all.
+    for _, name, value in sorted(found, key=lambda each: (each[0] == ":env:", each[0] != "global")):
+        if name in SOURCES:
+            env["PIP_" + name.upper().replace("-", "_")] = ast.literal_eval(value)
+    return env | {"PIP_CONFIG_FILE": os.devnull}
+
+
+def requirements(names: list[str]) -> str:
+    """A file for pip: each name with the hashes of the wheels that it may be."""
+    hashes = read_list()["sha256"]
+    return "".join(f"{name} {' '.join(f'--hash=sha256:{each}' for each in hashes[name])}\n"
+                   for name in names)
+
+
 # --- The tests' Python packages ---
 
 
@@ -102,11 +135,13 @@ def provide_test_venv(deps: Path) -> None:
     if stamp.exists() and stamp.read_text() == wanted:
         return
     shutil.rmtree(venv, ignore_errors=True)
-    pip = [str(venv / "bin" / "python3"), "-m", "pip", "install", "--no-deps"]
-    pip += ["--disable-pip-version-check", "--no-input", "--progress-bar=off"]
+    pip = [str(venv / "bin" / "python3"), "-m", "pip"]
+    wheels = venv / "requirements.txt"
     try:
         run_step("Making the tests' Python environment", [sys.executable, "-m", "venv", str(venv)])
-        run_step(f"Installing {len(packages)} Python packages for the tests", [*pip, *packages])
+        wheels.write_text(requirements(packages))
+        run_step(f"Installing {len(packages)} Python packages for the tests",
+                 [*pip, "install", *OPTIONS, "-r", str(wheels)], _pip_environment(pip))
     except CommandError as error:
         raise LauncherError(f"could not make {venv}: {error.reason()}") from None
     stamp.write_text(wanted)
@@ -123,8 +158,8 @@ def has_gpu() -> bool:
     return choice == "cuda" or (not choice and Path("/dev/nvidiactl").exists())
 
 
-def provide_torch(deps: Path) -> Path:
-    """The folder of LibTorch, which is fetched into `deps` when it is not there."""
+def present_torch(deps: Path) -> Path | None:
+    """The folder of LibTorch where it is there as it should be."""
     if chosen := os.environ.get("LOCKSTEP_TORCH"):
         folder = Path(chosen).resolve()
         if not (folder / "lib" / "libtorch_cpu.so").exists():
@@ -143,9 +178,15 @@ def provide_torch(deps: Path) -> Path:
     except OSError:
         present = ""
     # The set for GPUs serves a machine without one as well.
-    if present not in (_digest(wheels, kind), _digest(wheels, "cuda")):
-        _install_wheels(deps, wheels, kind)
-    return torch
+    return torch if present in (_digest(wheels, kind), _digest(wheels, "cuda")) else None
+
+
+def provide_torch(deps: Path) -> Path:
+    """The same, which is fetched into `deps` when it is not there."""
+    if torch := present_torch(deps):
+        return torch
+    _install_wheels(deps, read_list()["wheels"], "cuda" if has_gpu() else "cpu")
+    return deps / "torch"
 
 
 def _digest(wheels: dict[str, Any], kind: str) -> str:
@@ -182,15 +223,17 @@ def _fetch(wheels: dict[str, Any], kind: str, partial: Path) -> None:
     names = wheels[kind]["names"]
     size = wheels[kind].get("megabytes")
     title = f"Fetching {wheels['title']} ({f'{size} MB' if size else f'{len(names)} wheels'})"
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-    command += ["--disable-pip-version-check", "--no-input", "--progress-bar=off"]
+    pip = [sys.executable, "-m", "pip"]
+    listed = partial / "requirements.txt"
+    listed.write_text(requirements(names))
+    command = [*pip, "download", *OPTIONS, "-r", str(listed)]
     command += ["--python-version", wheels["python_version"], "--implementation", "cp"]
     for platform in wheels["platforms"]:
         command += ["--platform", platform]
     # pip's own temporary files are as large: /tmp may be a small memory disk.
-    env = os.environ | {"TMPDIR": str(partial)}
+    env = _pip_environment(pip) | {"TMPDIR": str(partial)}
     try:
-        run_step(title, [*command, "--dest", str(partial), *names], env)
+        run_step(title, [*command, "--dest", str(partial)], env)
     except CommandError as error:
         raise LauncherError(f"pip could not fetch {wheels['title']}: {error.reason()}") from None
 

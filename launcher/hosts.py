@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from console import EXIT_USAGE, LauncherError
-from job import Shape, lanes_of
+from job import Shape, folders_in_environment, lanes_of
 
 # mpirun finds that a host is gone when it has been silent for 5 s and does not answer
 # three times in 2 s each.
@@ -210,7 +210,7 @@ def command_line_on_hosts(
         settings |= {"btl_tcp_if_include": networks, "oob_tcp_if_include": networks}
     for name, value in settings.items():
         words += ["--mca", name, value]
-    for name in sorted({"LOCKSTEP_ROOT", *passed_variables(os.environ)}):
+    for name in sorted({*folders_in_environment(Path(__file__).resolve().parents[1]), *passed_variables(os.environ)}):
         words += ["-x", name]
     return [*words, str(binary), command, "--threads", str(placement.threads), *arguments]
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from probe import available_cores, physical_cores
+from probe import available_cores, can_be_written, physical_cores
 
 # Commands whose work is shared between ranks.
 PARALLEL_COMMANDS = ("train", "evaluate", "predict", "submit", "bench", "verify", "report")
@@ -113,9 +113,23 @@ def command_line(
     return words + program
 
 
+def models_folder(root: Path) -> Path:
+    """Where run folders are made: the project's models/, or ~/lockstep/models for a user who
+    may only read the project."""
+    here = root / "models"
+    return here if can_be_written(str(here)) else Path.home() / "lockstep" / "models"
+
+
+def folders_in_environment(root: Path) -> dict[str, str]:
+    """What tells the program where the project and the run folders are."""
+    models = models_folder(root)
+    own = {} if models == root / "models" else {"LOCKSTEP_MODELS": str(models)}
+    return {"LOCKSTEP_ROOT": str(root), **own}
+
+
 def environment(root: Path, machine: Machine) -> dict[str, str]:
     """What the program finds in its environment."""
-    env = os.environ | {"LOCKSTEP_ROOT": str(root)}
+    env = os.environ | folders_in_environment(root)
     if machine.is_root:
         env |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     return env

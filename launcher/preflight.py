@@ -18,6 +18,7 @@ from typing import Any
 import probe
 from console import EXIT_USAGE, LauncherError, say
 from hosts import Host, Placement, choose_binding, common_networks, is_here, place
+from job import models_folder
 from running import take_option
 
 DEADLINE_SECONDS = 20  # for a host's answer
@@ -48,7 +49,7 @@ def needs_of(binary: Path, command: str, arguments: list[str], root: Path) -> Ne
     folders = []
     if command == "train":
         run_dir = take_option(arguments, "--run-dir")[1]
-        folders = [os.path.abspath(run_dir) if run_dir else str(root / "models")]
+        folders = [os.path.abspath(run_dir) if run_dir else str(models_folder(root))]
     return Needs(
         str(binary), list(dict.fromkeys(map(os.path.abspath, files))), os.getcwd(), folders,
         gpus=bool(re.search(r"^device: CUDA", text, re.MULTILINE)),

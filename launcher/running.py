@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from console import LauncherError, say
-from job import name_of
+from job import models_folder, name_of
 from mpirun_messages import MpirunMessages, signal_name
 
 EXIT_PEER = 4
@@ -64,7 +64,7 @@ def plan_restarts(arguments: list[str], most: int, root: Path) -> RestartPlan:
         run_dir = Path(wanted)
     else:
         now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        run_dir = root / "models" / name_of(arguments) / f"{now}-{os.getpid()}"
+        run_dir = models_folder(root) / name_of(arguments) / f"{now}-{os.getpid()}"
     again = [*arguments, "--run-dir", str(run_dir), "--resume"]
     return RestartPlan(most, run_dir, [*again, resume or "auto"], [*again, "auto"])
 

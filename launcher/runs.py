@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from console import EXIT_USAGE, LauncherError, say
+from job import models_folder
 from slurm import CANCELLED, LOG_FILE, job_of, job_states
 
 CANCEL_SECONDS = 120  # to save and end
@@ -118,7 +119,7 @@ def _shown(value: object) -> str:
 def find_runs(root: Path) -> list[Path]:
     """The run folders below models/, the oldest first."""
     found = {path.parent for name in ("status.json", "slurm.json")
-             for path in (root / "models").glob(f"*/*/{name}")}
+             for path in models_folder(root).glob(f"*/*/{name}")}
     return sorted(found, key=lambda folder: folder.stat().st_mtime)
 
 
@@ -151,8 +152,9 @@ def show_status(root: Path, arguments: list[str]) -> int:
 
 def _row(run: Run, root: Path) -> tuple[str, ...]:
     folder = run.folder
-    if folder.is_absolute() and folder.is_relative_to(root / "models"):
-        folder = folder.relative_to(root / "models")
+    models = models_folder(root)
+    if folder.is_absolute() and folder.is_relative_to(models):
+        folder = folder.relative_to(models)
     status = run.status
     epoch, step, total = (_number(status, key) for key in ("epoch", "step", "steps_total"))
     best = _number(status, "best")

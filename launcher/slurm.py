@@ -62,10 +62,16 @@ _SUPERVISE = """\
 job=
 asker=
 asked=0
+must_end=0
 ask() {
   while kill -USR1 "$job" 2>/dev/null; do sleep 1; done
 }
-trap 'asked=1; [ -z "$job" ] || [ -n "$asker" ] || { ask & asker=$!; }' USR1 TERM
+heard() {
+  asked=1
+  [ -z "$job" ] || [ -n "$asker" ] || { ask & asker=$!; }
+}
+trap heard USR1
+trap 'must_end=1; heard' TERM
 "${words[@]}" &
 job=$!
 [ "$asked$asker" != 1 ] || { ask & asker=$!; }
@@ -80,7 +86,9 @@ done
 [ -z "$asker" ] || kill "$asker" 2>/dev/null
 """
 
+# mpirun ends with 1, whatever its ranks did, where Slurm has sent TERM to all processes.
 _REQUEUE = """\
+[ "$must_end$status" != 11 ] || status=143
 cancelled={cancelled}
 lost=${{cancelled%.*}}.lost${{SLURM_ARRAY_TASK_ID:+.$SLURM_ARRAY_TASK_ID}}
 case $status in
@@ -90,9 +98,13 @@ case $status in
     again=$(($(wc -l <"$lost") <= {most})) ;;
   *) again=0 ;;
 esac
-if [ "$again" = 1 ] && [ ! -e "$cancelled" ]; then
-  id=$SLURM_JOB_ID
-  [ -z "${{SLURM_ARRAY_TASK_ID:-}}" ] || id=${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID
+id=$SLURM_JOB_ID
+[ -z "${{SLURM_ARRAY_TASK_ID:-}}" ] || id=${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID
+ended_by_scancel() {{  # Slurm calls both it and a job over its time COMPLETING
+  local is; is=$(scontrol show job "$id" 2>/dev/null)
+  [[ $is = *JobState=C[AO]* && $is != *Reason=TimeLimit* ]]
+}}
+if [ "$again" = 1 ] && [ ! -e "$cancelled" ] && ! ended_by_scancel; then
   echo "lockstep: exit code $status; job $id goes back to the queue"
   scontrol requeue "$id"
 fi
@@ -106,8 +118,8 @@ def batch_script(
 ) -> str:
     """A script for sbatch that runs, in the current folder, the array `words` that the lines
     `commands` set: it passes USR1 on, and puts the job back into the queue when the training
-    was saved or lost a rank, unless the file `cancelled` (a word of the shell) is there. Exit
-    codes 2 and 3 are final."""
+    was saved or lost a rank, unless the file `cancelled` (a word of the shell) is there or
+    scancel ended the job. Exit codes 2 and 3 are final."""
     options = [
         f"--job-name={request.job_name}",
         f"--nodes={request.nodes}",

@@ -8,7 +8,7 @@ import subprocess
 
 from build import Project
 from console import EXIT_USAGE, LauncherError, say
-from job import environment, lanes_of, name_of, this_machine
+from job import environment, folders_in_environment, lanes_of, name_of, this_machine
 from running import plan_restarts, take_option
 from slurm import CANCELLED, LOG_FILE, Request, batch_script, file_pattern, limit_seconds, need
 from slurm import submit, train_commands
@@ -105,7 +105,7 @@ def run_slurm(project: Project, arguments: list[str]) -> int:
         _check(project, rest)
     plan = plan_restarts(rest, request.max_restarts, project.root)
     run_dir = plan.run_dir.resolve()
-    environment_of_job = {"LOCKSTEP_ROOT": str(project.root)}
+    environment_of_job = folders_in_environment(project.root)
     if this_machine().is_root:
         environment_of_job |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     script = batch_script(request, train_commands(project.binary, plan, request),

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from build import Project
 from console import EXIT_USAGE, LauncherError, say
-from job import Shape, command_line, environment, lanes_of, name_of, this_machine
+from job import Shape, command_line, environment, lanes_of, models_folder, name_of, this_machine
 from slurm import need
 from sweep_array import ArrayRequest, array_script, submit_array
 from sweep_options import parse_options
@@ -99,7 +99,7 @@ def _planned(root: Path, options: argparse.Namespace) -> tuple[Path, Plan, str]:
     plan = make_plan(name, settings, options.samples, options.sample_seed)
     if not options.run_dir:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        folder = root / "models" / f"{name}-sweep" / stamp
+        folder = models_folder(root) / f"{name}-sweep" / stamp
     else:
         folder = Path(options.run_dir).resolve()
     if (folder / PLAN_FILE).exists():

@@ -114,6 +114,7 @@ void warn_of_changes(const fs::path& run_dir, const Place& place, const std::str
 }
 
 fs::path models_folder() {
+  if (const char* models = std::getenv("LOCKSTEP_MODELS"); models != nullptr) return models;
   const char* root = std::getenv("LOCKSTEP_ROOT");
   return fs::path(root == nullptr ? "." : root) / "models";
 }

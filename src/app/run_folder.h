@@ -12,7 +12,7 @@
 
 namespace lockstep {
 
-// Where run folders are made: models, below LOCKSTEP_ROOT.
+// Where run folders are made: LOCKSTEP_MODELS, or else models, below LOCKSTEP_ROOT.
 std::filesystem::path models_folder();
 
 // Collective: makes the folder that `wanted` names, or models/<name>/<UTC

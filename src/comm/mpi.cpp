@@ -14,6 +14,7 @@
 
 #include "comm/liveness.h"
 #include "comm/node_memory.h"
+#include "comm/other_launchers.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/host.h"
@@ -330,13 +331,7 @@ std::unique_ptr<Communicator> connect() {
   // either a process is alone and need not pay for MPI_Init.
   const bool mpi = started_with("OMPI_COMM_WORLD_SIZE") || started_with("PMIX_RANK");
   if (mpi) return connect_mpi();
-  const char* tasks = std::getenv("SLURM_STEP_NUM_TASKS");
-  if (tasks != nullptr && std::atoi(tasks) > 1 && started_with("SLURM_PROCID")) {
-    fail_usage(
-        "srun started {} tasks without PMIx, so each would be a world of its own; use "
-        "srun --mpi=pmix",
-        tasks);
-  }
+  refuse_other_launchers();
   return connect_self();
 }
 

@@ -48,6 +48,8 @@ bool read_header(::png_structp png, ::png_infop info) {
   if (setjmp(png_jmpbuf(png)) != 0) return false;
   // What is no part of the pixels, and could take much memory.
   ::png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
+  // As many as the format has; the caller's limit is on the pixels.
+  ::png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
   ::png_read_info(png, info);
   ::png_set_expand(png);
   ::png_set_scale_16(png);

@@ -10,6 +10,8 @@ namespace lockstep {
 
 namespace {
 
+constexpr std::string_view kScheme = "http://";
+
 const std::map<std::string_view, std::string_view> kRoutes = {
     {"/", "GET"},        {"/page.css", "GET"}, {"/page.js", "GET"},  {"/healthz", "GET"},
     {"/metrics", "GET"}, {"/schema", "GET"},   {"/predict", "POST"},
@@ -34,7 +36,6 @@ std::optional<Refusal> check_origin(const RequestHead& head, int port) {
   if (head.host.size() != 1 || !is_here(head.host.front(), port)) {
     return Refusal{421, fmt::format("expected the header Host: 127.0.0.1:{}, or localhost", port)};
   }
-  constexpr std::string_view kScheme = "http://";
   const auto is_ours = [&](const std::string& origin) {
     return origin.starts_with(kScheme) && is_here(origin.substr(kScheme.size()), port);
   };
@@ -73,6 +74,15 @@ std::optional<Refusal> check_body(const RequestHead& head) {
 }
 
 }  // namespace
+
+void use_target_host(RequestHead& head) {
+  if (lower(head.path.substr(0, kScheme.size())) != kScheme) return;
+  const std::size_t slash = std::min(head.path.find('/', kScheme.size()), head.path.size());
+  if (head.host.size() == 1) {
+    head.host.front() = head.path.substr(kScheme.size(), slash - kScheme.size());
+  }
+  head.path = slash == head.path.size() ? std::string("/") : head.path.substr(slash);
+}
 
 std::string_view method_of(std::string_view path) {
   const auto found = kRoutes.find(path);

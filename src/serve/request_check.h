@@ -23,6 +23,10 @@ struct RequestHead {
   std::vector<std::string> transfer_encoding;
 };
 
+// A target in absolute form (RFC 9112, 3.2.2), as proxies and some clients send it, in the
+// usual one: its host takes the place of the one value of Host. Others stay as they are.
+void use_target_host(RequestHead& head);
+
 struct Refusal {
   int status;
   std::string message;

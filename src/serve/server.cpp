@@ -205,6 +205,11 @@ bool Server::Http::answer_request(SocketStream& stream) {
         // Neither packed answers nor parts of them.
         request.headers.erase("Accept-Encoding");
         request.ranges.clear();
+        RequestHead head = head_of(request);
+        use_target_host(head);
+        if (head.path == request.path) return;
+        request.path = head.path;
+        if (head.host.size() == 1) request.headers.find("Host")->second = head.host.front();
       });
   if (exchange.status == 0) return false;  // not even a request line
   const std::chrono::duration<double> seconds = Clock::now() - start;

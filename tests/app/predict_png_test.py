@@ -12,6 +12,7 @@ import struct
 import subprocess
 import termios
 import unittest
+import zlib
 
 from lockstep_run import BINARY, CLASSES, SIDE, TIME_LIMIT_SECONDS, LockstepTest, csv_text
 from png_writer import (DEPTHS, GREY, GREY_ALPHA, PALETTE, RGB, RGB_ALPHA, SIGNATURE, chunk,
@@ -167,9 +168,16 @@ class PredictPngTest(LockstepTest):
         dot = self.write("dot.png", grey_png([[255]]))
         huge = self.write("huge.png", SIGNATURE + header(8001, 8000, RGB, 16) + chunk(b"IDAT", b"")
                           + chunk(b"IEND", b""))
-        found, errors = self.by_json(wide, dot, high, huge, status=2)
-        self.assertEqual([each["file"] for each in found], [str(wide), str(high)])
-        self.assertEqual(len(errors), 2)
+        # Over a million rows, where libpng has a limit of its own.
+        rows = (b"\0\0" * 500_000) + (b"\0\xff" * 48_576) + (b"\0\0" * 500_000)
+        tower = self.write("tower.png", SIGNATURE + header(1, 1_048_576, GREY, 8)
+                           + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+        far = self.write("far.png", SIGNATURE + header(2**31 - 1, 2**31 - 1, GREY, 1)
+                         + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+        found, errors = self.by_json(wide, dot, high, huge, tower, far, status=2)
+        self.assertEqual([each["file"] for each in found], [str(wide), str(high), str(tower)])
+        self.assertEqual(len(errors), 3)
+        self.assertIn("far.png: 2147483647 x 2147483647 pixels", errors[2])
         self.assertIn("dot.png: a blank picture", errors[0])
         self.assertIn("huge.png: 8001 x 8000 pixels", errors[1])
 

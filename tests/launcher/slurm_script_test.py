@@ -77,7 +77,9 @@ class ScriptTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
         scontrol = self.folder / "scontrol"
-        scontrol.write_text(f'#!/bin/sh\necho "$*" >>{self.folder}/calls\n')
+        scontrol.write_text(f"""#!/bin/sh
+[ "$1" = show ] && {{ echo "JobId=$3 JobState=${{FAKE_STATE:-RUNNING Reason=None}}"; exit; }}
+echo "$*" >>{self.folder}/calls\n""")
         scontrol.chmod(0o755)
 
     def run_script(self, program, **variables):
@@ -113,6 +115,21 @@ class ScriptTest(unittest.TestCase):
     def test_cancelled(self):
         (self.folder / "slurm.cancelled").touch()
         self.assertEqual(self.run_script("exit 75"), (75, ""))
+
+    def test_ended_by_scancel(self):
+        for state, calls in (("CANCELLED Reason=None", ""), ("COMPLETING Reason=None", ""),
+                             ("COMPLETING Reason=TimeLimit", "requeue 12\n")):
+            with self.subTest(state=state):
+                self.assertEqual(self.run_script("exit 75", FAKE_STATE=state), (75, calls))
+
+    def test_term_alone(self):
+        """As where the job must make room: the ranks save, and mpirun may get it too."""
+        for status, ends_with in ((75, 75), (1, 143), (0, 0), (2, 2), (3, 3)):
+            program = (f'trap "exit {status}" USR1; kill -TERM $PPID; '
+                       "while :; do sleep 0.05; done")
+            calls = "requeue 12\n" if status in (75, 1) else ""
+            with self.subTest(status=status):
+                self.assertEqual(self.run_script(program), (ends_with, calls))
 
     def test_task_of_an_array(self):
         got = self.run_script("exit 75", SLURM_ARRAY_JOB_ID="9", SLURM_ARRAY_TASK_ID="3")

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <tuple>
 
 namespace lockstep {
 namespace {
@@ -53,6 +54,30 @@ TEST(RequestCheck, HostMustBeThisMachineAndPort) {
   RequestHead head = page();
   head.host = {"localhost"};  // browsers leave out the port of http
   EXPECT_EQ(status_of(head, 80), 200);
+}
+
+TEST(RequestCheck, HostOfATargetInAbsoluteForm) {
+  for (const auto& [target, path, status] :
+       {std::tuple{"http://127.0.0.1:8080/healthz", "/healthz", 200},
+        {"HTTP://LocalHost:8080/", "/", 200},
+        {"http://localhost:8080", "/", 200},
+        {"http://example.com:8080/", "/", 421},
+        {"http://127.0.0.1:8081/", "/", 421},
+        {"http://user@127.0.0.1:8080/", "/", 421},
+        {"http:///healthz", "/healthz", 421},
+        {"https://127.0.0.1:8080/", "https://127.0.0.1:8080/", 404},
+        {"/http://127.0.0.1:8080/", "/http://127.0.0.1:8080/", 404}}) {
+    RequestHead head = page();
+    head.path = target;
+    use_target_host(head);
+    EXPECT_EQ(head.path, path);
+    EXPECT_EQ(status_of(head), status) << target;
+  }
+  RequestHead head = page();
+  head.path = "http://127.0.0.1:8080/";
+  head.host = {};  // it must be there, whatever it says
+  use_target_host(head);
+  EXPECT_EQ(status_of(head), 421);
 }
 
 TEST(RequestCheck, EveryOriginMustBeOurs) {

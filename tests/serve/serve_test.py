@@ -176,6 +176,9 @@ class RoutesTest(ServeTest):
                 (415, "POST", "/predict", {"Content-Type": "text/plain"}),
                 (415, "POST", "/predict", JSON | {"Content-Encoding": "gzip"}),
                 (415, "POST", "/predict", JSON | {"Content-Encoding": "br"}),
+                (200, "GET", f"http://{here}/healthz", {}),
+                (200, "GET", f"http://{here}", {}), (404, "GET", f"http://{here}/nothing", {}),
+                (421, "GET", "http://example.com/healthz", {}),
                 (200, "GET", "/", {"Origin": f"http://{here}"}),
                 (200, "GET", "/", {"Host": f"LOCALHOST:{self.server.port}"})):
             with self.subTest(method=method, path=path, headers=headers):
