@@ -94,8 +94,8 @@ def command_line(
     program = program_words(binary, command, arguments, shape.threads)
     if shape.ranks == 1:
         return program
-    # Without -q, mpirun follows the program's own message with paragraphs.
-    words = ["mpirun", "-q", "-np", str(shape.ranks)]
+    # Without -q, which hides why mpirun could not begin.
+    words = ["mpirun", "-np", str(shape.ranks)]
     # Binding is safe only for a job that fills the machine: two small jobs would
     # be bound to the same cores.
     fills = shape.threads == 1 and shape.ranks == machine.physical_cores == machine.cores

@@ -11,26 +11,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from console import EXIT_USAGE, LauncherError, say
+from alive import Life, life_of, process_of
+from console import EXIT_USAGE, LauncherError, printable, say
 from slurm import CANCELLED, LOG_FILE, job_of, job_states
 
 CANCEL_SECONDS = 120  # to save and end
+LARGEST_STATUS = 1 << 20  # bytes; the program writes about 500
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder, what its status.json says, and its Slurm job, if there is one."""
+    """A run folder, what its status.json says, its Slurm job, if there is one, and whether a
+    process trains in it."""
 
     folder: Path
     status: dict[str, Any]
     job: str | None
     job_state: str
+    life: Life
 
     @property
     def state(self) -> str:
         """The job's before it has begun or while it is between two starts, else the run's."""
-        state = str(self.status.get("state", "new"))
-        if state == "running" and not self.alive:
+        state = printable(str(self.status.get("state", "new")))
+        if self.alive and state != "running":
+            state = "starting"
+        elif state == "running" and self.life is Life.UNKNOWN and not self.alive:
+            state = f"unknown, on {printable(str(self.status.get('host')))}"
+        elif state == "running" and not self.alive:
             state = "killed"
         if self.job_state and not (self.alive and self.job_state.startswith("RUNNING")):
             return f"{state}, {self.job_state}" if self.status else self.job_state
@@ -38,33 +46,38 @@ class Run:
 
     @property
     def alive(self) -> bool:
-        """Whether the process of rank 0 is there, as far as can be seen from this host."""
-        if self.status.get("state") != "running":
-            return False
-        if self.status.get("host") != os.uname().nodename:
-            return not self.job or self.job_state.startswith("RUNNING")
-        try:
-            os.kill(int(self.status["pid"]), 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass
-        return True
+        """Whether a process trains here, as far as can be seen from this host."""
+        if self.life is not Life.UNKNOWN:
+            return self.life is Life.ALIVE
+        running = self.status.get("state") == "running"
+        return running and bool(self.job) and self.job_state.startswith("RUNNING")
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this host is the one that the run was started on."""
+        return self.status.get("host") in (None, os.uname().nodename)
 
 
 def load_runs(folders: list[Path]) -> list[Run]:
     """With one question to Slurm for all of them."""
     jobs = {folder: job_of(folder) for folder in folders}
     states = job_states([job for job in jobs.values() if job])
-    return [Run(folder, _status_of(folder), job, states.get(job or "", ""))
-            for folder, job in jobs.items()]
+    found = []
+    for folder, job in jobs.items():
+        status = _status_of(folder)
+        life = life_of(folder, status)
+        found.append(Run(folder, status, job, printable(states.get(job or "", "")), life))
+    return found
 
 
 def _status_of(folder: Path) -> dict[str, Any]:
+    """Empty where there is none that can be read: any file may lie there."""
     try:
-        return dict(json.loads((folder / "status.json").read_text()))
-    except (OSError, ValueError):
+        with (folder / "status.json").open("rb") as file:
+            status = json.loads(file.read(LARGEST_STATUS))
+    except (OSError, ValueError, RecursionError):
         return {}
+    return status if isinstance(status, dict) else {}
 
 
 def find_runs(root: Path) -> list[Path]:
@@ -103,21 +116,32 @@ def show_status(root: Path, arguments: list[str]) -> int:
 
 def _row(run: Run, root: Path) -> tuple[str, ...]:
     folder = run.folder
+    status = run.status
     if folder.is_absolute() and folder.is_relative_to(root / "models"):
         folder = folder.relative_to(root / "models")
-    status = run.status
-    step = f"{status.get('step', 0)}/{status.get('steps_total', '?')}" if status else "-"
-    best = status.get("best")
-    speed = status.get("images_per_second") if run.alive else None
-    left = status.get("eta_seconds") if run.alive else None
-    return (str(folder), run.state, str(status.get("epoch", "-")), step,
-            f"{best:.6g}" if isinstance(best, float | int) else "-",
-            f"{speed:.0f}" if isinstance(speed, float | int) else "-",
-            _clock(left) if isinstance(left, float | int) else "-", run.job or "-")
+    step = f"{_whole(status, 'step')}/{_whole(status, 'steps_total')}" if status else "-"
+    best, speed, left = (_number(status, key)
+                         for key in ("best", "images_per_second", "eta_seconds"))
+    return (printable(str(folder)), run.state, _whole(status, "epoch"), step,
+            "-" if best is None else f"{best:.6g}",
+            "-" if speed is None or not run.alive else f"{speed:.0f}",
+            "-" if left is None or not run.alive else _clock(left), printable(run.job or "-"))
+
+
+def _number(status: dict[str, Any], key: str) -> float | None:
+    """A number that can be shown; None for all else."""
+    value = status.get(key)
+    is_number = isinstance(value, float | int) and not isinstance(value, bool)
+    return value if is_number and -1e15 < value < 1e15 else None
+
+
+def _whole(status: dict[str, Any], key: str) -> str:
+    value = _number(status, key)
+    return "-" if value is None else f"{value:.0f}"
 
 
 def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
+    minutes, rest = divmod(max(0, int(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
@@ -148,10 +172,11 @@ def cancel(arguments: list[str]) -> int:
     usual_reason = "its jobs have ended" if "RUNNING" in run.job_state else "it had not begun"
     if run.job and run.job_state:
         _cancel_job(run)
-    elif run.alive and run.status.get("host") == os.uname().nodename:
-        os.kill(int(run.status["pid"]), signal.SIGUSR1)
+    elif run.life is Life.UNKNOWN and run.status.get("state") == "running" and not run.is_here:
+        host = printable(str(run.status.get("host")))
+        raise LauncherError(f"{folder}: it was started on {host}; cancel it there")
     elif run.alive:
-        raise LauncherError(f"{folder}: runs on {run.status.get('host')}; cancel it there")
+        _ask_to_save(run)
     else:
         say(f"{folder}: not running ({run.state})")
         return 0
@@ -160,10 +185,27 @@ def cancel(arguments: list[str]) -> int:
         run = load_runs([folder])[0]
         if not run.alive and not run.job_state:
             reason = run.status.get("reason") or usual_reason
-            say(f"{folder}: {run.status.get('state', 'cancelled')} ({reason})")
+            say(f"{folder}: {printable(str(run.status.get('state', 'cancelled')))} "
+                f"({printable(str(reason))})")
             return 0
         time.sleep(0.3)
     raise LauncherError(f"{folder}: still {run.state} after {CANCEL_SECONDS} s")
+
+
+def _ask_to_save(run: Run) -> None:
+    """Only a process that has a file of this run folder open is one of the run."""
+    if process := process_of(run.folder, run.status):
+        with process:
+            try:
+                process.send(signal.SIGUSR1)
+                return
+            except ProcessLookupError:
+                return  # it has just ended
+            except PermissionError:
+                raise LauncherError(f"{run.folder}: it runs as another user, who can cancel it"
+                                    ) from None
+    raise LauncherError(f"{run.folder}: a training holds it, but its process cannot be seen from "
+                        "here (another host, container or user); cancel it there")
 
 
 def _cancel_job(run: Run) -> None:

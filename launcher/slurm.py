@@ -167,7 +167,7 @@ def parallel_words(request: Request) -> list[str]:
 def mpirun_words(ranks_per_node: int, threads: int, ranks: int | None = None) -> list[str]:
     """mpirun within an allocation: Open MPI asks Slurm for the nodes. So many ranks on each,
     all or the first `ranks`, each bound to cores of its own."""
-    words = ["mpirun", "-q", *(["-np", str(ranks)] if ranks else [])]
+    words = ["mpirun", *(["-np", str(ranks)] if ranks else [])]
     words += ["--map-by", f"ppr:{ranks_per_node}:node:PE={threads}"]
     return [*words, "--mca", "btl_vader_single_copy_mechanism", "none"]
 

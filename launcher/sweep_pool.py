@@ -7,14 +7,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from job import Machine, Shape, available_cores
-from running import SHARED_MEMORY, SIGNALS
+from message_folder import VARIABLE, MessageFolder, message_folder
+from running import SIGNALS
 from sweep_plan import PlannedRun
 from sweep_runs import OUTPUT_FILE, START_MARK, Outcome, best_value, epochs_done, judge
 from sweep_runs import read_outcome, write_outcome
@@ -65,23 +65,9 @@ class _Job:
     run: PlannedRun
     place: int
     process: subprocess.Popen[bytes]
-    messages: tempfile.TemporaryDirectory[str] | None
+    messages: MessageFolder | None
     start: float
     seconds_before: float
-
-
-def _message_folder(
-    words: list[str], env: dict[str, str]
-) -> tuple[tempfile.TemporaryDirectory[str] | None, dict[str, str]]:
-    """A folder for the messages of mpirun's ranks, and the environment that names it: an
-    mpirun that is killed leaves them."""
-    variable = "OMPI_MCA_btl_vader_backing_directory"
-    if words[0] != "mpirun" or variable in env or not os.access(SHARED_MEMORY, os.W_OK):
-        return None, env
-    folder = tempfile.TemporaryDirectory(
-        prefix="lockstep-", dir=SHARED_MEMORY, ignore_cleanup_errors=True
-    )
-    return folder, env | {variable: folder.name}
 
 
 class Pool:
@@ -123,7 +109,8 @@ class Pool:
         run_dir.mkdir(exist_ok=True)
         before = read_outcome(run_dir).seconds
         write_outcome(run_dir, Outcome("running", seconds=before))
-        messages, env = _message_folder(words, self._env)
+        messages = message_folder(words, self._env)
+        env = self._env | ({VARIABLE: messages.path} if messages else {})
         if cpus:
             words = ["taskset", "-c", cpus, *words]
         if setpriv := shutil.which("setpriv"):  # runs must not outlive the sweep
@@ -141,7 +128,7 @@ class Pool:
 
     def _end(self, job: _Job, count: int) -> None:
         if job.messages:
-            job.messages.cleanup()
+            job.messages.close()
         run_dir = self._folder / job.run.folder
         seconds = time.monotonic() - job.start
         outcome = judge(job.process.returncode, bool(self.received), run_dir, seconds)
