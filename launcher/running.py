@@ -194,6 +194,8 @@ class Supervisor:
         return self._judge(status)
 
     def _forward(self, number: int, _: object) -> None:
+        if self.received and number == signal.SIGUSR1:
+            return  # asks to save, however often it comes
         self.received.append(number)
         self._ticks = 0
         if self._process:

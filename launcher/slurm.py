@@ -23,6 +23,7 @@ LEAST_SPECIAL_STEP = 0xFFFFFFF0  # from here on: the shell of salloc, of sbatch,
 LOST_FILES = "slurm.lost*"  # a line for each time that a rank was lost
 JOB_FILE = "slurm.json"
 SCRIPT_FILE = "slurm.sh"
+BEFORE_FILE = "slurm.before"  # status.json as it was when the job was submitted
 LOG_FILE = "slurm.log"
 
 
@@ -56,13 +57,15 @@ class Request:
 
 # The shell gets the signal, and a trap runs only when `wait` has returned. `wait` is then
 # asked again; a job that ended meanwhile is one that the shell may have forgotten (127).
+# USR1 is sent again and again: what comes before there are ranks is lost.
 _SUPERVISE = """\
 job=
 asked=0
-trap 'asked=1; [ -z "$job" ] || kill -USR1 "$job" 2>/dev/null' USR1
+tell() { while kill -USR1 "$job"; do sleep 1; done >/dev/null 2>&1; }
+trap 'asked=1; [ -z "$job" ] || tell &' USR1
 "${words[@]}" &
 job=$!
-[ "$asked" = 0 ] || kill -USR1 "$job"
+[ "$asked" = 0 ] || tell &
 wait "$job"
 status=$?
 while [ "$asked" = 1 ]; do
@@ -191,14 +194,22 @@ def allocation(env: dict[str, str]) -> Allocation | None:
     in_task = step.isdecimal() and int(step) < LEAST_SPECIAL_STEP
     if "SLURM_JOB_ID" not in env or in_task:
         return None
-    nodes = int(env.get("SLURM_JOB_NUM_NODES", "1"))
-    threads = int(env.get("SLURM_CPUS_PER_TASK", "1"))
+    nodes = _number(env, "SLURM_JOB_NUM_NODES", 1)
+    threads = _number(env, "SLURM_CPUS_PER_TASK", 1)
     ranks_per_node = _first_count(env.get("SLURM_NTASKS_PER_NODE", ""))
     if not ranks_per_node:
         cores = _first_count(env.get("SLURM_JOB_CPUS_PER_NODE", "1"))
-        tasks = int(env.get("SLURM_NTASKS", "0"))
+        tasks = _number(env, "SLURM_NTASKS", 0)
         ranks_per_node = -(-tasks // nodes) if tasks > 1 else max(1, cores // threads)
     return Allocation(nodes, Shape(nodes * ranks_per_node, threads), ranks_per_node)
+
+
+def _number(env: dict[str, str], name: str, otherwise: int) -> int:
+    """Of a variable; one that is empty counts as not set."""
+    text = env.get(name, "") or str(otherwise)
+    if not re.fullmatch(r"\d{1,7}", text):
+        raise LauncherError(f"{name} is {text!r}: expected a number", EXIT_USAGE)
+    return max(int(text), min(otherwise, 1))
 
 
 def _first_count(text: str) -> int:
@@ -216,6 +227,9 @@ def submit(script: str, run_dir: Path, request: Request) -> str:
     run_dir.mkdir(parents=True, exist_ok=True)
     for old in (run_dir / CANCELLED, *run_dir.glob(LOST_FILES)):
         old.unlink(missing_ok=True)
+    # No clock tells whether the training has begun: those of hosts and file server differ.
+    status = run_dir / "status.json"
+    (run_dir / BEFORE_FILE).write_bytes(status.read_bytes() if status.is_file() else b"")
     path = run_dir / SCRIPT_FILE
     path.write_text(script)
     path.chmod(0o755)
@@ -280,6 +294,6 @@ def train_commands(binary: Path, plan: RestartPlan, request: Request) -> str:
         program = program_words(binary, "train", arguments, request.threads)
         return " ".join([*parallel_words(request), *(shlex.quote(word) for word in program)])
 
-    status, script = (shlex.quote(str(plan.run_dir / name)) for name in ("status.json", SCRIPT_FILE))
+    status, before = (shlex.quote(str(plan.run_dir / name)) for name in ("status.json", BEFORE_FILE))
     return (f"words=({words(plan.again)})\n"
-            f"[ {status} -nt {script} ] || words=({words(plan.first)})")
+            f"if [ ! -e {status} ] || cmp -s {status} {before}; then words=({words(plan.first)}); fi")

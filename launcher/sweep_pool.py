@@ -14,7 +14,7 @@ from pathlib import Path
 
 from job import Machine, Shape, available_cores
 from message_folder import VARIABLE, MessageFolder, message_folder
-from running import SIGNALS
+from running import SECONDS_BETWEEN_SIGNALS, SECONDS_TO_END, SIGNALS
 from sweep_plan import PlannedRun
 from sweep_runs import OUTPUT_FILE, START_MARK, Outcome, best_value, epochs_done, judge
 from sweep_runs import read_outcome, write_outcome
@@ -80,6 +80,7 @@ class Pool:
         self._env = env
         self._jobs: list[_Job] = []
         self._ended = 0
+        self._asked_at = self._passed_at = 0.0
         self._live = sys.stderr.isatty()
         self._shown_at = self._start = time.monotonic()
 
@@ -97,6 +98,8 @@ class Pool:
                 place, run = free.pop(0), waiting.pop(0)
                 self._begin(run, place, places[place], words(run))
             time.sleep(POLL_SECONDS)
+            if self.received and time.monotonic() - self._passed_at > SECONDS_BETWEEN_SIGNALS:
+                self._pass_on()
             for job in [job for job in self._jobs if job.process.poll() is not None]:
                 self._jobs.remove(job)
                 free.append(job.place)
@@ -142,10 +145,19 @@ class Pool:
               f"{clock(seconds)}  {'  '.join(job.run.values)}{cause}", flush=True)
 
     def _forward(self, number: int, _: object) -> None:
-        # The first signal lets the runs save; whoever asks twice does not want to wait.
+        if self.received and number == signal.SIGUSR1:
+            return  # asks to save, however often it comes
         self.received.append(number)
+        self._asked_at = time.monotonic()
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        # The first signal lets the runs save; whoever asks twice does not want to wait.
+        # mpirun loses what comes before it has ranks, so it is sent again.
+        self._passed_at = time.monotonic()
+        is_deaf = self._passed_at - self._asked_at > SECONDS_TO_END
         for job in self._jobs:
-            with_mpirun = "mpirun" in job.process.args
+            with_mpirun = "mpirun" in job.process.args and not is_deaf
             hardest = signal.SIGTERM if with_mpirun else signal.SIGKILL
             job.process.send_signal(signal.SIGUSR1 if len(self.received) == 1 else hardest)
 
