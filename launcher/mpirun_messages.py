@@ -55,4 +55,5 @@ class MpirunMessages:
 
     def text(self) -> str:
         """All that was kept."""
-        return "\n".join([*self._paragraphs, "".join(self._open or [])])
+        rest = ["".join(self._open)] if self._open else []
+        return "\n".join([*self._paragraphs, *rest])

@@ -257,7 +257,7 @@ class Supervisor:
             if cause.split(" (")[0] not in self._last_error:
                 say(f"lockstep: {cause}")
             return Attempt(EXIT_PEER, cause, killed=False)
-        if status and not self._last_error:
+        if status not in (0, EXIT_RESTART) and not self._last_error:
             write_all(sys.stderr.fileno(), self._messages.text().encode())
         if status == 0 and self._output_error and self._output_error.errno != errno.EPIPE:
             say(f"lockstep: standard output: {self._output_error.strerror}")
