@@ -55,17 +55,21 @@ class Request:
 
 # --- The batch script ---
 
-# The shell gets the signal, and a trap runs only when `wait` has returned. `wait` is then
-# asked again; a job that ended meanwhile is one that the shell may have forgotten (127).
-# USR1 is sent again and again: what comes before there are ranks is lost.
+# The shell gets the signal, USR1 before the time limit or TERM when the job is preempted, and
+# a trap runs only when `wait` has returned. Ranks that are being started do not hear, so they
+# are told again each second. `wait` is then asked again; a job that ended meanwhile is one that
+# the shell may have forgotten (127).
 _SUPERVISE = """\
 job=
+asker=
 asked=0
-tell() { while kill -USR1 "$job"; do sleep 1; done >/dev/null 2>&1; }
-trap 'asked=1; [ -z "$job" ] || tell &' USR1
+ask() {
+  while kill -USR1 "$job" 2>/dev/null; do sleep 1; done
+}
+trap 'asked=1; [ -z "$job" ] || [ -n "$asker" ] || { ask & asker=$!; }' USR1 TERM
 "${words[@]}" &
 job=$!
-[ "$asked" = 0 ] || tell &
+[ "$asked$asker" != 1 ] || { ask & asker=$!; }
 wait "$job"
 status=$?
 while [ "$asked" = 1 ]; do
@@ -74,6 +78,7 @@ while [ "$asked" = 1 ]; do
   again=$?
   [ "$again" = 127 ] || status=$again
 done
+[ -z "$asker" ] || kill "$asker" 2>/dev/null
 """
 
 _REQUEUE = """\

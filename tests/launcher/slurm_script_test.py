@@ -106,11 +106,6 @@ class ScriptTest(unittest.TestCase):
         program = 'trap "sleep 0.3; exit 75" USR1; kill -USR1 $PPID; while :; do sleep 0.05; done'
         self.assertEqual(self.run_script(program.replace("'", "")), (75, "requeue 12\n"))
 
-    def test_a_signal_that_is_lost_is_repeated(self):
-        program = ('n=0; trap "n=\\$((n + 1)); [ \\$n -lt 3 ] || exit 75" USR1; kill -USR1 $PPID; '
-                   'while :; do sleep 0.05; done')
-        self.assertEqual(self.run_script(program), (75, "requeue 12\n"))
-
     def test_no_clock_tells_whether_a_training_has_begun(self):
         plan = running.plan_restarts(
             ["x", "--run-dir", str(self.folder), "--resume", "never"], 1, Path("/p"))
