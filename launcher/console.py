@@ -35,6 +35,11 @@ class CommandError(Exception):
         return (errors or lines or ["no output"])[-1]
 
 
+def printable(text: str) -> str:
+    """Text from a file, without characters that would do something to a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
 def say(line: str) -> None:
     """Prints a line on stderr: stdout belongs to the program."""
     print(line, file=sys.stderr, flush=True)

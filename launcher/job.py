@@ -94,8 +94,7 @@ def command_line(
     program = program_words(binary, command, arguments, shape.threads)
     if shape.ranks == 1:
         return program
-    # Without -q, so that it says why it starts nothing; its paragraphs are shown where the
-    # program itself says nothing.
+    # Without -q, which hides why mpirun could not begin.
     words = ["mpirun", "-np", str(shape.ranks)]
     # Binding is safe only for a job that fills the machine: two small jobs would
     # be bound to the same cores.

@@ -31,6 +31,8 @@ class MpirunMessages:
             return True
         if re.match(r"\[\S+\] plm:rsh: Warning: setpgid", line):
             return True  # a race of its own, of no account
+        if re.match(r"mpirun: (Forwarding signal|killing job|abort is already)", line):
+            return True
         if self._open is None or line.startswith("lockstep: "):
             return False
         self._open.append(line)
@@ -53,4 +55,5 @@ class MpirunMessages:
 
     def text(self) -> str:
         """All that was kept."""
-        return "\n".join(self._paragraphs)
+        rest = ["".join(self._open)] if self._open else []
+        return "\n".join([*self._paragraphs, *rest])

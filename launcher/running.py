@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -19,14 +18,15 @@ from typing import IO
 
 from console import LauncherError, say
 from job import models_folder, name_of
+from message_folder import VARIABLE, message_folder
 from mpirun_messages import MpirunMessages, signal_name
 
 EXIT_PEER = 4
 EXIT_RESTART = 75
-SHARED_MEMORY = "/dev/shm"
 # mpirun waits for a host that is cut off, for minutes where it has something to tell it.
 SECONDS_TO_END = 10
-SECONDS_TO_ASK_AGAIN = 1
+SECONDS_BETWEEN_SIGNALS = 1
+LAST_LINES = (b"saved in ", b"weights xxh3:")  # of a training
 PEER_FAILED = re.compile(r"lockstep: (waited \d+ s in: |rank \d+ on \S+ died )")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
@@ -89,13 +89,13 @@ def run_with_restarts(
     """Runs a training, and after a failure that may pass runs it again. `words` makes the
     words of the shell of the program's arguments, anew for each start."""
     supervisor = Supervisor(env, listen=True)
-    begin = time.time()
+    before = _status_in(plan.run_dir)
     attempt = supervisor.run(words(plan.first))
     first_cause, restarts = attempt.cause, 0
     while attempt.may_pass and restarts < plan.most and not supervisor.received:
         restarts += 1
         say(f"lockstep: {attempt.cause}; restart {restarts} of {plan.most} in {plan.run_dir}")
-        arguments = plan.again if _has_begun(plan.run_dir, begin) else plan.first
+        arguments = plan.first if _status_in(plan.run_dir) == before else plan.again
         attempt = supervisor.run(words(arguments))
     if attempt.status == 0 or supervisor.received:
         return attempt.status
@@ -107,29 +107,18 @@ def run_with_restarts(
     return EXIT_PEER if attempt.killed else attempt.status
 
 
-def _has_begun(run_dir: Path, start: float) -> bool:
-    """Whether the training has come to its first step since then; what stands in the run
-    folder is of an earlier one until it has."""
+def _status_in(run_dir: Path) -> tuple[int, int, bytes] | None:
+    """The status file of a run folder, which is another one once the training has come to its
+    first step; no clock says that, as the folder may be on a server with one of its own."""
+    path = run_dir / "status.json"
     try:
-        return (run_dir / "status.json").stat().st_mtime >= start
+        found = path.stat()
+        return found.st_ino, found.st_mtime_ns, path.read_bytes()
     except OSError:
-        return False
+        return None
 
 
 # --- One process below this one ---
-
-
-def _relay_output(output: IO[bytes]) -> None:
-    """Passes mpirun's output on, which would die with its ranks where nobody reads it."""
-    is_read = True
-    while chunk := os.read(output.fileno(), 1 << 16):
-        try:
-            while is_read and chunk:
-                chunk = chunk[os.write(sys.stdout.fileno(), chunk) :]
-        except OSError as error:
-            is_read = False
-            with contextlib.suppress(OSError):
-                say(f"lockstep: standard output: {error.strerror}; going on without it")
 
 
 @dataclass(frozen=True)
@@ -154,86 +143,102 @@ class Supervisor:
         self._env = env
         self._listen = listen
         self._process: subprocess.Popen[bytes] | None = None
-        self._hardest = signal.SIGTERM
+        self._with_mpirun = False
+        self._has_heard = False
+        self._ticks = 0
         self._last_error = ""
+        self._output_error: OSError | None = None
         self._messages = MpirunMessages()
-        self._repeater: threading.Timer | None = None
         for number in SIGNALS:
             if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
                 signal.signal(number, self._forward)
+        signal.signal(signal.SIGALRM, self._tick)
 
     def run(self, words: list[str]) -> Attempt:
         """Runs the words to their end."""
-        variable = "OMPI_MCA_btl_vader_backing_directory"
-        # Other hosts lack the folder; mpirun's daemons there remove what they make.
-        here = words[0] != "mpirun" or "isolated" in words
-        if variable in self._env or not here or not os.access(SHARED_MEMORY, os.W_OK):
+        if self.received:  # while they were being made
+            return Attempt(128 + self.received[0], "interrupted", killed=False)
+        folder = message_folder(words, self._env)
+        if folder is None:
             return self._run(words, self._env)
-        # An mpirun that is killed leaves the files of its ranks' messages.
-        with tempfile.TemporaryDirectory(
-            prefix="lockstep-", dir=SHARED_MEMORY, ignore_cleanup_errors=True
-        ) as folder:
-            return self._run(words, self._env | {variable: folder})
+        with folder:
+            return self._run(words, self._env | {VARIABLE: folder.path})
 
     def _run(self, words: list[str], env: dict[str, str]) -> Attempt:
-        # mpirun stops the ranks at TERM, the program alone would save once more.
-        self._hardest = signal.SIGTERM if words[0] == "mpirun" else signal.SIGKILL
+        self._with_mpirun = words[0] == "mpirun"
         # The ranks must not outlive a launcher that was killed.
         if setpriv := shutil.which("setpriv"):
             words = [setpriv, "--pdeathsig", "TERM", "--", *words]
         self._last_error = ""
+        self._has_heard = False
         self._messages = MpirunMessages()
-        listen = self._listen or "mpirun" in words
         # A session of its own keeps the terminal's Ctrl-C away: mpirun would kill the
-        # ranks before they can save.
+        # ranks before they can save. And mpirun would not outlive its reader.
         process = subprocess.Popen(
             words, env=env, stdin=subprocess.DEVNULL, start_new_session=True,
-            stdout=subprocess.PIPE if "mpirun" in words else None,
-            stderr=subprocess.PIPE if listen else None,
+            stdout=subprocess.PIPE if self._with_mpirun else None,
+            stderr=subprocess.PIPE if self._listen or self._with_mpirun else None,
         )
         self._process = process
         if self.received:  # while the process was being started
-            self._ask()
-        listeners = [threading.Thread(target=relay, args=(stream,), daemon=True)
-                     for relay, stream in ((_relay_output, process.stdout),
-                                           (self._relay, process.stderr)) if stream]
-        for listener in listeners:
-            listener.start()
+            self._pass_on()
+        relays = [threading.Thread(target=relay, args=(pipe,), daemon=True)
+                  for relay, pipe in ((self._relay_output, process.stdout),
+                                      (self._relay_errors, process.stderr)) if pipe]
+        for relay in relays:
+            relay.start()
         status = process.wait()
-        for listener in listeners:
-            listener.join(timeout=5)  # not for ever: a stray child may keep the pipe open
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for relay in relays:
+            relay.join(timeout=5)  # not for ever: a stray child may keep the pipe open
         return self._judge(status)
 
     def _forward(self, number: int, _: object) -> None:
-        # mpirun answers TERM by killing the ranks within seconds, but passes USR1 on:
-        # the ranks save and end. Whoever asks twice does not want to wait.
-        if number == signal.SIGUSR1 and self.received:
-            return  # asked before: a program asks again and again, and does not mean a stop
+        if self.received and number == signal.SIGUSR1:
+            return  # asks to save, however often it comes
         self.received.append(number)
-        if self._process and len(self.received) == 1:
-            self._ask()
-        elif self._process:
-            self._process.send_signal(self._hardest)
+        self._ticks = 0
+        if self._process:
+            self._pass_on()
 
-    def _ask(self) -> None:
-        """Asks the ranks to save, and again each second: those that are being started,
-        perhaps on other hosts, do not hear, and mpirun keeps nothing for them."""
+    def _tick(self, *_: object) -> None:
+        self._ticks += 1
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Asks for the end, and goes on asking: mpirun loses what comes before it has ranks."""
         process = self._process
-        if process is None or process.returncode is not None or len(self.received) > 1:
+        if process is None or process.returncode is not None:
             return
-        with contextlib.suppress(ProcessLookupError):
+        if len(self.received) > 1:
+            # Whoever asks twice does not want to wait. mpirun stops the ranks at TERM, the
+            # program alone would save once more.
+            is_deaf = self._ticks >= SECONDS_TO_END
+            process.send_signal(signal.SIGTERM if self._with_mpirun and not is_deaf
+                                else signal.SIGKILL)
+        elif not self._has_heard:
+            # mpirun answers TERM by killing the ranks within seconds, but passes USR1 on: the
+            # ranks save and end.
             process.send_signal(signal.SIGUSR1)
-        self._repeater = threading.Timer(SECONDS_TO_ASK_AGAIN, self._ask)
-        self._repeater.daemon = True
-        self._repeater.start()
+        signal.setitimer(signal.ITIMER_REAL, SECONDS_BETWEEN_SIGNALS)
 
-    def _relay(self, errors: IO[bytes]) -> None:
+    def _relay_output(self, output: IO[bytes]) -> None:
+        """Passes stdout on as it comes, and reads on when nobody wants it any more."""
+        line = b""
+        while part := os.read(output.fileno(), 1 << 16):
+            if not self._output_error:
+                self._output_error = write_all(sys.stdout.fileno(), part)
+            # From here on mpirun may be about to end, and no longer take a signal.
+            *lines, line = (line + part).split(b"\n")
+            self._has_heard |= any(each.startswith(LAST_LINES) for each in lines)
+            line = line[:64]
+
+    def _relay_errors(self, errors: IO[bytes]) -> None:
         """Passes stderr on and remembers the program's last message."""
         for line in errors:
             if self._messages.take(line.decode(errors="replace")):
                 continue
-            sys.stderr.buffer.write(line)
-            sys.stderr.buffer.flush()
+            write_all(sys.stderr.fileno(), line)
             text = line.decode(errors="replace").strip()
             if PEER_FAILED.match(text) and self._process:
                 killer = threading.Timer(SECONDS_TO_END, self._process.kill)
@@ -244,19 +249,34 @@ class Supervisor:
 
     def _judge(self, status: int) -> Attempt:
         killed_by = -status if status < 0 else status - 128
-        if killed_by > 0 and self.received:
+        # mpirun gives 1 where it was stopped; what ended all the same says so itself.
+        stopped = len(self.received) > 1 and status not in (0, EXIT_RESTART)
+        if self.received and (killed_by > 0 or stopped):
             return Attempt(128 + self.received[0], "interrupted", killed=False)
         if cause := self._messages.cause():
             if cause.split(" (")[0] not in self._last_error:
                 say(f"lockstep: {cause}")
             return Attempt(EXIT_PEER, cause, killed=False)
-        if status and not self._last_error:
-            sys.stderr.write(self._messages.text())
+        if status not in (0, EXIT_RESTART) and not self._last_error:
+            write_all(sys.stderr.fileno(), self._messages.text().encode())
+        if status == 0 and self._output_error and self._output_error.errno != errno.EPIPE:
+            say(f"lockstep: standard output: {self._output_error.strerror}")
+            status = 1
         if killed_by > 0:
-            cause = f"a rank was killed by {signal_name(killed_by)}"
+            who = "mpirun" if self._with_mpirun and status < 0 else "a rank"
+            cause = f"{who} was killed by {signal_name(killed_by)}"
         else:
             cause = f"exit code {status}"
         if self._last_error:
             cause += f" ({self._last_error})"
         return Attempt(status, cause, killed_by > 0)
 
+
+def write_all(file: int, data: bytes) -> OSError | None:
+    """Writes to a file of this process; gives the reason where it cannot be written."""
+    try:
+        while data:
+            data = data[os.write(file, data) :]
+    except OSError as error:
+        return error
+    return None

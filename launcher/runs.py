@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
@@ -12,27 +11,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from console import EXIT_USAGE, LauncherError, say
+from alive import Life, life_of, process_of
+from console import EXIT_USAGE, LauncherError, printable, say
 from job import models_folder
 from slurm import CANCELLED, LOG_FILE, job_of, job_states
 
 CANCEL_SECONDS = 120  # to save and end
+LARGEST_STATUS = 1 << 20  # bytes; the program writes about 500
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder, what its status.json says, and its Slurm job, if there is one."""
+    """A run folder, what its status.json says, its Slurm job, if there is one, and whether a
+    process trains in it."""
 
     folder: Path
     status: dict[str, Any]
     job: str | None
     job_state: str
+    life: Life
 
     @property
     def state(self) -> str:
         """The job's before it has begun or while it is between two starts, else the run's."""
-        state = _shown(self.status.get("state", "new"))
-        if state == "running" and not self.alive:
+        state = printable(str(self.status.get("state", "new")))
+        if self.alive and state != "running":
+            state = "starting"
+        elif state == "running" and self.life is Life.UNKNOWN and not self.alive:
+            state = f"unknown, on {printable(str(self.status.get('host')))}"
+        elif state == "running" and not self.alive:
             state = "killed"
         if self.job_state and not (self.alive and self.job_state.startswith("RUNNING")):
             return f"{state}, {self.job_state}" if self.status else self.job_state
@@ -40,80 +47,38 @@ class Run:
 
     @property
     def alive(self) -> bool:
-        """Whether the process of rank 0 is there, as far as can be seen from this host."""
-        if self.status.get("state") != "running":
-            return False
-        if is_locked(self.folder):
-            return True
-        if self.status.get("host") == os.uname().nodename:
-            return False
-        return not self.job or self.job_state.startswith("RUNNING")  # its lock may be seen there only
+        """Whether a process trains here, as far as can be seen from this host."""
+        if self.life is not Life.UNKNOWN:
+            return self.life is Life.ALIVE
+        running = self.status.get("state") == "running"
+        return running and bool(self.job) and self.job_state.startswith("RUNNING")
 
-
-def is_locked(folder: Path) -> bool:
-    """Whether a job holds the lock of a run folder: a number in a file may be of another
-    process by now."""
-    try:
-        lock = os.open(folder / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(lock)
-    return False
-
-
-def ask_to_save(folder: Path, process: int) -> bool:
-    """Sends USR1 to a process of this host that has the folder's lock open; whether it is one."""
-    if process <= 1:
-        return False
-    try:
-        descriptor = os.pidfd_open(process)  # from here on no other process can be meant
-    except OSError:
-        return False
-    try:
-        lock = os.stat(folder / "lock")
-        files = [os.stat(path) for path in Path(f"/proc/{process}/fd").iterdir() if path.exists()]
-        if not any(os.path.samestat(each, lock) for each in files):
-            return False
-        signal.pidfd_send_signal(descriptor, signal.SIGUSR1)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
+    @property
+    def is_here(self) -> bool:
+        """Whether this host is the one that the run was started on."""
+        return self.status.get("host") in (None, os.uname().nodename)
 
 
 def load_runs(folders: list[Path]) -> list[Run]:
     """With one question to Slurm for all of them."""
     jobs = {folder: job_of(folder) for folder in folders}
     states = job_states([job for job in jobs.values() if job])
-    return [Run(folder, _status_of(folder), job, states.get(job or "", ""))
-            for folder, job in jobs.items()]
+    found = []
+    for folder, job in jobs.items():
+        status = _status_of(folder)
+        life = life_of(folder, status)
+        found.append(Run(folder, status, job, printable(states.get(job or "", "")), life))
+    return found
 
 
 def _status_of(folder: Path) -> dict[str, Any]:
+    """Empty where there is none that can be read: any file may lie there."""
     try:
-        status = json.loads((folder / "status.json").read_text())
+        with (folder / "status.json").open("rb") as file:
+            status = json.loads(file.read(LARGEST_STATUS))
     except (OSError, ValueError, RecursionError):
         return {}
     return status if isinstance(status, dict) else {}
-
-
-def _number(status: dict[str, Any], key: str) -> float | None:
-    """What can be shown as a number; a file may hold anything."""
-    value = status.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e15:
-        return None
-    return value
-
-
-def _shown(value: object) -> str:
-    """Without control characters, which would command the terminal."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in str(value))
 
 
 def find_runs(root: Path) -> list[Path]:
@@ -152,22 +117,33 @@ def show_status(root: Path, arguments: list[str]) -> int:
 
 def _row(run: Run, root: Path) -> tuple[str, ...]:
     folder = run.folder
+    status = run.status
     models = models_folder(root)
     if folder.is_absolute() and folder.is_relative_to(models):
         folder = folder.relative_to(models)
-    status = run.status
-    epoch, step, total = (_number(status, key) for key in ("epoch", "step", "steps_total"))
-    best = _number(status, "best")
-    speed = _number(status, "images_per_second") if run.alive else None
-    left = _number(status, "eta_seconds") if run.alive else None
-    return (_shown(folder), run.state, "-" if epoch is None else f"{epoch:.0f}",
-            "-" if step is None else f"{step:.0f}/{'?' if total is None else f'{total:.0f}'}",
-            "-" if best is None else f"{best:.6g}", "-" if speed is None else f"{speed:.0f}",
-            "-" if left is None else _clock(left), _shown(run.job or "-"))
+    step = f"{_whole(status, 'step')}/{_whole(status, 'steps_total')}" if status else "-"
+    best, speed, left = (_number(status, key)
+                         for key in ("best", "images_per_second", "eta_seconds"))
+    return (printable(str(folder)), run.state, _whole(status, "epoch"), step,
+            "-" if best is None else f"{best:.6g}",
+            "-" if speed is None or not run.alive else f"{speed:.0f}",
+            "-" if left is None or not run.alive else _clock(left), printable(run.job or "-"))
+
+
+def _number(status: dict[str, Any], key: str) -> float | None:
+    """A number that can be shown; None for all else."""
+    value = status.get(key)
+    is_number = isinstance(value, float | int) and not isinstance(value, bool)
+    return value if is_number and -1e15 < value < 1e15 else None
+
+
+def _whole(status: dict[str, Any], key: str) -> str:
+    value = _number(status, key)
+    return "-" if value is None else f"{value:.0f}"
 
 
 def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
+    minutes, rest = divmod(max(0, int(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
@@ -198,12 +174,11 @@ def cancel(arguments: list[str]) -> int:
     usual_reason = "its jobs have ended" if "RUNNING" in run.job_state else "it had not begun"
     if run.job and run.job_state:
         _cancel_job(run)
-    elif run.alive and run.status.get("host") == os.uname().nodename:
-        if not ask_to_save(folder, int(_number(run.status, "pid") or 0)):
-            raise LauncherError(f"{folder}: a job holds its lock, but status.json does not name its "
-                                "process; end it where it was started")
+    elif run.life is Life.UNKNOWN and run.status.get("state") == "running" and not run.is_here:
+        host = printable(str(run.status.get("host")))
+        raise LauncherError(f"{folder}: it was started on {host}; cancel it there")
     elif run.alive:
-        raise LauncherError(f"{folder}: runs on {run.status.get('host')}; cancel it there")
+        _ask_to_save(run)
     else:
         say(f"{folder}: not running ({run.state})")
         return 0
@@ -212,10 +187,27 @@ def cancel(arguments: list[str]) -> int:
         run = load_runs([folder])[0]
         if not run.alive and not run.job_state:
             reason = run.status.get("reason") or usual_reason
-            say(f"{folder}: {_shown(run.status.get('state', 'cancelled'))} ({_shown(reason)})")
+            say(f"{folder}: {printable(str(run.status.get('state', 'cancelled')))} "
+                f"({printable(str(reason))})")
             return 0
         time.sleep(0.3)
     raise LauncherError(f"{folder}: still {run.state} after {CANCEL_SECONDS} s")
+
+
+def _ask_to_save(run: Run) -> None:
+    """Only a process that has a file of this run folder open is one of the run."""
+    if process := process_of(run.folder, run.status):
+        with process:
+            try:
+                process.send(signal.SIGUSR1)
+                return
+            except ProcessLookupError:
+                return  # it has just ended
+            except PermissionError:
+                raise LauncherError(f"{run.folder}: it runs as another user, who can cancel it"
+                                    ) from None
+    raise LauncherError(f"{run.folder}: a training holds it, but its process cannot be seen from "
+                        "here (another host, container or user); cancel it there")
 
 
 def _cancel_job(run: Run) -> None:

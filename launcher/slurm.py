@@ -23,6 +23,7 @@ LEAST_SPECIAL_STEP = 0xFFFFFFF0  # from here on: the shell of salloc, of sbatch,
 LOST_FILES = "slurm.lost*"  # a line for each time that a rank was lost
 JOB_FILE = "slurm.json"
 SCRIPT_FILE = "slurm.sh"
+BEFORE_FILE = "slurm.before"  # status.json as it was when the job was submitted
 LOG_FILE = "slurm.log"
 
 
@@ -289,6 +290,9 @@ def submit(script: str, run_dir: Path, request: Request) -> str:
     run_dir.mkdir(parents=True, exist_ok=True)
     for old in (run_dir / CANCELLED, *run_dir.glob(LOST_FILES)):
         old.unlink(missing_ok=True)
+    # No clock tells whether the training has begun: those of hosts and file server differ.
+    status = run_dir / "status.json"
+    (run_dir / BEFORE_FILE).write_bytes(status.read_bytes() if status.is_file() else b"")
     path = run_dir / SCRIPT_FILE
     path.write_text(script)
     path.chmod(0o755)
@@ -353,6 +357,6 @@ def train_commands(binary: Path, plan: RestartPlan, request: Request) -> str:
         program = program_words(binary, "train", arguments, request.threads)
         return " ".join([*parallel_words(request), *(shlex.quote(word) for word in program)])
 
-    status, script = (shlex.quote(str(plan.run_dir / name)) for name in ("status.json", SCRIPT_FILE))
+    status, before = (shlex.quote(str(plan.run_dir / name)) for name in ("status.json", BEFORE_FILE))
     return (f"words=({words(plan.again)})\n"
-            f"[ {status} -nt {script} ] || words=({words(plan.first)})")
+            f"if [ ! -e {status} ] || cmp -s {status} {before}; then words=({words(plan.first)}); fi")

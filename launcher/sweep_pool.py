@@ -7,14 +7,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from job import Machine, Shape, available_cores
-from running import SECONDS_TO_ASK_AGAIN, SHARED_MEMORY, SIGNALS
+from message_folder import VARIABLE, MessageFolder, message_folder
+from running import SECONDS_BETWEEN_SIGNALS, SECONDS_TO_END, SIGNALS
 from sweep_plan import PlannedRun
 from sweep_runs import OUTPUT_FILE, START_MARK, Outcome, best_value, epochs_done, judge
 from sweep_runs import read_outcome, write_outcome
@@ -65,23 +65,9 @@ class _Job:
     run: PlannedRun
     place: int
     process: subprocess.Popen[bytes]
-    messages: tempfile.TemporaryDirectory[str] | None
+    messages: MessageFolder | None
     start: float
     seconds_before: float
-
-
-def _message_folder(
-    words: list[str], env: dict[str, str]
-) -> tuple[tempfile.TemporaryDirectory[str] | None, dict[str, str]]:
-    """A folder for the messages of mpirun's ranks, and the environment that names it: an
-    mpirun that is killed leaves them."""
-    variable = "OMPI_MCA_btl_vader_backing_directory"
-    if words[0] != "mpirun" or variable in env or not os.access(SHARED_MEMORY, os.W_OK):
-        return None, env
-    folder = tempfile.TemporaryDirectory(
-        prefix="lockstep-", dir=SHARED_MEMORY, ignore_cleanup_errors=True
-    )
-    return folder, env | {variable: folder.name}
 
 
 class Pool:
@@ -94,9 +80,9 @@ class Pool:
         self._env = env
         self._jobs: list[_Job] = []
         self._ended = 0
+        self._asked_at = self._passed_at = 0.0
         self._live = sys.stderr.isatty()
         self._shown_at = self._start = time.monotonic()
-        self._ask_at = 0.0
 
     def run(
         self, runs: list[PlannedRun], places: list[str], words: Callable[[PlannedRun], list[str]]
@@ -112,13 +98,13 @@ class Pool:
                 place, run = free.pop(0), waiting.pop(0)
                 self._begin(run, place, places[place], words(run))
             time.sleep(POLL_SECONDS)
+            if self.received and time.monotonic() - self._passed_at > SECONDS_BETWEEN_SIGNALS:
+                self._pass_on()
             for job in [job for job in self._jobs if job.process.poll() is not None]:
                 self._jobs.remove(job)
                 free.append(job.place)
                 self._end(job, len(runs))
             self._show_live(len(runs))
-            if len(self.received) == 1 and time.monotonic() >= self._ask_at:
-                self._ask()
         self._clear_live()
 
     def _begin(self, run: PlannedRun, place: int, cpus: str, words: list[str]) -> None:
@@ -126,7 +112,8 @@ class Pool:
         run_dir.mkdir(exist_ok=True)
         before = read_outcome(run_dir).seconds
         write_outcome(run_dir, Outcome("running", seconds=before))
-        messages, env = _message_folder(words, self._env)
+        messages = message_folder(words, self._env)
+        env = self._env | ({VARIABLE: messages.path} if messages else {})
         if cpus:
             words = ["taskset", "-c", cpus, *words]
         if setpriv := shutil.which("setpriv"):  # runs must not outlive the sweep
@@ -139,16 +126,12 @@ class Pool:
                 stderr=subprocess.STDOUT, start_new_session=True,
             )
         self._jobs.append(_Job(run, place, process, messages, time.monotonic(), before))
-
-    def _ask(self) -> None:
-        """Asks all to save, again and again: what is being started does not hear."""
-        self._ask_at = time.monotonic() + SECONDS_TO_ASK_AGAIN
-        for job in self._jobs:
-            job.process.send_signal(signal.SIGUSR1)
+        if self.received:  # while the process was being started
+            process.send_signal(signal.SIGUSR1)
 
     def _end(self, job: _Job, count: int) -> None:
         if job.messages:
-            job.messages.cleanup()
+            job.messages.close()
         run_dir = self._folder / job.run.folder
         seconds = time.monotonic() - job.start
         outcome = judge(job.process.returncode, bool(self.received), run_dir, seconds)
@@ -162,17 +145,21 @@ class Pool:
               f"{clock(seconds)}  {'  '.join(job.run.values)}{cause}", flush=True)
 
     def _forward(self, number: int, _: object) -> None:
-        # The first signal lets the runs save; whoever asks twice does not want to wait. A
-        # batch script sends USR1 again and again.
-        if number == signal.SIGUSR1 and self.received:
-            return
+        if self.received and number == signal.SIGUSR1:
+            return  # asks to save, however often it comes
         self.received.append(number)
-        if len(self.received) == 1:
-            self._ask()
-            return
+        self._asked_at = time.monotonic()
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        # The first signal lets the runs save; whoever asks twice does not want to wait.
+        # mpirun loses what comes before it has ranks, so it is sent again.
+        self._passed_at = time.monotonic()
+        is_deaf = self._passed_at - self._asked_at > SECONDS_TO_END
         for job in self._jobs:
-            with_mpirun = "mpirun" in job.process.args
-            job.process.send_signal(signal.SIGTERM if with_mpirun else signal.SIGKILL)
+            with_mpirun = "mpirun" in job.process.args and not is_deaf
+            hardest = signal.SIGTERM if with_mpirun else signal.SIGKILL
+            job.process.send_signal(signal.SIGUSR1 if len(self.received) == 1 else hardest)
 
     def _show_live(self, count: int) -> None:
         if not self._live or time.monotonic() - self._shown_at < LIVE_SECONDS:

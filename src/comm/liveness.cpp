@@ -8,13 +8,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
-#include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 
+#include "lockstep/core/environment.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/host.h"
 
@@ -39,16 +37,6 @@ constexpr auto kPeriod = std::chrono::milliseconds(100);
 constexpr std::size_t kExaminedAtOnce = 16;
 constexpr auto kFrozenAfter = 10 * kPeriod;
 constexpr auto kTimeToEnd = std::chrono::seconds(3);  // mpirun kills 1 to 2 s after a rank's end
-
-double limit_from(const char* variable, double otherwise) {
-  const char* text = std::getenv(variable);
-  if (text == nullptr) return otherwise;
-  double seconds = 0;
-  const char* end = text + std::strlen(text);
-  const auto [rest, error] = std::from_chars(text, end, seconds);
-  if (error == std::errc{} && rest == end && seconds > 0 && std::isfinite(seconds)) return seconds;
-  fail_usage("{} is \"{}\": expected seconds, a number above 0", variable, text);
-}
 
 // Whether a process has ended: gone, or a zombie that its parent has not reaped.
 bool has_ended(::pid_t process) {
@@ -76,9 +64,10 @@ Liveness::Liveness(std::unique_ptr<SharedWindow> window, int places, int place, 
     : window_(std::move(window)),
       other_hosts_(std::move(other_hosts)),
       place_(place),
-      soft_seconds_(limit_from("LOCKSTEP_SOFT_LIMIT_SECONDS", 20)),
-      hard_seconds_(limit_from("LOCKSTEP_HARD_LIMIT_SECONDS", 60)),
-      long_work_seconds_(limit_from("LOCKSTEP_LONG_WORK_LIMIT_SECONDS", 10 * hard_seconds_)),
+      soft_seconds_(seconds_from_environment("LOCKSTEP_SOFT_LIMIT_SECONDS", 20)),
+      hard_seconds_(seconds_from_environment("LOCKSTEP_HARD_LIMIT_SECONDS", 60)),
+      long_work_seconds_(
+          seconds_from_environment("LOCKSTEP_LONG_WORK_LIMIT_SECONDS", 10 * hard_seconds_)),
       seen_at_(Clock::now()),
       looked_at_(seen_at_) {
   for (int i = 0; i < places; ++i) {

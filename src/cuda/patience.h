@@ -3,16 +3,15 @@
 #pragma once
 
 #include <chrono>
-#include <cstdlib>
+
+#include "lockstep/core/environment.h"
 
 namespace lockstep {
 
 inline constexpr double kHardLimitSeconds = 60;
 
 inline double hard_limit_seconds() {
-  const char* text = std::getenv("LOCKSTEP_HARD_LIMIT_SECONDS");  // checked where ranks connect
-  const double seconds = text == nullptr ? 0 : std::atof(text);
-  return seconds > 0 ? seconds : kHardLimitSeconds;
+  return seconds_from_environment("LOCKSTEP_HARD_LIMIT_SECONDS", kHardLimitSeconds);
 }
 
 inline std::chrono::steady_clock::time_point in_seconds(double seconds) {

@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "launcher"))
 
+import running  # noqa: E402
 import slurm  # noqa: E402
 from console import LauncherError  # noqa: E402
 
@@ -138,6 +139,26 @@ echo "$*" >>{self.folder}/calls\n""")
     def test_signal_is_passed_on_and_the_end_awaited(self):
         program = 'trap "sleep 0.3; exit 75" USR1; kill -USR1 $PPID; while :; do sleep 0.05; done'
         self.assertEqual(self.run_script(program.replace("'", "")), (75, "requeue 12\n"))
+
+    def test_no_clock_tells_whether_a_training_has_begun(self):
+        plan = running.plan_restarts(
+            ["x", "--run-dir", str(self.folder), "--resume", "never"], 1, Path("/p"))
+        lines = slurm.train_commands(Path("/b/lockstep"), plan, slurm.Request())
+        status = self.folder / "status.json"
+
+        def resume():
+            done = subprocess.run(["bash", "-c", f'{lines}\necho "${{words[-1]}}"'],
+                                  capture_output=True, text=True, check=True)
+            return done.stdout.strip()
+
+        (self.folder / slurm.BEFORE_FILE).write_text("")
+        self.assertEqual(resume(), "never")
+        status.write_text("of an earlier one")
+        (self.folder / slurm.BEFORE_FILE).write_text("of an earlier one")
+        self.assertEqual(resume(), "never")
+        status.write_text("of this one")
+        os.utime(status, (0, 0))
+        self.assertEqual(resume(), "auto")
 
     def test_environment(self):
         self.assertEqual(self.run_script('[ "$A" = "a b" ] || exit 9')[0], 0)

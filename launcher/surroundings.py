@@ -1,0 +1,41 @@
+"""What mpirun and the ranks need of this process's surroundings, checked before they start."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+
+from console import EXIT_USAGE, LauncherError
+
+SECONDS = ("LOCKSTEP_SOFT_LIMIT_SECONDS", "LOCKSTEP_HARD_LIMIT_SECONDS",
+           "LOCKSTEP_LONG_WORK_LIMIT_SECONDS")
+FILES_OF_MPIRUN = 40  # it hangs where it cannot open one
+FILES_OF_RANK = 10  # of mpirun for each of its ranks
+
+
+def check_variables(env: dict[str, str]) -> None:
+    """The numbers that the program takes from its environment."""
+    for name in SECONDS:
+        text = env.get(name, "1")
+        number = re.fullmatch(r"\d{1,9}(\.\d*)?|\.\d+", text)
+        if not number or float(text) <= 0:
+            raise LauncherError(f"{name} is {text!r}: expected seconds, more than 0", EXIT_USAGE)
+
+
+def check_for_mpirun(ranks: int, env: dict[str, str]) -> None:
+    """Ends with one line for what mpirun hides or hangs for."""
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        if folder := env.get(name):
+            if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
+                raise LauncherError(f"{name} is {folder!r}: expected a folder that can be written",
+                                    EXIT_USAGE)
+            break
+    files = FILES_OF_MPIRUN + FILES_OF_RANK * ranks
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= files:
+        return
+    if hard != resource.RLIM_INFINITY and hard < files:
+        raise LauncherError(f"at most {hard} files may be open (ulimit -n), but mpirun with {ranks} "
+                            f"ranks needs about {files}", EXIT_USAGE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))

@@ -1,0 +1,154 @@
+"""What the launcher does between a user and mpirun: requests to stop, output, messages."""
+
+import fcntl
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+from fake_project import FakeProjectTest
+
+LOOP = "i=0; while [ $i -lt 12000 ]; do sleep 0.05; i=$((i + 1)); done; exit 99"
+
+
+class StopTest(FakeProjectTest):
+    """With an mpirun that does as it is told."""
+
+    def start(self, mpirun):
+        self.tool("mpirun", mpirun)
+        process = subprocess.Popen(
+            [sys.executable, self.project / "launcher" / "lockstep", "train", "-np", "2"],
+            env=self.environment(), cwd=self.folder, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        )
+        for each in (process.stdout.close, process.stderr.close, process.kill):
+            self.addCleanup(each)
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        return process
+
+    def test_a_request_that_is_lost_is_repeated(self):
+        process = self.start(f"""
+            n=0; trap 'n=$((n + 1)); [ $n -lt 3 ] || exit 75' USR1; echo ready; {LOOP}""")
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=200), 75)
+
+    def test_usr1_asks_to_save_however_often_it_comes(self):
+        process = self.start(f"""
+            trap 'echo USR1; n=$((n + 1)); [ $n -lt 2 ] || exit 75' USR1
+            trap 'echo TERM; exit 1' TERM; n=0; echo ready; {LOOP}""")
+        process.send_signal(signal.SIGUSR1)
+        self.assertEqual(process.stdout.readline(), "USR1\n")
+        process.send_signal(signal.SIGUSR1)
+        self.assertEqual(process.wait(timeout=200), 75)
+        self.assertEqual(process.stdout.read(), "USR1\n")
+
+    def test_an_mpirun_that_does_not_listen_is_killed(self):
+        path = self.project / "launcher" / "running.py"
+        path.write_text(path.read_text().replace("SECONDS_TO_END = 10", "SECONDS_TO_END = 1"))
+        process = self.start(f"trap '' TERM; trap 'echo USR1' USR1; echo ready; {LOOP}")
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.stdout.readline(), "USR1\n")
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=200), 128 + signal.SIGTERM)
+
+    def test_a_reader_that_goes_does_not_end_the_training(self):
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        process = self.start(f"""
+            echo ready; read x <{pipe}
+            i=0; while [ $i -lt 2000 ]; do
+              echo 'a line of sixty-four characters, so that all fill pipes ........'
+              i=$((i + 1)); done; exit 75""")
+        process.stdout.close()
+        pipe.write_text("go\n")
+        self.assertEqual(process.wait(timeout=200), 75)
+
+    def test_an_output_that_cannot_be_written(self):
+        self.tool("mpirun", "echo done")
+        with open("/dev/full", "w") as full:
+            result = subprocess.run(
+                [sys.executable, self.project / "launcher" / "lockstep", "train", "-np", "2"],
+                env=self.environment(), stdout=full, stderr=subprocess.PIPE, text=True,
+                cwd=self.folder, check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("lockstep: standard output: No space left on device", result.stderr)
+
+    def test_what_mpirun_says_is_shown_where_nothing_else_is(self):
+        dashes = "-" * 76
+        said = f"echo {dashes} >&2; echo 'no room for the ranks' >&2; echo {dashes} >&2; exit 1"
+        self.tool("mpirun", said)
+        result = self.launch("train", "-np", "2")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("no room for the ranks", result.stderr)
+        self.tool("mpirun", f"echo 'lockstep: the cause' >&2; {said}")
+        result = self.launch("train", "-np", "2")
+        self.assertIn("lockstep: the cause", result.stderr)
+        self.assertNotIn("no room", result.stderr)
+
+    def test_mpirun_itself_is_killed(self):
+        self.tool("mpirun", "kill -KILL $$")
+        result = self.launch("train", "-np", "2")
+        self.assertEqual(result.returncode, 4)
+        self.assertIn("lockstep: mpirun was killed by SIGKILL\n", result.stderr)
+
+    @unittest.skipUnless(os.access("/dev/shm", os.W_OK), "there is no /dev/shm")
+    def test_folders_of_killed_launchers_are_removed(self):
+        old, used = (tempfile.mkdtemp(prefix="lockstep-", dir="/dev/shm") for _ in range(2))
+        file = os.open(used, os.O_RDONLY)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            self.launch("train", "-np", "2")
+            self.assertFalse(Path(old).exists())
+            self.assertTrue(Path(used).exists())
+        finally:
+            os.close(file)
+            os.rmdir(used)
+
+    def check_refused(self, message, **env):
+        result = self.launch("train", "-np", "2", **env)
+        self.assertEqual(result.returncode, 2, result.stdout)
+        self.assertEqual(len(result.stderr.splitlines()), self.lines, result.stderr)
+        self.assertIn(f"lockstep: {message}", result.stderr)
+
+    def test_surroundings_that_cannot_work(self):
+        self.launch("build")
+        self.lines = 1
+        job = {"SLURM_JOB_ID": "5", "SLURM_JOB_NUM_NODES": "1", "SLURM_JOB_CPUS_PER_NODE": "1"}
+        self.check_refused("-np is 2, but the Slurm job around has room for 1 of 1 thread; ", **job)
+        self.check_refused("SLURM_JOB_NUM_NODES is 'x': expected a number",
+                           **job | {"SLURM_JOB_NUM_NODES": "x"})
+        for value in ("abc", "-1", "nan", "", "0", "5s"):
+            self.check_refused(f"LOCKSTEP_HARD_LIMIT_SECONDS is {value!r}",
+                               LOCKSTEP_HARD_LIMIT_SECONDS=value)
+        self.check_refused("TMPDIR is", TMPDIR=str(self.folder / "program"))
+        enough = {"SLURM_JOB_CPUS_PER_NODE": "2", "SLURM_CPUS_PER_TASK": ""}
+        self.assertEqual(self.launch("train", "-np", "2", **job | enough).returncode, 0)
+
+    def test_too_few_open_files(self):
+        self.launch("build")
+        result = subprocess.run(
+            [sys.executable, self.project / "launcher" / "lockstep", "train", "-np", "2"],
+            env=self.environment(), cwd=self.folder, capture_output=True, text=True, check=False,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24)))
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("lockstep: at most 24 files may be open", result.stderr)
+
+    def test_no_clock_tells_whether_a_training_has_begun(self):
+        (self.folder / "program").write_text("""#!/bin/sh
+            echo "$*" >>$CALLS; while [ "$1" != --run-dir ]; do shift; done
+            echo $$ >$2/status.json; touch -d 2001-01-01 $2/status.json; exit 4\n""")
+        run_dir, calls = self.folder / "run", self.folder / "calls"
+        run_dir.mkdir()
+        (run_dir / "status.json").write_text("of an earlier one")
+        self.launch("train", "-np", "2", "--run-dir", str(run_dir), "--resume", "never",
+                    "--max-restarts", "1", CALLS=str(calls))
+        self.assertEqual([line.split()[-1] for line in calls.read_text().splitlines()],
+                         ["never", "auto"])
+
+
+if __name__ == "__main__":
+    unittest.main()
