@@ -103,17 +103,24 @@ OPTIONS = ("--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "-
            "--progress-bar=off", "--require-hashes")
 
 
-def _pip_environment(pip: list[str]) -> dict[str, str]:
+def pip_environment(pip: list[str]) -> dict[str, str]:
     """That of pip, with no other settings than SOURCES."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
-    listed = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=False)
-    found = re.findall(r"^(global|install|download|:env:)\.([a-z-]+)=(['\"].*['\"])$",
-                       listed.stdout, re.MULTILINE)
-    # What is set for a command or in the environment comes before what is set for all.
-    for _, name, value in sorted(found, key=lambda each: (each[0] == ":env:", each[0] != "global")):
+    file = {name: os.environ[name] for name in ("PIP_CONFIG_FILE",) if name in os.environ}
+    listed = subprocess.run([*pip, "config", "list"], env=env | file, capture_output=True, text=True,
+                            check=False)
+    found = re.findall(r"^(global|install|download)\.([a-z-]+)=(['\"].*['\"])$", listed.stdout,
+                       re.MULTILINE)
+    # What is set for a command comes before what is set for all, and the environment first.
+    for _, name, value in sorted(found, key=lambda each: each[0] != "global"):
         if name in SOURCES:
-            env["PIP_" + name.upper().replace("-", "_")] = ast.literal_eval(value)
+            env[_variable(name)] = ast.literal_eval(value)
+    env |= {each: os.environ[each] for each in map(_variable, SOURCES) if each in os.environ}
     return env | {"PIP_CONFIG_FILE": os.devnull}
+
+
+def _variable(setting: str) -> str:
+    return "PIP_" + setting.upper().replace("-", "_")
 
 
 def requirements(names: list[str]) -> str:
@@ -141,7 +148,7 @@ def provide_test_venv(deps: Path) -> None:
         run_step("Making the tests' Python environment", [sys.executable, "-m", "venv", str(venv)])
         wheels.write_text(requirements(packages))
         run_step(f"Installing {len(packages)} Python packages for the tests",
-                 [*pip, "install", *OPTIONS, "-r", str(wheels)], _pip_environment(pip))
+                 [*pip, "install", *OPTIONS, "-r", str(wheels)], pip_environment(pip))
     except CommandError as error:
         raise LauncherError(f"could not make {venv}: {error.reason()}") from None
     stamp.write_text(wanted)
@@ -231,7 +238,7 @@ def _fetch(wheels: dict[str, Any], kind: str, partial: Path) -> None:
     for platform in wheels["platforms"]:
         command += ["--platform", platform]
     # pip's own temporary files are as large: /tmp may be a small memory disk.
-    env = _pip_environment(pip) | {"TMPDIR": str(partial)}
+    env = pip_environment(pip) | {"TMPDIR": str(partial)}
     try:
         run_step(title, [*command, "--dest", str(partial)], env)
     except CommandError as error:
