@@ -23,6 +23,7 @@ int report_one(Communicator& comm, const CommandLine& line) {
   agree(comm, [&] { read_run_record(run_dir); });  // before the long work
   TrainedModel model = TrainedModel::load(comm, run_dir);
   const TrainingData data = load_training_data(comm, model.experiment);
+  check_training_rows(comm, run_dir, data.summary().digest);
   Workers workers(worker_count(comm, line.threads), prepare_worker_thread);
   CpuEvaluator evaluator(model.network, workers, model.experiment.parallel.precision,
                          model.normalization);

@@ -108,6 +108,20 @@ TrainedModel TrainedModel::load(Communicator& comm, const std::string& checkpoin
   return std::move(*model);
 }
 
+void check_training_rows(Communicator& comm, const std::string& checkpoint, const Digest& rows) {
+  agree(comm, [&] {
+    const fs::path state = find_weights(checkpoint).parent_path() / "state.json";
+    if (comm.rank() != 0 || !fs::is_regular_file(state)) return;
+    const auto json = nlohmann::json::parse(read_checkpoint_file(state), nullptr, false);
+    const auto trained = json.is_object() ? json.find("data_digest") : json.end();
+    if (trained == json.end() || *trained == rows.hex()) return;
+    fail_usage(
+        "{}: was trained on other rows (digest {}) than data.train has now ({}), so its validation "
+        "rows cannot be told; put the file back, or name rows by --data",
+        checkpoint, trained->dump(), rows.hex());
+  });
+}
+
 std::string default_checkpoint(const std::string& problem) {
   std::vector<fs::path> roots;
   if (const char* root = std::getenv("LOCKSTEP_ROOT"); root != nullptr) {

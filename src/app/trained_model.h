@@ -26,6 +26,10 @@ struct TrainedModel {
   static TrainedModel load(Communicator& comm, const std::string& checkpoint);
 };
 
+// Collective: error (2, agreed) where `checkpoint` is a run folder or a checkpoint folder whose
+// run was trained on other rows than those of the digest; of weights alone nothing is known.
+void check_training_rows(Communicator& comm, const std::string& checkpoint, const Digest& rows);
+
 // The weights used where the user names none: models/digits.safetensors of the project's
 // folder, which is LOCKSTEP_ROOT, or else the first of the working folder, the program's
 // own and the one above that to have it. Local. Error (2): `problem` and where it is not.

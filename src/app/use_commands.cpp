@@ -112,7 +112,9 @@ int run_evaluate(Communicator& comm, const CommandLine& line) {
   const DataOptions& options = model.experiment.data;
   RowShare rows;
   if (line.data.empty()) {
-    rows = load_training_data(comm, model.experiment).validation();
+    const TrainingData data = load_training_data(comm, model.experiment);
+    check_training_rows(comm, line.checkpoint, data.summary().digest);
+    rows = data.validation();
   } else {
     const SourceOptions source = source_of(line, options.test, "data.test");
     check_same_source(comm, source);

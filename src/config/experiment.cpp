@@ -1,5 +1,6 @@
 #include "lockstep/config/experiment.h"
 
+#include <cstdint>
 #include <string_view>
 
 #include "config/encoding.h"
@@ -14,6 +15,11 @@
 namespace lockstep {
 
 Experiment load_experiment(const std::string& file, std::span<const std::string> overrides) {
+  constexpr std::uint64_t kMostBytes = 16 << 20;
+  if (const std::uint64_t bytes = file_bytes(file); bytes > kMostBytes) {
+    fail_usage("{}: {} bytes; expected an experiment, a text of at most {}", file, bytes,
+               kMostBytes);
+  }
   return parse_experiment(read_file(file), file, overrides);
 }
 

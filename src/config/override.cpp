@@ -102,7 +102,8 @@ void set_section(Message& section, const FieldDescriptor& field, const std::stri
   FirstProblem problem;
   TextFormat::Parser parser;
   parser.RecordErrorsTo(&problem);
-  if (parser.ParseFieldValueFromString(value, &field, &section) && problem.message().empty()) return;
+  if (parser.ParseFieldValueFromString(value, &field, &section) && problem.message().empty())
+    return;
   if (problem.message().empty() || !value.starts_with('{')) {
     fail_usage("{} is a section; name one of its fields{}, or write it whole as {{...}}",
                field.name(), suggestion(value, field_names(*field.message_type())));

@@ -2,14 +2,17 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -83,6 +86,71 @@ void write_all(const Descriptor& file, std::string_view content, const fs::path&
     content.remove_prefix(static_cast<std::size_t>(written));
   }
 }
+
+// The mapped files, for whom one of them is cut short while it is read: the system then sends
+// SIGBUS where it cannot give what was mapped.
+class CutFiles {
+ public:
+  CutFiles() {
+    struct ::sigaction action {};
+    action.sa_sigaction = [](int, ::siginfo_t* info, void*) { cut_files_end(info->si_addr); };
+    action.sa_flags = SA_SIGINFO;
+    ::sigaction(SIGBUS, &action, nullptr);
+  }
+
+  void add(const char* data, std::size_t size, const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    for (Mapping& each : mappings_) {
+      if (each.data != nullptr) continue;
+      const std::string line = fmt::format("lockstep: {}: was cut short while it was read\n", name);
+      each.length = std::min(line.size(), each.line.size());
+      std::memcpy(each.line.data(), line.data(), each.length);
+      each.size = size;
+      each.data = data;
+      return;
+    }
+  }
+
+  void remove(const char* data) {
+    const std::lock_guard lock(mutex_);
+    for (Mapping& each : mappings_) {
+      if (each.data == data) each.data = nullptr;
+    }
+  }
+
+  // Within the signal's handler.
+  [[noreturn]] void end(const void* address) const {
+    for (const Mapping& each : mappings_) {
+      const char* data = each.data;
+      if (data == nullptr || address < data || address >= data + each.size) continue;
+      const ::ssize_t ignored = ::write(STDERR_FILENO, each.line.data(), each.length);
+      ::_exit(ignored < 0 ? 1 : static_cast<int>(ExitCode::kUsage));
+    }
+    ::signal(SIGBUS, SIG_DFL);
+    ::raise(SIGBUS);
+    ::_exit(1);
+  }
+
+ private:
+  struct Mapping {
+    std::atomic<const char*> data = nullptr;
+    std::size_t size = 0;
+    std::array<char, 512> line{};
+    std::size_t length = 0;
+  };
+
+  std::mutex mutex_;
+  std::array<Mapping, 16> mappings_;
+
+  static void cut_files_end(const void* address);
+};
+
+CutFiles& cut_files() {
+  static auto* files = new CutFiles;  // it must outlive every mapping
+  return *files;
+}
+
+void CutFiles::cut_files_end(const void* address) { cut_files().end(address); }
 
 // A file of its own, whatever had the name: to open a link would write elsewhere. `shown` is
 // what the user knows it by; 0 is the usual mode.
@@ -169,10 +237,13 @@ MappedFile::MappedFile(const fs::path& path) {
   void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.number(), 0);
   if (memory == MAP_FAILED) fail_read(path, "cannot be mapped");
   data_ = static_cast<const char*>(memory);
+  cut_files().add(data_, size_, path.string());
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<char*>(data_), size_);
+  if (data_ == nullptr) return;
+  cut_files().remove(data_);
+  ::munmap(const_cast<char*>(data_), size_);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept : data_(other.data_), size_(other.size_) {

@@ -41,10 +41,13 @@ std::size_t distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string nearest_name(std::string_view name, std::span<const std::string> known) {
+  constexpr std::size_t kLongest = 100;  // nobody has mistyped more
+  if (name.size() > kLongest) return {};
   std::size_t limit = std::max<std::size_t>(2, name.size() / 3);
   std::string nearest;
   bool found = false;
   for (const std::string& candidate : known) {
+    if (candidate.size() > kLongest) continue;
     const std::size_t edits = distance(name, candidate);
     if (edits > limit || (found && edits == limit)) continue;
     nearest = candidate;

@@ -133,6 +133,14 @@ std::string_view content_of(std::string_view file, const std::string& name, std:
   fail_usage("{}:1:1: the file is empty; expected a header line and rows", name);
 }
 
+// Of 65,536 columns and more, and no file without lines.
+void check_length(std::string_view header, const std::string& name) {
+  constexpr std::size_t kMostBytes = 64 << 20;
+  if (header.size() <= kMostBytes) return;
+  fail_usage("{}:1:1: the first line has {} bytes; expected a header of at most {}", name,
+             header.size(), kMostBytes);
+}
+
 }  // namespace
 
 CsvHeader parse_csv_header(std::string_view file, const std::string& name,
@@ -142,6 +150,7 @@ CsvHeader parse_csv_header(std::string_view file, const std::string& name,
   header.text = content_of(file, name, last);
   header.body_last = last + 1;
   const std::string_view line = line_at(header.text, 0);
+  check_length(line, name);
   for (const std::string_view field : split_fields(line)) header.names.emplace_back(field);
   const std::size_t quote = line.find('"');
   if (quote != std::string_view::npos) {
@@ -163,7 +172,9 @@ CsvHeader parse_csv_header(std::string_view file, const std::string& name,
 int csv_pixel_columns(std::string_view file, const std::string& name,
                       const std::string& label_column) {
   std::size_t last = 0;
-  const auto fields = split_fields(line_at(content_of(file, name, last), 0));
+  const std::string_view line = line_at(content_of(file, name, last), 0);
+  check_length(line, name);
+  const auto fields = split_fields(line);
   const auto labels = std::count(fields.begin(), fields.end(), std::string_view(label_column));
   return static_cast<int>(fields.size()) - (labels > 0 ? 1 : 0);
 }

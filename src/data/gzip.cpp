@@ -39,6 +39,17 @@ void gunzip(std::string_view file, const std::string& name, std::span<std::byte>
   std::size_t consumed = 0;
   const libdeflate_result result = libdeflate_gzip_decompress_ex(
       inflater.get(), file.data(), file.size(), out.data(), out.size(), &consumed, nullptr);
+  if (result == LIBDEFLATE_SUCCESS && is_gzip(file.substr(consumed))) {
+    fail_usage("{}: several gzip members in one file; expected one: gunzip it and gzip it again",
+               name);
+  }
+  if (result == LIBDEFLATE_INSUFFICIENT_SPACE) {
+    fail_usage(
+        "{}: it inflates to more than the {} bytes of its trailer: damaged, or several gzip "
+        "members "
+        "in one file; expected one: gunzip it and gzip it again",
+        name, out.size());
+  }
   if (result != LIBDEFLATE_SUCCESS || consumed != file.size()) {
     fail_usage("{}: damaged gzip file: it does not inflate to the size and CRC of its trailer",
                name);

@@ -1,5 +1,7 @@
 #include "data/source_text.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <span>
 #include <vector>
@@ -27,6 +29,13 @@ void check_same_size(Communicator& comm, const std::string& name, std::uint64_t 
   }
 }
 
+void check_memory(const std::string& name, std::uint64_t bytes) {
+  const auto memory = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                      static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  if (bytes <= memory) return;
+  fail_usage("{}: inflates to {} bytes, but this machine has {}; unpack it", name, bytes, memory);
+}
+
 }  // namespace
 
 SourceText::SourceText(Communicator& comm, const std::string& path, const std::string& member)
@@ -51,6 +60,7 @@ SourceText::SourceText(Communicator& comm, const std::string& path, const std::s
   });
   check_same_size(comm, name_, bytes);
   if (!zip && !gzip) return;
+  agree(comm, [&] { check_memory(name_, bytes); });
   const bool first_of_node = comm.node_place() == 0;
   inflated_ = comm.share(first_of_node ? bytes : 0);
   comm.begin_long_work("inflating the data", kEachRank);

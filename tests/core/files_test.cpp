@@ -100,6 +100,19 @@ TEST_F(Files, WhatAKilledProcessLeftIsRemoved) {
   EXPECT_TRUE(fs::exists(folder_ / "mine.lockstep-tmp"));
 }
 
+TEST_F(Files, MappedFileThatIsCutShortIsNamed) {
+  const fs::path path = folder_ / "rows";
+  write_file_durably(path, sample(1 << 16));
+  const MappedFile file(path);
+  fs::resize_file(path, 100);
+  EXPECT_EXIT(
+      {
+        volatile char last = file.text().back();
+        (void)last;
+      },
+      testing::ExitedWithCode(2), "^lockstep: .*/rows: was cut short while it was read");
+}
+
 TEST_F(Files, RoundTripByReadingAndByMapping) {
   for (const std::size_t size :
        {std::size_t{0}, std::size_t{1}, std::size_t{4097}, std::size_t{1000003}}) {
