@@ -39,16 +39,13 @@ void gunzip(std::string_view file, const std::string& name, std::span<std::byte>
   std::size_t consumed = 0;
   const libdeflate_result result = libdeflate_gzip_decompress_ex(
       inflater.get(), file.data(), file.size(), out.data(), out.size(), &consumed, nullptr);
-  if (result == LIBDEFLATE_SUCCESS && is_gzip(file.substr(consumed))) {
-    fail_usage("{}: several gzip members in one file; expected one: gunzip it and gzip it again",
-               name);
-  }
-  if (result == LIBDEFLATE_INSUFFICIENT_SPACE) {
+  // The trailer at the end is that of the last member.
+  if (result == LIBDEFLATE_INSUFFICIENT_SPACE || result == LIBDEFLATE_SHORT_OUTPUT ||
+      (result == LIBDEFLATE_SUCCESS && is_gzip(file.substr(consumed)))) {
     fail_usage(
-        "{}: it inflates to more than the {} bytes of its trailer: damaged, or several gzip "
-        "members "
-        "in one file; expected one: gunzip it and gzip it again",
-        name, out.size());
+        "{}: damaged gzip file, or several gzip members in one: it does not inflate to the size of "
+        "its trailer; expected one member: gunzip it and gzip it again",
+        name);
   }
   if (result != LIBDEFLATE_SUCCESS || consumed != file.size()) {
     fail_usage("{}: damaged gzip file: it does not inflate to the size and CRC of its trailer",
