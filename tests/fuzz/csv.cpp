@@ -100,6 +100,26 @@ std::size_t read_row(std::string_view line, std::size_t columns, int label_colum
   return fields.size() < columns ? line.size() + 1 : 0;
 }
 
+bool is_number(std::string_view field) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
+  return error != std::errc::invalid_argument && end == field.data() + field.size();
+}
+
+// Whether the names of a header may be a row: all numbers, but not 0, 1, ... or 1, 2, ...; or
+// whether two are the same.
+bool are_odd(const std::vector<std::string_view>& names) {
+  const int first = names[0] == "1" ? 1 : 0;
+  bool numbers = true;
+  bool counted = true;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    numbers = numbers && is_number(names[i]);
+    counted = counted && names[i] == std::to_string(i + static_cast<std::size_t>(first));
+    if (!names[i].empty() && std::count(names.begin(), names.end(), names[i]) > 1) return true;
+  }
+  return numbers && !counted;
+}
+
 Table read_simply(std::string_view text, const Mode& mode) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   text = text.substr(0, text.find_last_not_of("\r\n") + 1);
@@ -112,7 +132,8 @@ Table read_simply(std::string_view text, const Mode& mode) {
   const bool labelled = label != names.end();
   const auto columns = static_cast<std::size_t>(mode.options.shape.width) + (labelled ? 1 : 0);
   Table table;
-  if (text.empty() || names.size() != columns || lines[0].find('"') != std::string_view::npos ||
+  if (text.empty() || are_odd(names) || names.size() != columns ||
+      lines[0].find('"') != std::string_view::npos ||
       (!labelled && mode.labels == Labels::kRequired)) {
     table.fault.line = 1;
   } else if (lines.size() == 1) {
