@@ -5,10 +5,14 @@
 
 #include "lockstep/core/share.h"
 #include "lockstep/model/memory_need.h"
+#include "lockstep/model/op.h"
 
 namespace lockstep {
 
 namespace {
+
+// Of a pass: more than any machine holds, and no product with it leaves 64 bits.
+constexpr std::int64_t kMostPassValues = std::int64_t{1} << 44;
 
 constexpr std::int64_t kRowBytes = 20;           // of a held row: place, label, number
 constexpr std::int64_t kParsedRowBytes = 44;     // label, digest, place, destination
@@ -22,6 +26,13 @@ std::int64_t moments_of(const Experiment& experiment) {
 }
 
 bool averages(const Experiment& experiment) { return experiment.train.ema_decay > 0; }
+
+// Values of the largest input or output of an op, a sample.
+std::int64_t widest(const Network& network) {
+  std::int64_t values = network.input().pixels();
+  for (const Op& op : network.ops()) values = std::max<std::int64_t>(values, op.out.pixels());
+  return values;
+}
 
 std::int64_t rows_held(const Communicator& comm, const SourceSurvey& source,
                        const SplitSizes& split, std::int64_t lanes, std::int64_t own_lanes,
@@ -75,7 +86,8 @@ MemoryNeed memory_need(const Communicator& comm, const Experiment& experiment,
   const std::int64_t flat = network.total_size() * std::int64_t{sizeof(float)};
   const std::int64_t wanted = (experiment.parallel.global_batch + lanes - 1) / lanes;
   // A batch has no more rows than there are.
-  const std::int64_t lane_samples = std::min(wanted, (split.training + lanes - 1) / lanes);
+  const std::int64_t lane_samples =
+      std::min({wanted, (split.training + lanes - 1) / lanes, kMostPassValues / widest(network)});
   MemoryNeed need;
   need.program = program;
   need.rows = rows_held(comm, source, split, lanes, own, pixels);

@@ -10,7 +10,12 @@ namespace lockstep {
 namespace {
 
 constexpr std::int64_t kAlignment = 16;  // floats: one cache line
-constexpr int kLargestPool = 15;         // a place in the window fits a byte
+// Far beyond any machine; within them no product of sizes leaves its integer type.
+constexpr std::int64_t kMostWeights = std::int64_t{1} << 36;
+constexpr std::int64_t kMostValues = (std::int64_t{1} << 31) - 1;  // of a layer's output, a sample
+constexpr double kMostMultiplyAdds = 1e15;                         // of a layer, a sample
+
+constexpr int kLargestPool = 15;  // a place in the window fits a byte
 
 std::int64_t aligned(std::int64_t size) {
   return (size + kAlignment - 1) / kAlignment * kAlignment;
@@ -45,6 +50,7 @@ void NetworkBuilder::build(const ModelOptions& options) {
     info_ = LayerInfo{};
     std::visit([this](const auto& each) { add(each); }, layer);
     info_.output = shape_;
+    check_sizes();
     network_.layers_.push_back(info_);
     ++index_;
   }
@@ -65,6 +71,13 @@ void NetworkBuilder::build(const ModelOptions& options) {
 
 void NetworkBuilder::fail_shape(const std::string& problem) const {
   fail_usage("model.layer[{}] ({}): {}", index_, kind_, problem);
+}
+
+void NetworkBuilder::check_sizes() const {
+  if (network_.trainable_size_ > kMostWeights) {
+    fail_shape(fmt::format("the network has {} weights so far, at most {} are possible",
+                           network_.trainable_size_, kMostWeights));
+  }
 }
 
 void NetworkBuilder::add(const ConvOptions& conv) {
@@ -90,6 +103,11 @@ void NetworkBuilder::add(const ConvOptions& conv) {
   op.weight =
       place("weight", {conv.filters, conv.kernel, conv.kernel, shape_.channels}, conv.initializer);
   if (conv.bias) op.bias = place("bias", {conv.filters});
+  const double multiply_adds = static_cast<double>(op.weight.size()) * out.height * out.width;
+  if (multiply_adds > kMostMultiplyAdds) {
+    fail_shape(fmt::format("takes {:.1e} multiply-adds a sample, at most {:.0e} are possible",
+                           multiply_adds, kMostMultiplyAdds));
+  }
   info_.multiply_adds = op.weight.size() * out.height * out.width;
   info_.kind = with_activation(fmt::format("conv {} {}x{}", conv.filters, conv.kernel, conv.kernel),
                                conv.activation);
@@ -203,6 +221,10 @@ GateOp& NetworkBuilder::open_gate() {
 }
 
 void NetworkBuilder::push(Op op) {
+  if (std::int64_t{op.out.height} * op.out.width > kMostValues / op.out.channels) {
+    fail_shape(fmt::format("gives {}: at most {} values a sample are possible", text_of(op.out),
+                           kMostValues));
+  }
   shape_ = op.out;
   network_.ops_.push_back(std::move(op));
 }
@@ -210,7 +232,12 @@ void NetworkBuilder::push(Op op) {
 Range NetworkBuilder::place(const std::string& role, std::vector<std::int64_t> shape,
                             Initializer initializer) {
   std::int64_t size = 1;
-  for (const std::int64_t extent : shape) size *= extent;
+  for (const std::int64_t extent : shape) {
+    if (__builtin_mul_overflow(size, extent, &size) || size > kMostWeights) {
+      fail_shape(fmt::format("a weight of {}: at most {} values are possible",
+                             fmt::join(shape, "x"), kMostWeights));
+    }
+  }
   const std::int64_t first = network_.trainable_size_;
   const Range range{first, first + size};
   network_.trainable_size_ = first + aligned(size);

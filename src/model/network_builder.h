@@ -42,6 +42,7 @@ class NetworkBuilder {
               Initializer initializer = Initializer::kGlorotUniform);
   Range place_statistic(const std::string& role, int channels);
   void finish_placement();
+  void check_sizes() const;
   [[noreturn]] void fail_shape(const std::string& problem) const;
 
   Network& network_;

@@ -46,6 +46,26 @@ class SizesTest(LockstepTest):
                                 "training.global_batch=2147483647")
         self.assertEqual(done.returncode, 0, done.stderr)
 
+    def test_networks_beyond_any_machine(self):
+        wide = "layer { dense { units: 65536 } }\n"
+        flat = "layer { flatten {} }\n"
+        conv = "layer { conv { filters: %d kernel: %d padding: SAME } }\n"
+        side = ("--set", "data.shape.height=4096", "--set", "data.shape.width=4096")
+        for layers, more, problem in (
+                (flat + wide * 400, (), "layer[17] (dense): the network has"),
+                (conv % (65536, 4096) + flat, (), "a weight of 65536x4096x4096x1: at most"),
+                (conv % (65536, 1) + flat, side, "gives 4096x4096x65536: at most"),
+                (conv % (100, 1) + conv % (100, 80) + flat, side, "1.1e+15 multiply-adds")):
+            text = EXPERIMENT % {"train": self.train_csv, "test": self.test_csv}
+            begin, end = text.index("  layer {"), text.rindex("  layer {")
+            path = self.write("wide.textproto", text[:begin] + layers + text[end:])
+            for also in ((), ("--dry-run", "--set", "training.global_batch=2147483647")):
+                with self.subTest(problem, also=also):
+                    done = self.run_limited("train", path, "--threads", 1, *more, *also)
+                    self.assertEqual(done.returncode, 2, done.stderr)
+                    self.assertRegex(done.stderr, r"\Alockstep: [^\n]+\n\Z")
+                    self.assertIn(problem, done.stderr)
+
     def test_a_file_that_promises_more_than_it_holds(self):
         # Weights of 8 GB by its experiment, and no tensor.
         text = EXPERIMENT % {"train": self.train_csv, "test": self.test_csv}
