@@ -20,6 +20,7 @@
 #include "app/training_needs.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/host.h"
+#include "lockstep/core/printable.h"
 #include "lockstep/core/workers.h"
 #include "lockstep/data/survey.h"
 #include "lockstep/model/lane_executor.h"
@@ -160,7 +161,7 @@ void plan_disk(const CommandLine& line, const Experiment& experiment, const Netw
 }
 
 void print_source(const char* word, const SourceSurvey& source) {
-  fmt::print("{:<9} {}: {}, {}{}, {}{} rows{}\n", word, source.name, source.format,
+  fmt::print("{:<9} {}: {}, {}{}, {}{} rows{}\n", word, printable(source.name), source.format,
              size_text(static_cast<std::int64_t>(source.bytes)),
              source.packed_bytes > 0 ? " inflated" : "",
              source.row_count == RowCount::kExact ? "" : "about ", source.rows,

@@ -16,6 +16,7 @@
 #include "lockstep/checkpoint/safetensors.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
+#include "lockstep/core/printable.h"
 #include "lockstep/train/run_state.h"
 
 namespace lockstep {
@@ -26,6 +27,15 @@ using Json = nlohmann::ordered_json;
 
 void print_json(const Json& json) {
   fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+}
+
+// Each line is set in, so that none can be taken for one of ours.
+void print_indented(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    fmt::print("    {}\n", printable(text.substr(0, end)));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
 }
 
 void inspect_weights(const fs::path& path, const CommandLine& line) {
@@ -41,9 +51,12 @@ void inspect_weights(const fs::path& path, const CommandLine& line) {
   }
   fmt::print("{}: whole\n", path.string());
   for (const TensorView& tensor : file.tensors()) {
-    fmt::print("  {:<28} [{}]\n", tensor.name, fmt::join(tensor.shape, ", "));
+    fmt::print("  {:<28} [{}]\n", printable(tensor.name), fmt::join(tensor.shape, ", "));
   }
-  for (const auto& [key, value] : file.metadata()) fmt::print("{}:\n{}\n", key, value);
+  for (const auto& [key, value] : file.metadata()) {
+    fmt::print("{}:\n", printable(key));
+    print_indented(value);
+  }
 }
 
 // A whole checkpoint; printed unless it shall be JSON.
@@ -64,7 +77,8 @@ Json inspect_checkpoint(const fs::path& folder, const CommandLine& line) {
   for (const auto& [name, content] : files) json["files"][name] = content.size();
   if (line.json) return json;
   fmt::print("{}: whole\n", folder.string());
-  for (const auto& [name, content] : files) fmt::print("  {:<28} {} bytes\n", name, content.size());
+  for (const auto& [name, content] : files)
+    fmt::print("  {:<28} {} bytes\n", printable(name), content.size());
   fmt::print(
       "  step {}, {} epochs and {} steps done, seed {}, saved by {} rank{}\n"
       "  weights xxh3:{}\n  data xxh3:{}\n",
@@ -97,7 +111,7 @@ void inspect_run(const fs::path& run_dir, const CommandLine& line) {
   if (line.json) {
     print_json(json);
   } else if (!best.empty()) {
-    fmt::print("best: {}\n", best.string());
+    fmt::print("best: {}\n", printable(best.string()));
   }
   if (first) throw *first;
 }

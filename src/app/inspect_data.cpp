@@ -10,6 +10,7 @@
 
 #include "app/commands.h"
 #include "app/terminal.h"
+#include "lockstep/core/printable.h"
 #include "lockstep/data/survey.h"
 
 namespace lockstep {

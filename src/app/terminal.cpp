@@ -13,12 +13,4 @@ TextStyle text_style_of(const ProgressOutput& output) {
                                                       : TextStyle::kPalette;
 }
 
-std::string printable(std::string text) {
-  for (char& c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7F) c = '?';
-  }
-  return text;
-}
-
 }  // namespace lockstep

@@ -1,7 +1,5 @@
-// What a terminal shows pictures and texts with. Local.
+// What a terminal shows pictures with. Local.
 #pragma once
-
-#include <string>
 
 #include "lockstep/callbacks/progress_output.h"
 #include "lockstep/predict/picture_text.h"
@@ -10,8 +8,5 @@ namespace lockstep {
 
 // Colours where the output has them: 24-bit ones where COLORTERM says so.
 TextStyle text_style_of(const ProgressOutput& output);
-
-// A name from outside with "?" for control codes, so that none reach the terminal.
-std::string printable(std::string text);
 
 }  // namespace lockstep

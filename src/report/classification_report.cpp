@@ -20,14 +20,14 @@ std::string metrics_line(std::string_view heading, std::size_t width, const Clas
 }  // namespace
 
 std::string classification_report(const Evaluation& evaluation) {
+  const std::vector<std::string> names = printable_names(evaluation);
   std::size_t width = kLongestHeading.size();
-  for (const std::string& name : evaluation.class_names) width = std::max(width, text_width(name));
+  for (const std::string& name : names) width = std::max(width, text_width(name));
 
   std::string text = fmt::format("{:{}}  {:>9} {:>9} {:>9} {:>9}\n\n", "", width, "precision",
                                  "recall", "f1-score", "support");
   for (int index = 0; index < evaluation.classes; ++index) {
-    const std::string& name = evaluation.class_names[static_cast<std::size_t>(index)];
-    text += metrics_line(name, width, evaluation.of_class(index));
+    text += metrics_line(names[static_cast<std::size_t>(index)], width, evaluation.of_class(index));
   }
   text += fmt::format("\n{}  {:9} {:9} {:9.4f} {:9}\n", aligned_right("accuracy", width), "", "",
                       evaluation.accuracy(), evaluation.rows());

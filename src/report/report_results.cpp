@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "report/class_charts.h"
+#include "report/confusions.h"
 #include "report/curves.h"
 #include "report/page.h"
 #include "report/render.h"
@@ -40,29 +41,9 @@ std::vector<Card> result_cards(const Evaluation& validation) {
            fmt::format("over {} classes", validation.classes)}};
 }
 
-struct Confusion {
-  int truth;
-  int predicted;
-  std::int64_t count;
-};
-
-// Pairs of classes taken for one another, the most rows first.
-std::vector<Confusion> confusions(const Evaluation& evaluation) {
-  std::vector<Confusion> pairs;
-  for (int truth = 0; truth < evaluation.classes; ++truth) {
-    for (int predicted = 0; predicted < evaluation.classes; ++predicted) {
-      const std::int64_t count = evaluation.count(truth, predicted);
-      if (truth != predicted && count > 0) pairs.push_back({truth, predicted, count});
-    }
-  }
-  std::stable_sort(pairs.begin(), pairs.end(),
-                   [](const auto& a, const auto& b) { return a.count > b.count; });
-  if (pairs.size() > kMostConfusions) pairs.resize(kMostConfusions);
-  return pairs;
-}
-
 void write_confusion_table(Markup& to, const Evaluation& evaluation) {
-  const std::vector<Confusion> pairs = confusions(evaluation);
+  std::vector<Confusion> pairs = confusions(evaluation);
+  if (pairs.size() > kMostConfusions) pairs.resize(kMostConfusions);
   to.open("div", {{"class", "scroll"}}).leaf("h3", "Most frequent mistakes");
   if (pairs.empty()) {
     to.leaf("p", "None: every row is right.").close();
@@ -75,8 +56,8 @@ void write_confusion_table(Markup& to, const Evaluation& evaluation) {
     const auto support = static_cast<double>(evaluation.of_class(pair.truth).support);
     to.open("tr").leaf("th", class_name(name_of(evaluation, pair.truth)), {{"scope", "row"}});
     to.leaf("td", class_name(name_of(evaluation, pair.predicted)));
-    write_number(to, grouped(pair.count));
-    write_number(to, percent(static_cast<double>(pair.count) / support));
+    write_number(to, grouped(pair.rows));
+    write_number(to, percent(static_cast<double>(pair.rows) / support));
     to.close();
   }
   to.close().close().close();

@@ -27,6 +27,7 @@ Row row_of(const Sweep& sweep, std::size_t index) {
       best == nullptr ? "-" : fmt::format("{} of {}", best->epoch, run.record.epochs.back().epoch));
   row.push_back(run.seconds > 0 ? duration(run.seconds) : "-");
   row.push_back(run.state);
+  for (std::string& cell : row) cell = printable(cell);
   return row;
 }
 
@@ -54,7 +55,8 @@ std::string sweep_table(const Sweep& sweep) {
   }
   for (const SweepFailure& failure : failures(sweep.runs)) {
     text +=
-        fmt::format("{} {}: {}\n", fmt::join(failure.folders, ", "), failure.state, failure.cause);
+        fmt::format("{} {}: {}\n", printable(fmt::format("{}", fmt::join(failure.folders, ", "))),
+                    failure.state, printable(failure.cause));
   }
   return text;
 }

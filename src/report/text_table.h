@@ -5,6 +5,10 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "lockstep/core/printable.h"
+#include "lockstep/eval/evaluation.h"
 
 namespace lockstep {
 
@@ -19,6 +23,13 @@ inline std::size_t text_width(std::string_view text) {
 inline std::string aligned_right(std::string_view text, std::size_t width) {
   const std::size_t have = text_width(text);
   return std::string(have < width ? width - have : 0, ' ').append(text);
+}
+
+// The names of the classes, fit for a terminal.
+inline std::vector<std::string> printable_names(const Evaluation& evaluation) {
+  std::vector<std::string> names;
+  for (const std::string& name : evaluation.class_names) names.push_back(printable(name));
+  return names;
 }
 
 }  // namespace lockstep

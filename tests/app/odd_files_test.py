@@ -2,11 +2,13 @@
 members, first lines without end."""
 
 import gzip
+import json
+import struct
 import subprocess
 import unittest
 import zipfile
 
-from lockstep_run import BINARY, LockstepTest
+from lockstep_run import BINARY, EXPERIMENT, LockstepTest
 
 
 class OddFilesTest(LockstepTest):
@@ -52,6 +54,28 @@ class OddFilesTest(LockstepTest):
             self.assertIn("the first line has 68157440 bytes",
                           self.refused("train", self.experiment, *words))
         self.assertIn("expected an experiment", self.refused("train", path))
+
+    def test_control_characters_stay_off_the_terminal(self):
+        names = ["\x1b]0;title\x07", "x\n  y: whole", "\u009b2J", "tab\t", "4"]
+        metadata = {"\x1b[2J": "one\nmodel.safetensors: whole"}
+        header = json.dumps({"__metadata__": metadata} | {
+            name: {"dtype": "F32", "shape": [1], "data_offsets": [4 * i, 4 * i + 4]}
+            for i, name in enumerate(names)}).encode()
+        weights = self.write("forged.safetensors",
+                             struct.pack("<Q", len(header)) + header + bytes(4 * len(names)))
+        inspected = self.lockstep("inspect", weights).stdout
+        self.assertIn("\n  x\\x0a  y: whole ", inspected)
+        self.assertIn("\n    model.safetensors: whole\n", inspected)
+
+        text = EXPERIMENT.replace("classes: 5",
+                                  f"classes: 5 class_names: {json.dumps(names)}")
+        experiment = self.write_experiment("named.textproto", text=text)
+        done = self.lockstep("train", experiment, "--run-dir", self.folder / "named")
+        evaluated = self.lockstep("evaluate", self.folder / "named").stdout
+        for text in (inspected, done.stdout, evaluated):
+            self.assertNotRegex(text, r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+        for text in (done.stdout, evaluated):
+            self.assertIn("\\x1b]0;title\\x07  ", text)
 
 
 if __name__ == "__main__":

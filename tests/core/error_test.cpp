@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "lockstep/core/printable.h"
+
 namespace lockstep {
 namespace {
 
@@ -30,6 +32,16 @@ TEST(Error, FailuresBlameTheRightOne) {
 }
 
 // A name out of a user's file may hold anything.
+TEST(Printable, ControlCharactersAreShown) {
+  EXPECT_EQ(printable("a\x1b[2J\n\x7f"), "a\\x1b[2J\\x0a\\x7f");
+  EXPECT_EQ(printable("\xc2\x9b"
+                      "2J"),
+            "\\xc2\\x9b"
+            "2J");
+  EXPECT_EQ(printable("Zürich \xc2\xa0 漢\xc2"), "Zürich \xc2\xa0 漢\xc2");
+  EXPECT_EQ(printable(""), "");
+}
+
 TEST(Error, OfALibrarysExceptionIsItsFirstLine) {
   const Error trace = Error::from(std::runtime_error("no such size\nframe #0: f()\nframe #1"));
   EXPECT_STREQ(trace.what(), "no such size");
