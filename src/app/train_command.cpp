@@ -123,6 +123,8 @@ int run_train(Communicator& comm, const CommandLine& line, const std::vector<Pla
   if (root) {
     say("{}\ndevice {}\n", model_table(*network), device.note());
     warn_of_missing_classes(data.summary().training_class_counts);
+    const std::string& doubt = data.summary().layout_doubt;
+    if (!doubt.empty()) spdlog::warn("data.train: {}", doubt);
   }
   const int threads = worker_count(comm, line.threads);
   Workers workers(threads, prepare_worker_thread);
