@@ -121,8 +121,11 @@ void print_images(const SourceSurvey& source, const ImageShape& shape) {
 
 void inspect_data(Communicator& comm, const CommandLine& line) {
   const SourceOptions source{line.checkpoint, line.member, line.labels};
-  const DataOptions options = guess_options(source, line.label_column);
-  const SourceSurvey seen = survey(comm, source, options, Labels::kOptional);
+  const bool named = !line.label_column.empty();
+  const DataOptions options =
+      guess_options(source, named ? line.label_column : DataOptions().label_column);
+  const SourceSurvey seen =
+      survey(comm, source, options, named ? Labels::kRequired : Labels::kOptional);
   const ImageShape& shape = options.shape;
   if (line.json) {
     fmt::print("{}\n", to_json(seen, shape).dump(2, ' ', false, Json::error_handler_t::replace));
