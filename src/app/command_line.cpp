@@ -152,8 +152,8 @@ void add_inspect(CLI::App& app, CommandLine& line) {
   inspect->add_flag("--json", line.json, "Print one JSON object instead");
   inspect->add_option("--member", line.member, "Data: member of the zip");
   inspect->add_option("--labels", line.labels, "Data: IDX file of labels");
-  inspect->add_option("--label-column", line.label_column, "Data: column of a CSV file's labels")
-      ->capture_default_str();
+  inspect->add_option("--label-column", line.label_column,
+                      "Data: column of a CSV file's labels; default: label, if there is one");
   inspect->add_option("--set", line.overrides, "Experiment: PATH=VALUE overrides a field")
       ->allow_extra_args(false);
   add_examples(inspect, {"inspect configs/digits.textproto",

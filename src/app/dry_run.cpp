@@ -284,6 +284,7 @@ void dry_run(Communicator& comm, const PreparedExperiment& prepared, const Comma
     fmt::print("{}\n", model_table(network));
     print_source("data", source);
     print_classes(source);
+    if (!source.layout_doubt.empty()) fmt::print("warning: {}\n", source.layout_doubt);
   }
   look_at_test_rows(comm, experiment);
   agree(comm, [&] {

@@ -73,7 +73,9 @@ Json to_json(const SourceSurvey& source, const ImageShape& shape) {
                {"pixel_least", facts.least},
                {"pixel_most", facts.most},
                {"pixel_mean", facts.mean},
-               {"pixel_deviation", facts.deviation}};
+               {"pixel_deviation", facts.deviation},
+               {"layout_doubt", nullptr}};
+  if (!source.layout_doubt.empty()) json["layout_doubt"] = source.layout_doubt;
   for (std::int64_t label = 0; source.labelled && label < class_count(source); ++label) {
     json["label_counts"][std::to_string(label)] =
         source.class_counts[static_cast<std::size_t>(label)];
@@ -120,8 +122,11 @@ void print_images(const SourceSurvey& source, const ImageShape& shape) {
 
 void inspect_data(Communicator& comm, const CommandLine& line) {
   const SourceOptions source{line.checkpoint, line.member, line.labels};
-  const DataOptions options = guess_options(source, line.label_column);
-  const SourceSurvey seen = survey(comm, source, options, Labels::kOptional);
+  const bool named = !line.label_column.empty();
+  const DataOptions options =
+      guess_options(source, named ? line.label_column : DataOptions().label_column);
+  const SourceSurvey seen =
+      survey(comm, source, options, named ? Labels::kRequired : Labels::kOptional);
   const ImageShape& shape = options.shape;
   if (line.json) {
     fmt::print("{}\n", to_json(seen, shape).dump(2, ' ', false, Json::error_handler_t::replace));
@@ -138,6 +143,7 @@ void inspect_data(Communicator& comm, const CommandLine& line) {
              shape.channels, seen.format == "CSV" ? " (a guess)" : "");
   fmt::print("pixels   from {} to {}, mean {:.2f}, deviation {:.2f}\n", facts.least, facts.most,
              facts.mean, facts.deviation);
+  if (!seen.layout_doubt.empty()) fmt::print("warning: {}\n", seen.layout_doubt);
   print_labels(seen);
   print_images(seen, shape);
 }

@@ -49,6 +49,8 @@ void print_outcome(const TrainResult& result, const fs::path& run_dir) {
         "validation rows)\n\n{}\n{}\n",
         validation.accuracy(), macro.precision, macro.recall, macro.f1, validation.rows(),
         report_of_classes(validation), confusion_matrix_text(validation));
+  } else {
+    say("no validation rows\n\n");
   }
   say("run folder   {}\n", run_dir.string());
   if (result.best_epoch >= 0) {
@@ -80,9 +82,11 @@ std::string times_json(const TrainResult& result) {
 void write_reports(const TrainResult& result, const fs::path& run_dir) {
   if (result.steps_run > 0) write_file_atomically(run_dir / "times.json", times_json(result));
   write_file_atomically(run_dir / "evaluation.json", evaluation_json(result.validation));
-  write_file_atomically(
-      run_dir / "classification_report.txt",
-      classification_report(result.validation) + "\n" + confusion_matrix_text(result.validation));
+  const std::string text = result.validation.rows() == 0
+                               ? "no validation rows\n"
+                               : classification_report(result.validation) + "\n" +
+                                     confusion_matrix_text(result.validation);
+  write_file_atomically(run_dir / "classification_report.txt", text);
 }
 
 // The pictures of the report, for TensorBoard.
@@ -123,6 +127,8 @@ int run_train(Communicator& comm, const CommandLine& line, const std::vector<Pla
   if (root) {
     say("{}\ndevice {}\n", model_table(*network), device.note());
     warn_of_missing_classes(data.summary().training_class_counts);
+    const std::string& doubt = data.summary().layout_doubt;
+    if (!doubt.empty()) spdlog::warn("data.train: {}", doubt);
   }
   const int threads = worker_count(comm, line.threads);
   Workers workers(threads, prepare_worker_thread);

@@ -131,6 +131,8 @@ int run_evaluate(Communicator& comm, const CommandLine& line) {
     if (!line.out.empty()) write_output_file(line.out, json);
     if (line.json) {
       fmt::print("{}", json);
+    } else if (evaluation.rows() == 0) {
+      fmt::print("no validation rows\n");
     } else {
       fmt::print("accuracy {:.4f}  loss {:.6f}  rows {}\n\n{}\n{}", evaluation.accuracy(),
                  evaluation.loss(), evaluation.rows(), classification_report(evaluation),

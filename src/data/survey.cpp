@@ -8,6 +8,7 @@
 #include "data/csv_header.h"
 #include "data/deal.h"
 #include "data/idx.h"
+#include "data/pixel_layout.h"
 #include "data/source_text.h"
 #include "data/zip_member.h"
 #include "lockstep/core/error.h"
@@ -75,6 +76,7 @@ SourceSurvey survey(Communicator& comm, const SourceOptions& source, const DataO
       read_parts(comm, images, label_text ? &*label_text : nullptr, options, labels, parts_a_rank);
   survey.labelled = rows.labelled;
   count_rows(comm, rows, survey);
+  survey.layout_doubt = layout_doubt(comm, rows, options.shape);
   survey.rows = idx ? read_idx_sizes(images).rows : survey.rows_read * parts_a_rank;
   if (!idx && parts_a_rank > 1) survey.row_count = RowCount::kEstimated;
   for (std::int64_t i = 0; comm.rank() == 0 && i < std::min(rows.count, kFirstRows); ++i) {

@@ -9,6 +9,7 @@
 #include "data/deal.h"
 #include "data/file_rows.h"
 #include "data/permutation.h"
+#include "data/pixel_layout.h"
 #include "data/row_census.h"
 #include "data/row_move.h"
 #include "data/zeroed_pages.h"
@@ -146,7 +147,8 @@ TrainingData::TrainingData(Communicator& comm, const DataOptions& options, int l
       census.class_counts(Split::kTraining),
       census.class_counts(Split::kValidation),
       census.digest(),
-      make_normalization(options.normalization, options.shape.channels, census.pixel_counts())};
+      make_normalization(options.normalization, options.shape.channels, census.pixel_counts()),
+      layout_doubt(comm, rows, options.shape)};
 
   // A single rank keeps the rows where they were parsed; others copy those of their
   // lanes, since most of what they have parsed belongs to other ranks.

@@ -1,10 +1,14 @@
 #include "lockstep/eval/evaluation.h"
 
+#include <cmath>
+#include <limits>
 #include <numeric>
 
 namespace lockstep {
 
 namespace {
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 double ratio(double numerator, double denominator) {
   return denominator == 0 ? 0 : numerator / denominator;
@@ -17,6 +21,7 @@ void add(ClassMetrics& sum, const ClassMetrics& metrics, double weight) {
 }
 
 ClassMetrics mean(const ClassMetrics& sum, double total_weight, std::int64_t rows) {
+  if (rows == 0) return {kNone, kNone, kNone, 0};
   return {ratio(sum.precision, total_weight), ratio(sum.recall, total_weight),
           ratio(sum.f1, total_weight), rows};
 }
@@ -34,10 +39,13 @@ std::int64_t Evaluation::correct() const {
 }
 
 double Evaluation::accuracy() const {
-  return ratio(static_cast<double>(correct()), static_cast<double>(rows()));
+  return rows() == 0 ? kNone : static_cast<double>(correct()) / static_cast<double>(rows());
 }
 
-double Evaluation::loss() const { return ratio(loss_sum, static_cast<double>(rows())); }
+double Evaluation::loss() const {
+  const double mean_loss = loss_sum / static_cast<double>(rows());
+  return std::isnan(mean_loss) ? kNone : mean_loss;  // without the sign that a processor gives it
+}
 
 ClassMetrics Evaluation::of_class(int index) const {
   std::int64_t support = 0;

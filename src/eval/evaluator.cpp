@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 namespace lockstep {
@@ -95,10 +96,15 @@ Evaluation Evaluator::evaluate(Communicator& comm, std::span<const float> logits
 std::vector<double> probabilities(std::span<const float> logits) {
   const float largest = *std::max_element(logits.begin(), logits.end());
   std::vector<double> result;
+  result.reserve(logits.size());
   double total = 0;
   for (const float logit : logits) {
     result.push_back(std::exp(static_cast<double>(logit) - largest));
     total += result.back();
+  }
+  // Logits beyond fp32 give a NaN, of any sign.
+  if (std::isnan(total)) {
+    std::fill(result.begin(), result.end(), std::numeric_limits<double>::quiet_NaN());
   }
   for (double& each : result) each /= total;
   return result;

@@ -29,6 +29,10 @@ std::int64_t sum_of(const std::vector<std::int64_t>& counts) {
   return std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
 }
 
+std::string decimals(double value) {
+  return std::isfinite(value) ? fmt::format("{:.4f}", value) : "n/a";
+}
+
 std::vector<Card> result_cards(const Evaluation& validation) {
   if (validation.rows() == 0) return {};
   const std::int64_t rows = validation.rows();
@@ -36,8 +40,8 @@ std::vector<Card> result_cards(const Evaluation& validation) {
            fmt::format("{} of {} validation rows", grouped(validation.correct()), grouped(rows))},
           {"wrong", grouped(rows - validation.correct()),
            percent(1 - validation.accuracy()) + " of the rows"},
-          {"loss", fmt::format("{:.4f}", validation.loss()), "cross entropy, validation"},
-          {"macro F1", fmt::format("{:.4f}", validation.macro_average().f1),
+          {"loss", decimals(validation.loss()), "cross entropy, validation"},
+          {"macro F1", decimals(validation.macro_average().f1),
            fmt::format("over {} classes", validation.classes)}};
 }
 
@@ -67,7 +71,7 @@ void write_metrics(Markup& to, const std::string& name, const ClassMetrics& metr
                    const char* row_class) {
   to.open("tr", {{"class", row_class}}).leaf("th", name, {{"scope", "row"}});
   for (const double value : {metrics.precision, metrics.recall, metrics.f1}) {
-    write_number(to, fmt::format("{:.4f}", value));
+    write_number(to, decimals(value));
   }
   write_number(to, grouped(metrics.support));
   to.close();

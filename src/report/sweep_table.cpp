@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -15,14 +16,18 @@ namespace {
 
 using Row = std::vector<std::string>;
 
+std::string metric_text(double value) {
+  return std::isfinite(value) ? fmt::format("{:.4f}", value) : "-";
+}
+
 Row row_of(const Sweep& sweep, std::size_t index) {
   const SweptRun& run = sweep.runs[index];
   const MetricsPoint* best = best_epoch(run, sweep.ranked_by);
   const bool is_ranked = run.state == "done" && best != nullptr;
   Row row = {is_ranked ? std::to_string(index + 1) : "-", run.folder};
   for (const std::string& value : run.values) row.push_back(shortened(value, 24));
-  row.push_back(best == nullptr ? "-" : fmt::format("{:.4f}", best->val_accuracy));
-  row.push_back(best == nullptr ? "-" : fmt::format("{:.4f}", best->val_loss));
+  row.push_back(best == nullptr ? "-" : metric_text(best->val_accuracy));
+  row.push_back(best == nullptr ? "-" : metric_text(best->val_loss));
   row.push_back(
       best == nullptr ? "-" : fmt::format("{} of {}", best->epoch, run.record.epochs.back().epoch));
   row.push_back(run.seconds > 0 ? duration(run.seconds) : "-");

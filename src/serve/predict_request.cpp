@@ -145,19 +145,35 @@ Predictor::Image PredictRequestReader::read_png(const std::string& text) const {
   }
 }
 
+std::size_t answer_bytes(const ServedModel& model, std::size_t images) {
+  constexpr std::size_t kProbability = sizeof(double) + 24;  // and its text, a comma included
+  constexpr std::size_t kLevel = 4;                          // "255,"
+  constexpr std::size_t kNameByte = 6;                       // "\u0001"
+  constexpr std::size_t kFrame = 100;
+  std::size_t longest = 0;
+  for (const std::string& name : model.class_names) longest = std::max(longest, name.size());
+  return images * (static_cast<std::size_t>(model.network.classes()) * kProbability +
+                   static_cast<std::size_t>(model.network.input().pixels()) * kLevel +
+                   longest * kNameByte + kFrame);
+}
+
 std::string predict_answer(const ServedModel& model, const std::vector<Predictor::Image>& images,
                            const std::vector<Predictor::Probabilities>& probabilities) {
-  Json predictions = Json::array();
+  std::string text = "{\"predictions\":[";
+  text.reserve(answer_bytes(model, images.size()));
   for (std::size_t i = 0; i < images.size(); ++i) {
     const Predictor::Probabilities& of_classes = probabilities[i];
     const auto best = static_cast<std::size_t>(
         std::max_element(of_classes.begin(), of_classes.end()) - of_classes.begin());
-    predictions.push_back({{"class", best},
-                           {"name", model.class_names[best]},
-                           {"probabilities", of_classes},
-                           {"seen", images[i]}});
+    if (i > 0) text += ',';
+    text += Json{{"class", best},
+                 {"name", model.class_names[best]},
+                 {"probabilities", of_classes},
+                 {"seen", images[i]}}
+                .dump();
   }
-  return Json{{"predictions", std::move(predictions)}}.dump();
+  text += "]}";
+  return text;
 }
 
 std::string error_answer(const std::string& message) {

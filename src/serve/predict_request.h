@@ -32,6 +32,9 @@ class PredictRequestReader {
   mutable std::counting_semaphore<kMostDecoding> decoding_{kMostDecoding};
 };
 
+// The most memory that the answer for so many images takes, what it is made of included.
+std::size_t answer_bytes(const ServedModel& model, std::size_t images);
+
 // The answer: class, name, probabilities and pixels of each image.
 std::string predict_answer(const ServedModel& model, const std::vector<Predictor::Image>& images,
                            const std::vector<Predictor::Probabilities>& probabilities);

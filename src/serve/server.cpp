@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "lockstep/core/error.h"
+#include "serve/answer_memory.h"
 #include "serve/connections.h"
 #include "serve/metrics.h"
 #include "serve/page_files.h"
@@ -33,7 +34,8 @@ using Clock = TimedSocket::Clock;
 constexpr const char* kAddress = "127.0.0.1";
 constexpr std::size_t kMostConnections = 64;
 constexpr std::size_t kMostHeadBytes = 16 * 1024;
-constexpr int kBacklog = 256;  // connections that the system holds for us
+constexpr std::size_t kMostAnswerBytes = 64 << 20;  // of all answers under way
+constexpr int kBacklog = 256;                       // connections that the system holds for us
 constexpr std::chrono::seconds kTimeLimit{5};
 constexpr std::chrono::milliseconds kLinger{500};
 constexpr const char* kJson = "application/json";
@@ -42,6 +44,7 @@ constexpr const char* kJson = "application/json";
 struct Exchange {
   std::string route;
   int status = 0;
+  AnswerMemory::Room room;
 };
 thread_local Exchange exchange;
 
@@ -106,6 +109,11 @@ void set_error(httplib::Response& response, int status, const std::string& messa
   response.set_content(error_answer(message), kJson);
 }
 
+void set_busy(httplib::Response& response, const char* message) {
+  set_error(response, 503, message);
+  response.set_header("Retry-After", "1");
+}
+
 const httplib::Headers kHeaders = {
     {"Content-Security-Policy",
      "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; "
@@ -139,6 +147,7 @@ class Server::Http final : public httplib::Server {
   Predictor& predictor_;
   PredictRequestReader reader_;
   Connections connections_{kMostConnections};
+  AnswerMemory answer_memory_{kMostAnswerBytes};
   Metrics metrics_;
   int port_;
   std::atomic<bool> ended_{false};
@@ -211,6 +220,7 @@ bool Server::Http::answer_request(SocketStream& stream) {
         request.path = head.path;
         if (head.host.size() == 1) request.headers.find("Host")->second = head.host.front();
       });
+  exchange.room.reset();
   if (exchange.status == 0) return false;  // not even a request line
   const std::chrono::duration<double> seconds = Clock::now() - start;
   metrics_.count_request(exchange.route, exchange.status, seconds.count());
@@ -261,8 +271,12 @@ void Server::Http::add_routes() {
   add_text("/page.css", kPageCss, "text/css; charset=utf-8");
   add_text("/page.js", kPageJs, "text/javascript; charset=utf-8");
   add_text("/healthz", "ok\n", "text/plain; charset=utf-8");
+  // Not copied for each request: it names all classes.
   Get("/schema", [text = schema(model_)](const httplib::Request&, httplib::Response& response) {
-    response.set_content(text, kJson);
+    response.set_content_provider(
+        text.size(), kJson, [&text](std::size_t first, std::size_t size, httplib::DataSink& sink) {
+          return sink.write(text.data() + first, size);
+        });
   });
   Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
     response.set_content(
@@ -283,14 +297,13 @@ void Server::Http::predict(const httplib::Request& request, httplib::Response& r
     set_error(response, 400, error.what());
     return;
   }
+  exchange.room = answer_memory_.take(answer_bytes(model_, images.size()));
+  if (!exchange.room) return set_busy(response, "too many answers are under way; try again later");
   const auto probabilities = predictor_.predict(images);
-  if (!probabilities) {
-    set_error(response, 503, "too many images wait; try again later");
-    response.set_header("Retry-After", "1");
-    return;
-  }
+  if (!probabilities) return set_busy(response, "too many images wait; try again later");
   metrics_.count_predictions(static_cast<std::int64_t>(images.size()));
-  response.set_content(predict_answer(model_, images, *probabilities), kJson);
+  response.body = predict_answer(model_, images, *probabilities);
+  response.set_header("Content-Type", kJson);
 }
 
 Server::Server(const ServedModel& model, Predictor& predictor, int port)

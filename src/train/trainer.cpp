@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "lockstep/core/error.h"
 #include "lockstep/core/fault_point.h"
@@ -184,9 +183,8 @@ void Loop::end_epoch() {
   const Weights result = stepper_.replica().result();
   const Evaluation validation =
       evaluator_.evaluate(comm_, result, data_.validation(), settings_.class_names);
-  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-  event.val_loss = validation.rows() > 0 ? validation.loss() : kNone;
-  event.val_accuracy = validation.rows() > 0 ? validation.accuracy() : kNone;
+  event.val_loss = validation.loss();
+  event.val_accuracy = validation.accuracy();
   event.seconds = std::chrono::duration<double>(Clock::now() - epoch_begin_).count();
   event.straggler = find_straggler(gather_values(comm_, take_times()));
   event.weights_digest = stepper_.replica().weights.digest(network_);

@@ -87,6 +87,14 @@ class DataTest(InspectTest):
         path = self.write("y.csv", csv_text(self.train_rows).replace("label", "y", 1))
         self.assert_train_rows(self.json_of(path, "--label-column", "y"))
 
+    def test_wrong_name_of_the_label(self):
+        for data in (self.train_csv, self.test_csv):
+            done = self.run_binary("inspect", data, "--label-column", "lable", ranks=None)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn(f'{data}:1:1: no column "lable" in the header', done.stderr)
+            self.assertEqual('did you mean "label"?' in done.stderr, data == self.train_csv)
+            self.assertEqual(done.stderr.count("\n"), 1)
+
     def test_images_are_drawn(self):
         rows = [(3, [255 if x == y else 0 for y in range(4) for x in range(4)])]
         text = "label," + ",".join(f"p{i}" for i in range(16)) + "\n"

@@ -1,5 +1,6 @@
 #include "lockstep/eval/evaluation.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -74,13 +75,15 @@ TEST(Evaluation, AveragesOverClassesWithoutRowsToo) {
                  {0.9765815268712, 0.9821124361158433, 0.9792919140939575}, 1174);
 }
 
-TEST(Evaluation, IsZeroWithoutRows) {
+TEST(Evaluation, IsNoNumberWithoutRows) {
   const Evaluation none = {2, {"a", "b"}, {0, 0, 0, 0}, 0};
   EXPECT_EQ(none.rows(), 0);
-  EXPECT_EQ(none.accuracy(), 0);
-  EXPECT_EQ(none.loss(), 0);
-  expect_metrics(none.macro_average(), {0, 0, 0}, 0);
-  expect_metrics(none.weighted_average(), {0, 0, 0}, 0);
+  EXPECT_EQ(none.correct(), 0);
+  EXPECT_EQ(none.macro_average().support, 0);
+  for (const double value :
+       {none.accuracy(), none.loss(), none.macro_average().f1, none.weighted_average().precision}) {
+    EXPECT_EQ(fmt::format("{}", value), "nan");
+  }
 }
 
 }  // namespace

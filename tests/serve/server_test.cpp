@@ -11,6 +11,7 @@
 #include <string>
 #include <thread>
 
+#include "serve/answer_memory.h"
 #include "serve/connections.h"
 #include "serve/model.h"
 #include "serve/timed_socket.h"
@@ -73,6 +74,27 @@ TEST_F(ServerTest, AFullQueueIsSaidAndPasses) {
     EXPECT_TRUE(predict(body_of(3)).starts_with("HTTP/1.1 200 "));
   }
   EXPECT_EQ(predictor_.waiting(), 0);
+}
+
+TEST(AnswerMemory, GivesRoomUntilItIsFull) {
+  AnswerMemory memory(10);
+  AnswerMemory::Room first = memory.take(6);
+  EXPECT_TRUE(first);
+  EXPECT_FALSE(memory.take(5));
+  const AnswerMemory::Room second = memory.take(4);
+  EXPECT_TRUE(second);
+  first.reset();
+  EXPECT_TRUE(memory.take(6));
+  EXPECT_FALSE(memory.take(7));
+}
+
+TEST(AnswerMemory, HasRoomForAnyAnswerThatIsAlone) {
+  AnswerMemory memory(10);
+  AnswerMemory::Room large = memory.take(11);
+  EXPECT_TRUE(large);
+  EXPECT_FALSE(memory.take(1));
+  large.reset();
+  EXPECT_TRUE(memory.take(1));
 }
 
 // Two ends of a connection.

@@ -33,6 +33,7 @@ struct SourceSurvey {
   std::vector<std::int64_t> class_counts;        // [classes]; zeros without labels
   std::array<std::int64_t, 256> pixel_counts{};  // by value
   std::vector<TrainingRow> first_rows;           // at most 8, on rank 0
+  std::string layout_doubt;  // why the pixels may be laid out otherwise; mostly empty
 };
 
 // Collective: opens `source` as a training does and reads it, or of a source of more

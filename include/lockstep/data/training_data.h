@@ -36,6 +36,7 @@ struct DataSummary {
   std::vector<std::int64_t> validation_class_counts;  // [classes]
   Digest digest;  // of all labelled rows (number, label, pixels) and the image shape
   Normalization normalization;
+  std::string layout_doubt;  // why the pixels may be laid out otherwise; mostly empty
 };
 
 // A training row as it stands in the source.

@@ -27,14 +27,14 @@ struct Evaluation {
   }
   std::int64_t rows() const;
   std::int64_t correct() const;
-  double accuracy() const;  // 0 for no rows
-  double loss() const;      // mean over rows; 0 for no rows
+  double accuracy() const;  // NaN for no rows
+  double loss() const;      // mean over rows; NaN for no rows
 
   ClassMetrics of_class(int index) const;
   // Over all classes, as scikit-learn's classification_report has them with
-  // zero_division=0; `support` is rows().
+  // zero_division=0; `support` is rows(). NaN for no rows.
   ClassMetrics macro_average() const;     // unweighted mean
-  ClassMetrics weighted_average() const;  // mean weighted by support; 0 for no rows
+  ClassMetrics weighted_average() const;  // mean weighted by support
 };
 
 }  // namespace lockstep

@@ -21,7 +21,8 @@ std::string classification_report(const Evaluation& evaluation);
 // pairs that were confused most, a line each.
 std::string confusion_matrix_text(const Evaluation& evaluation);
 
-// An indented JSON object: rows, correct, accuracy, loss (null when not finite),
+// An indented JSON object: rows, correct, accuracy, loss (null when not finite,
+// as without rows),
 // class_names, per_class (a list in class order of precision, recall, f1,
 // support), macro, weighted, confusion ([true class][predicted
 // class]; of more than 1000 classes a list of [true, predicted, rows] where there are rows).

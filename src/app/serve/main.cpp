@@ -1,6 +1,7 @@
 // lockstep-serve: a page and a JSON endpoint on this machine, for one model.
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -111,6 +112,8 @@ int run(int argc, char** argv) {
 }  // namespace lockstep
 
 int main(int argc, char** argv) {
+  // Large answers go back to the system when they are sent: each thread would keep its own.
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
   // Before any thread is there, so that they all leave these signals to sigwait().
   const sigset_t signals = lockstep::end_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
