@@ -14,7 +14,8 @@ from typing import Any
 from alive import Life, life_of, process_of
 from console import EXIT_USAGE, LauncherError, printable, say
 from job import models_folder
-from slurm import CANCELLED, LOG_FILE, job_of, job_states
+from run_files import CANCELLED, FIRST_LOG, JOB_FILE, LOG_FILE, STATUS_FILE
+from slurm import job_of, job_states
 
 CANCEL_SECONDS = 120  # to save and end
 LARGEST_STATUS = 1 << 20  # bytes; the program writes about 500
@@ -74,7 +75,7 @@ def load_runs(folders: list[Path]) -> list[Run]:
 def _status_of(folder: Path) -> dict[str, Any]:
     """Empty where there is none that can be read: any file may lie there."""
     try:
-        with (folder / "status.json").open("rb") as file:
+        with (folder / STATUS_FILE).open("rb") as file:
             status = json.loads(file.read(LARGEST_STATUS))
     except (OSError, ValueError, RecursionError):
         return {}
@@ -83,7 +84,7 @@ def _status_of(folder: Path) -> dict[str, Any]:
 
 def find_runs(root: Path) -> list[Path]:
     """The run folders below models/, the oldest first."""
-    found = {path.parent for name in ("status.json", "slurm.json")
+    found = {path.parent for name in (STATUS_FILE, JOB_FILE)
              for path in models_folder(root).glob(f"*/*/{name}")}
     return sorted(found, key=lambda folder: folder.stat().st_mtime)
 
@@ -93,8 +94,8 @@ def run_folder(arguments: list[str], command: str) -> Path:
     if len(arguments) != 1:
         raise LauncherError(f"{command} takes one run folder; got {len(arguments)}", EXIT_USAGE)
     folder = Path(arguments[0])
-    if not (folder / "status.json").exists() and job_of(folder) is None:
-        raise LauncherError(f"{folder}: not a run folder: no status.json there", EXIT_USAGE)
+    if not (folder / STATUS_FILE).exists() and job_of(folder) is None:
+        raise LauncherError(f"{folder}: not a run folder: no {STATUS_FILE} there", EXIT_USAGE)
     return folder
 
 
@@ -156,7 +157,7 @@ def show_logs(arguments: list[str]) -> int:
     on with it."""
     follow = "--follow" in arguments
     folder = run_folder([word for word in arguments if word != "--follow"], "logs")
-    log = next((path for path in (folder / LOG_FILE, folder / "logs" / "rank-0.log")
+    log = next((path for path in (folder / LOG_FILE, folder / FIRST_LOG)
                 if path.exists()), None)
     if log is None:
         raise LauncherError(f"{folder}: no output yet")

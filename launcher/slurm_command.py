@@ -9,8 +9,9 @@ import subprocess
 from build import Project
 from console import EXIT_USAGE, LauncherError, say
 from job import environment, folders_in_environment, lanes_of, name_of, this_machine
+from run_files import CANCELLED, LOG_FILE
 from running import plan_restarts, take_option
-from slurm import CANCELLED, LOG_FILE, Request, batch_script, file_pattern, limit_seconds, need
+from slurm import Request, batch_script, file_pattern, limit_seconds, need
 from slurm import submit, train_commands
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from console import EXIT_USAGE, LauncherError, say
 from job import Shape
-from slurm import CANCELLED, Request, batch_script, file_pattern, limit_seconds, submit
+from run_files import CANCELLED
+from slurm import Request, batch_script, file_pattern, limit_seconds, submit
 from sweep_plan import Plan
 from sweep_runs import read_outcome
 

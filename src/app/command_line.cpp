@@ -5,9 +5,9 @@
 #include <string_view>
 #include <utility>
 
-#include "app/version.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/names.h"
+#include "lockstep/run/version.h"
 
 namespace lockstep {
 

@@ -11,14 +11,14 @@
 
 #include "app/command_line.h"
 #include "app/commands.h"
-#include "app/place.h"
-#include "app/resume.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/fault_point.h"
 #include "lockstep/core/host.h"
 #include "lockstep/core/log.h"
 #include "lockstep/core/output.h"
+#include "lockstep/run/place.h"
+#include "lockstep/run/resume.h"
 
 namespace lockstep {
 

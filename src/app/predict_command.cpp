@@ -13,7 +13,6 @@
 
 #include "app/commands.h"
 #include "app/terminal.h"
-#include "app/trained_model.h"
 #include "lockstep/callbacks/progress_output.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
@@ -22,6 +21,7 @@
 #include "lockstep/predict/decode_png.h"
 #include "lockstep/predict/picture_text.h"
 #include "lockstep/predict/prepare_picture.h"
+#include "lockstep/run/trained_model.h"
 
 namespace lockstep {
 

@@ -8,12 +8,12 @@
 #include <set>
 #include <vector>
 
-#include "app/run_record.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/core/philox.h"
 #include "lockstep/eval/evaluator.h"
 #include "lockstep/report/report_files.h"
+#include "lockstep/run/run_record.h"
 
 namespace lockstep {
 

@@ -8,13 +8,13 @@
 #include <string>
 
 #include "app/commands.h"
-#include "app/trained_model.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/data/row_share.h"
 #include "lockstep/data/training_data.h"
 #include "lockstep/eval/evaluator.h"
 #include "lockstep/report/text_report.h"
+#include "lockstep/run/trained_model.h"
 
 namespace lockstep {
 

@@ -1,4 +1,4 @@
-#include "app/run_lock.h"
+#include "lockstep/run/run_lock.h"
 
 #include <fcntl.h>
 #include <fmt/chrono.h>
@@ -17,6 +17,7 @@
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/core/host.h"
+#include "lockstep/run/run_files.h"
 
 namespace lockstep {
 
@@ -112,7 +113,7 @@ void RunLock::take(const fs::path& run_dir) {
   std::error_code error;
   fs::create_directories(run_dir, error);
   if (error) fail_usage("{}: cannot be made: {}", run_dir.string(), error.message());
-  const fs::path path = run_dir / "lock";
+  const fs::path path = run_dir / kLockFile;
   file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (file_ < 0) fail_usage("{}: cannot be opened: {}", path.string(), std::strerror(errno));
   const int failure = lock(file_);

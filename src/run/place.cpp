@@ -1,4 +1,4 @@
-#include "app/place.h"
+#include "lockstep/run/place.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -86,6 +86,11 @@ Place from_text(const std::string& text) {
 }
 
 }  // namespace
+
+int worker_count(const Communicator& comm, int threads) {
+  if (threads > 0) return threads;
+  return std::max(static_cast<int>(own_cores().size()) / comm.node_size(), 1);
+}
 
 std::string core_list(const std::vector<int>& cores) {
   std::vector<std::string> parts;

@@ -2,6 +2,7 @@
 // is a run folder (its best weights), a checkpoint folder or a .safetensors file.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct TrainedModel {
   // Collective. Errors (2, agreed) name the file.
   static TrainedModel load(Communicator& comm, const std::string& checkpoint);
 };
+
+// The file of weights that a CHECKPOINT names. Local. Error (2): there is none.
+std::filesystem::path find_weights(const std::filesystem::path& checkpoint);
 
 // Collective: error (2, agreed) where `checkpoint` is a run folder or a checkpoint folder whose
 // run was trained on other rows than those of the digest; of weights alone nothing is known.

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "app/place.h"
-#include "app/run_lock.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/config/experiment.h"
+#include "lockstep/run/place.h"
+#include "lockstep/run/run_lock.h"
 
 namespace lockstep {
 

@@ -1,4 +1,4 @@
-#include "app/run_folder.h"
+#include "lockstep/run/run_folder.h"
 
 #include <fmt/chrono.h>
 #include <spdlog/spdlog.h>
@@ -10,12 +10,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
-#include <nlohmann/json.hpp>
 
-#include "app/version.h"
+#include "lockstep/checkpoint/checkpoint_folder.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/core/log.h"
+#include "lockstep/run/run_files.h"
+#include "lockstep/run/version.h"
+#include "run/json_values.h"
 
 namespace lockstep {
 
@@ -42,7 +44,7 @@ fs::path make_default_folder(const Experiment& experiment) {
   return folder;
 }
 
-nlohmann::ordered_json json_of(const Place& place) {
+Json json_of(const Place& place) {
   return {{"host", place.host},
           {"rank_on_node", place.rank_on_node},
           {"cores", core_list(place.cores)},
@@ -52,20 +54,11 @@ nlohmann::ordered_json json_of(const Place& place) {
 // What decides the bits of the weights, or where they were computed.
 constexpr std::array kOfAPart = {"build", "processor_kind", "device", "world_size"};
 
-// environment.json as it is; without any entry where it is not what lockstep writes.
-nlohmann::ordered_json read_environment(const fs::path& run_dir) {
-  const fs::path path = run_dir / "environment.json";
-  if (!fs::is_regular_file(path)) return nlohmann::ordered_json::object();
-  auto json = nlohmann::ordered_json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
-  return json.is_object() ? json : nlohmann::ordered_json::object();
-}
-
 // The parts of the run before this one, of which `last` is that of the last.
-nlohmann::ordered_json earlier_parts(const nlohmann::ordered_json& last,
-                                     const nlohmann::ordered_json& now) {
-  auto parts = nlohmann::ordered_json::array();
+Json earlier_parts(const Json& last, const Json& now) {
+  auto parts = Json::array();
   if (last.contains("earlier") && last["earlier"].is_array()) parts = last["earlier"];
-  nlohmann::ordered_json part;
+  Json part;
   bool differs = false;
   for (const char* key : kOfAPart) {
     if (!last.contains(key)) continue;
@@ -78,7 +71,7 @@ nlohmann::ordered_json earlier_parts(const nlohmann::ordered_json& last,
 
 std::string environment_json(const std::vector<Place>& places, const std::string& device,
                              int workers, const fs::path& run_dir) {
-  nlohmann::ordered_json json;
+  Json json;
   json["lockstep"] = kVersion;
   json["torch"] = kTorchVersion;
   json["compiler"] = kCompiler;
@@ -90,7 +83,7 @@ std::string environment_json(const std::vector<Place>& places, const std::string
   json["threads_per_rank"] = workers;
   for (const Place& place : places) json["hosts_by_rank"].push_back(place.host);
   for (const Place& place : places) json["places"].push_back(json_of(place));
-  const auto parts = earlier_parts(read_environment(run_dir), json);
+  const auto parts = earlier_parts(read_object(run_dir / kEnvironmentFile), json);
   if (!parts.empty()) json["earlier"] = parts;
   return json.dump(2) + "\n";
 }
@@ -98,7 +91,7 @@ std::string environment_json(const std::vector<Place>& places, const std::string
 }  // namespace
 
 void warn_of_changes(const fs::path& run_dir, const Place& place, const std::string& device) {
-  const auto before = read_environment(run_dir);
+  const Json before = read_object(run_dir / kEnvironmentFile);
   const std::map<std::string, std::pair<const char*, std::string>> now = {
       {"build", {"build", "xxh3:" + place.build}},
       {"processor_kind", {"kind of processor", place.kind}},
@@ -128,15 +121,15 @@ std::filesystem::path make_run_folder(Communicator& comm, const Experiment& expe
     if (comm.rank() != 0) return;
     const fs::path folder = wanted.empty() ? make_default_folder(experiment) : fs::path(wanted);
     lock.take(folder);
-    fs::create_directories(folder / "logs");
-    fs::create_directories(folder / "checkpoints");
-    write_file_atomically(folder / "experiment.textproto", to_text(experiment));
-    write_file_atomically(folder / "environment.json",
+    fs::create_directories(folder / kLogsFolder);
+    fs::create_directories(folder / kCheckpointsFolder);
+    write_file_atomically(folder / kExperimentFile, to_text(experiment));
+    write_file_atomically(folder / kEnvironmentFile,
                           environment_json(places, device, workers, folder));
     name = folder.string();
   });
   fs::path folder = broadcast_text(comm, name, 0);
-  log_to_file(folder / "logs" / fmt::format("rank-{}.log", comm.rank()));
+  log_to_file(folder / kLogsFolder / fmt::format("{}{}.log", kRankLogBeginning, comm.rank()));
   const Place& mine = places[static_cast<std::size_t>(comm.rank())];
   spdlog::info("rank {} of {} on {}, {}, {} workers, cores {}", comm.rank(), comm.world_size(),
                mine.host, device, workers, core_list(mine.cores));

@@ -4,10 +4,10 @@
 #include <filesystem>
 #include <string>
 
-#include "app/run_lock.h"
 #include "lockstep/checkpoint/checkpoint_folder.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/config/experiment.h"
+#include "lockstep/run/run_lock.h"
 
 namespace lockstep {
 

@@ -1,4 +1,4 @@
-#include "app/resume.h"
+#include "lockstep/run/resume.h"
 
 #include <fmt/format.h>
 
@@ -11,6 +11,7 @@
 #include "lockstep/checkpoint/checkpoint_store.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
+#include "lockstep/run/run_files.h"
 #include "lockstep/train/run_state.h"
 
 namespace lockstep {
@@ -35,7 +36,7 @@ bool may_change(const std::string& path) {
 }
 
 void check_experiment(const Experiment& experiment, const fs::path& run_dir) {
-  const fs::path file = run_dir / "experiment.textproto";
+  const fs::path file = run_dir / kExperimentFile;
   const Experiment before = load_experiment(file.string(), {});
   std::vector<std::string> fields = differing_fields(before, experiment);
   fields.erase(std::remove_if(fields.begin(), fields.end(), may_change), fields.end());
@@ -46,11 +47,9 @@ void check_experiment(const Experiment& experiment, const fs::path& run_dir) {
       run_dir.string(), fmt::join(fields, ", "), fields.size() == 1 ? "s" : "", file.string());
 }
 
-bool is_checkpoint(const fs::path& folder) { return fs::exists(folder / "manifest.json"); }
-
 // What the launcher puts into a run folder before the training begins.
 bool is_of_launcher(const std::string& name) {
-  return name == "outcome.json" || name == "output.log" || name.starts_with("slurm");
+  return name == kOutcomeFile || name == kOutputFile || name.starts_with(kSlurmBeginning);
 }
 
 // Removes those entries whose names begin so, and the folder where nothing else is in it.
@@ -68,16 +67,10 @@ void remove_entries(const fs::path& folder, const std::vector<std::string_view>&
 
 // What an earlier run left in its folder; others' files stay.
 void remove_run(const fs::path& run_dir) {
-  remove_entries(run_dir / "checkpoints", {"step-", ".tmp-", "best"});
-  remove_entries(run_dir / "logs", {"rank-"});
-  remove_entries(run_dir / "tensorboard", {"events."});
-  for (const char* name :
-       {"classification_report.txt", "confusion_matrix.png", "confusion_matrix.svg", "curves.png",
-        "curves.svg", "environment.json", "evaluation.json", "experiment.textproto",
-        "metrics.jsonl", "misclassified.png", "predictions.png", "report.html", "samples.png",
-        "status.json", "times.json"}) {
-    fs::remove(run_dir / name);
-  }
+  remove_entries(run_dir / kCheckpointsFolder, {kStepBeginning, kTemporaryBeginning, kBestName});
+  remove_entries(run_dir / kLogsFolder, {kRankLogBeginning});
+  remove_entries(run_dir / kTensorboardFolder, {kEventsBeginning});
+  for (const char* name : kFilesOfARun) fs::remove(run_dir / name);
 }
 
 [[noreturn]] void fail_without_checkpoint(const std::string& resume) {
@@ -93,7 +86,7 @@ StartPoint find_on_root(const Experiment& experiment, const std::string& run_dir
   const bool by_path = resume != "auto" && resume != "never";
   const bool at_checkpoint = by_path && is_checkpoint(resume);
   if (by_path) {
-    if (at_checkpoint && fs::canonical(resume).parent_path().filename() != "checkpoints") {
+    if (at_checkpoint && fs::canonical(resume).parent_path().filename() != kCheckpointsFolder) {
       fail_usage(
           "--resume {}: a checkpoint goes on in its run folder; it must lie in <run>/checkpoints/",
           resume);
@@ -106,7 +99,7 @@ StartPoint find_on_root(const Experiment& experiment, const std::string& run_dir
     }
   }
   if (start.run_dir.empty()) return start;
-  if (by_path && !fs::exists(start.run_dir / "checkpoints")) fail_without_checkpoint(resume);
+  if (by_path && !fs::exists(start.run_dir / kCheckpointsFolder)) fail_without_checkpoint(resume);
   check_run_folder(start.run_dir);
   lock.take(start.run_dir);
   remove_temporary_files(start.run_dir);
@@ -142,16 +135,14 @@ void check_run_folder(const fs::path& folder) {
   if (fs::exists(folder, none) && !fs::is_directory(folder, none)) {
     fail_usage("{}: is no folder; give another --run-dir", folder.string());
   }
-  for (const char* mark : {"lock", "experiment.textproto"}) {
+  for (const char* mark : {kLockFile, kExperimentFile}) {
     if (fs::exists(folder / mark, none)) return;
   }
   for (const auto& entry : fs::directory_iterator(folder, none)) {
     const std::string name = entry.path().filename().string();
     if (is_of_launcher(name)) continue;
-    fail_usage(
-        "{}: holds \"{}\" but no run (no experiment.textproto); give a new or an empty folder as "
-        "--run-dir",
-        folder.string(), name);
+    fail_usage("{}: holds \"{}\" but no run (no {}); give a new or an empty folder as --run-dir",
+               folder.string(), name, kExperimentFile);
   }
 }
 

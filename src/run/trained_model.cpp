@@ -1,4 +1,4 @@
-#include "app/trained_model.h"
+#include "lockstep/run/trained_model.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,11 +6,11 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "app/place.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/model/lane_executor.h"
-#include "lockstep/train/trainer.h"
+#include "lockstep/run/place.h"
+#include "lockstep/train/run_state.h"
 
 namespace lockstep {
 
@@ -19,20 +19,7 @@ namespace {
 constexpr const char* kExperimentKey = "lockstep.experiment";
 constexpr const char* kNormalizationKey = "lockstep.normalization";
 constexpr const char* kFramingKey = "lockstep.framing";
-constexpr const char* kWeightsFile = "weights.safetensors";
 constexpr const char* kDefaultWeights = "models/digits.safetensors";
-
-fs::path find_weights(const fs::path& checkpoint) {
-  if (fs::is_regular_file(checkpoint)) return checkpoint;
-  for (const fs::path& candidate :
-       {checkpoint / kWeightsFile, best_link(checkpoint) / kWeightsFile}) {
-    if (fs::is_regular_file(candidate)) return candidate;
-  }
-  fail_usage(
-      "{}: no trained weights there; a CHECKPOINT is a run folder with checkpoints/best, a "
-      "checkpoint folder with {}, or a .safetensors file",
-      checkpoint.string(), kWeightsFile);
-}
 
 const std::string& metadata_entry(const SafetensorsFile& file, const char* key) {
   const auto found = file.metadata().find(key);
@@ -100,6 +87,18 @@ TrainedModel read_model(const fs::path& path) {
 
 }  // namespace
 
+fs::path find_weights(const fs::path& checkpoint) {
+  if (fs::is_regular_file(checkpoint)) return checkpoint;
+  for (const fs::path& candidate :
+       {checkpoint / kWeightsFile, best_link(checkpoint) / kWeightsFile}) {
+    if (fs::is_regular_file(candidate)) return candidate;
+  }
+  fail_usage(
+      "{}: no trained weights there; a CHECKPOINT is a run folder with checkpoints/best, a "
+      "checkpoint folder with {}, or a .safetensors file",
+      checkpoint.string(), kWeightsFile);
+}
+
 TrainedModel TrainedModel::load(Communicator& comm, const std::string& checkpoint) {
   std::optional<TrainedModel> model;
   agree(comm, [&] { model.emplace(read_model(find_weights(checkpoint))); });
@@ -110,7 +109,7 @@ TrainedModel TrainedModel::load(Communicator& comm, const std::string& checkpoin
 
 void check_training_rows(Communicator& comm, const std::string& checkpoint, const Digest& rows) {
   agree(comm, [&] {
-    const fs::path state = find_weights(checkpoint).parent_path() / "state.json";
+    const fs::path state = find_weights(checkpoint).parent_path() / kStateFile;
     if (comm.rank() != 0 || !fs::is_regular_file(state)) return;
     const auto json = nlohmann::json::parse(read_checkpoint_file(state), nullptr, false);
     const auto trained = json.is_object() ? json.find("data_digest") : json.end();

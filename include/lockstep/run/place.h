@@ -25,6 +25,10 @@ struct Place {
 // cores than they are while their node has more.
 std::vector<Place> gather_places(Communicator& comm);
 
+// Local: workers of this rank: `threads`, or where that is 0 this process's cores shared
+// by the node's ranks.
+int worker_count(const Communicator& comm, int threads);
+
 // Local: the warning, a sentence for each such host; empty when there is none.
 std::string crowding_of(const std::vector<Place>& places);
 
