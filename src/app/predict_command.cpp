@@ -18,9 +18,9 @@
 #include "lockstep/core/files.h"
 #include "lockstep/core/printable.h"
 #include "lockstep/eval/evaluator.h"
-#include "lockstep/predict/decode_png.h"
-#include "lockstep/predict/picture_text.h"
-#include "lockstep/predict/prepare_picture.h"
+#include "lockstep/pictures/decode_png.h"
+#include "lockstep/pictures/picture_text.h"
+#include "lockstep/pictures/prepare_picture.h"
 #include "lockstep/run/trained_model.h"
 
 namespace lockstep {

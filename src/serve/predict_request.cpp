@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "lockstep/core/error.h"
-#include "lockstep/predict/decode_png.h"
-#include "lockstep/predict/prepare_picture.h"
+#include "lockstep/pictures/decode_png.h"
+#include "lockstep/pictures/prepare_picture.h"
 #include "serve/base64.h"
 #include "serve/request_check.h"
 

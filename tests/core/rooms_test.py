@@ -12,7 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 USES = {
     "core": [],
     "comm": ["core"],
-    "data": ["core", "comm"],
+    "pictures": ["core"],
+    "data": ["core", "comm", "pictures"],
     "model": ["core"],
     "checkpoint": ["core"],
     "parallel": ["comm", "model"],
@@ -21,11 +22,10 @@ USES = {
     "train": ["parallel", "eval", "checkpoint", "data"],
     "gpu": ["train"],
     "cuda": ["gpu", "comm", "core"],
-    "run": ["train", "config", "predict"],
+    "run": ["train", "config"],
     "callbacks": ["run"],
     "report": ["eval", "run"],
-    "predict": ["data", "model", "checkpoint"],
-    "serve": ["run", "predict"],
+    "serve": ["run", "pictures"],
     "exporting": ["model"],
     "config": ["core"],
 }
@@ -39,7 +39,7 @@ LIBRARIES = {
     ("CLI/",): {"app"},
     ("onnx/",): {"exporting"},
     ("cairo",): {"report"},
-    ("png.h",): {"predict"},
+    ("png.h",): {"pictures"},
     ("httplib.h",): {"serve"},
 }
 

@@ -9,7 +9,7 @@
 #include "lockstep/core/batch.h"
 #include "lockstep/eval/evaluation.h"
 #include "lockstep/model/network.h"
-#include "lockstep/report/thumbnail.h"
+#include "lockstep/pictures/picture.h"
 #include "lockstep/run/run_record.h"
 
 namespace lockstep {
@@ -20,14 +20,14 @@ struct PredictedRow {
   int truth = 0;
   int predicted = 0;
   double confidence = 0;  // probability of the predicted class
-  Thumbnail image;
+  Picture image;
 };
 
 // A training row: as it is, then as it was trained on in epochs 1, 2, ...
 struct AugmentedRow {
   std::int64_t number = 0;  // row of the source, from 1
   int label = 0;
-  std::vector<Thumbnail> images;
+  std::vector<Picture> images;
 };
 
 struct ReportData {

@@ -1,6 +1,6 @@
 // Pictures as text, by hand.
 
-#include "lockstep/predict/picture_text.h"
+#include "lockstep/pictures/picture_text.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "lockstep/report/thumbnail.h"
+#include "lockstep/pictures/thumbnail.h"
 
 #include <algorithm>
 
@@ -25,10 +25,10 @@ std::uint8_t block_mean(const ImageShape& shape, std::span<const std::uint8_t> p
 
 }  // namespace
 
-Thumbnail make_thumbnail(const ImageShape& shape, std::span<const std::uint8_t> pixels) {
+Picture make_thumbnail(const ImageShape& shape, std::span<const std::uint8_t> pixels) {
   const int longest = std::max(shape.width, shape.height);
   const int side = (longest + kThumbnailSide - 1) / kThumbnailSide;
-  Thumbnail thumbnail;
+  Picture thumbnail;
   thumbnail.width = (shape.width + side - 1) / side;
   thumbnail.height = (shape.height + side - 1) / side;
   thumbnail.channels = shape.channels == 3 ? 3 : 1;

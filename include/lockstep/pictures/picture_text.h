@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "lockstep/predict/picture.h"
+#include "lockstep/pictures/picture.h"
 
 namespace lockstep {
 

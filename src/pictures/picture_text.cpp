@@ -1,4 +1,4 @@
-#include "lockstep/predict/picture_text.h"
+#include "lockstep/pictures/picture_text.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <string_view>
 
-#include "predict/area_means.h"
+#include "pictures/area_means.h"
 
 namespace lockstep {
 

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "lockstep/predict/picture.h"
+#include "lockstep/pictures/picture.h"
 
 namespace lockstep {
 

@@ -1,4 +1,4 @@
-// A picture from outside, of any size. Plain values; any thread.
+// A picture of any size. Plain values; any thread.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "predict/area_means.h"
+#include "pictures/area_means.h"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,11 +1,11 @@
-#include "lockstep/predict/prepare_picture.h"
+#include "lockstep/pictures/prepare_picture.h"
 
 #include <algorithm>
 #include <cstddef>
 
 #include "lockstep/core/error.h"
-#include "predict/area_means.h"
-#include "predict/subject.h"
+#include "lockstep/pictures/subject.h"
+#include "pictures/area_means.h"
 
 namespace lockstep {
 

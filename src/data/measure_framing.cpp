@@ -1,4 +1,4 @@
-#include "lockstep/predict/framing.h"
+#include "lockstep/data/measure_framing.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -6,7 +6,7 @@
 #include <numeric>
 #include <span>
 
-#include "predict/subject.h"
+#include "lockstep/pictures/subject.h"
 
 namespace lockstep {
 
@@ -44,13 +44,6 @@ struct SideSums {
 };
 
 }  // namespace
-
-Framing assumed_framing(const ImageShape& shape) {
-  Framing framing;
-  framing.framed = shape.channels == 1;
-  framing.longer_side_pixels = 5.0 / 7.0 * std::min(shape.width, shape.height);
-  return framing;
-}
 
 Framing measure_framing(Communicator& comm, const TrainingData& data, const ImageShape& shape) {
   Framing framing;

@@ -1,4 +1,4 @@
-#include "lockstep/predict/decode_png.h"
+#include "lockstep/pictures/decode_png.h"
 
 #include <png.h>
 

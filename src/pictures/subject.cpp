@@ -1,4 +1,4 @@
-#include "predict/subject.h"
+#include "lockstep/pictures/subject.h"
 
 #include <algorithm>
 #include <cstddef>

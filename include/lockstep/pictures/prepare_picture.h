@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "lockstep/core/batch.h"
-#include "lockstep/predict/framing.h"
-#include "lockstep/predict/picture.h"
+#include "lockstep/pictures/framing.h"
+#include "lockstep/pictures/picture.h"
 
 namespace lockstep {
 

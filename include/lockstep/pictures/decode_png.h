@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "lockstep/predict/picture.h"
+#include "lockstep/pictures/picture.h"
 
 namespace lockstep {
 

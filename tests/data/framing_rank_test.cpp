@@ -7,7 +7,7 @@
 #include <functional>
 
 #include "data/samples.h"
-#include "lockstep/predict/framing.h"
+#include "lockstep/data/measure_framing.h"
 #include "support/rank_test.h"
 
 namespace lockstep {

@@ -1,6 +1,6 @@
 // Pictures brought to the training images' shape, against closed forms.
 
-#include "lockstep/predict/prepare_picture.h"
+#include "lockstep/pictures/prepare_picture.h"
 
 #include <gtest/gtest.h>
 

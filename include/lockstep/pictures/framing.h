@@ -2,9 +2,7 @@
 // from outside must be brought to. Plain values; any thread.
 #pragma once
 
-#include "lockstep/comm/communicator.h"
 #include "lockstep/core/batch.h"
-#include "lockstep/data/training_data.h"
 
 namespace lockstep {
 
@@ -23,11 +21,5 @@ struct Framing {
 // dark, the subject's longer side 5/7 of the image's shorter one (20 of 28, as in
 // MNIST); others not to be framed.
 Framing assumed_framing(const ImageShape& shape);
-
-// Collective: the framing of the training rows, images of `shape`. Only images of
-// one channel can be framed; they are when 3 of 4 pixels of their outermost rows
-// and columns are within 16 levels of the median of these. Made of integer sums,
-// so the same at every world size.
-Framing measure_framing(Communicator& comm, const TrainingData& data, const ImageShape& shape);
 
 }  // namespace lockstep

@@ -1,6 +1,6 @@
 // PNG files by hand; the many kinds of them are tried through the program.
 
-#include "lockstep/predict/decode_png.h"
+#include "lockstep/pictures/decode_png.h"
 
 #include <gtest/gtest.h>
 
