@@ -18,7 +18,7 @@
 
 namespace lockstep {
 
-int run_train(Communicator& comm, const CommandLine& line, const std::vector<Place>& places);
+int run_train(Communicator& comm, const CommandLine& line);
 int run_evaluate(Communicator& comm, const CommandLine& line);
 int run_predict(Communicator& comm, const CommandLine& line);
 int run_submit(Communicator& comm, const CommandLine& line);

@@ -92,7 +92,8 @@ void warn_of_missing_classes(const std::vector<std::int64_t>& class_counts) {
 
 }  // namespace
 
-int run_train(Communicator& comm, const CommandLine& line, const std::vector<Place>& places) {
+int run_train(Communicator& comm, const CommandLine& line) {
+  const std::vector<Place> places = gather_places(comm);
   const bool root = comm.rank() == 0;
   const PreparedExperiment prepared = prepare(comm, line);
   const auto& [experiment, network, device] = prepared;
