@@ -98,14 +98,8 @@ void check_header(const CsvHeader& header, const std::string& name, const DataOp
              options.shape.height, options.shape.width, options.shape.channels);
 }
 
-// What the parser takes as a number.
-struct Limit {
-  std::size_t most_digits;
-  int largest;
-};
-
 // What is wrong with one field, or an empty string.
-std::string fault_of(std::string_view field, Limit limit, std::string_view kind) {
+std::string fault_of(std::string_view field, int largest, std::string_view kind) {
   if (field.empty()) return fmt::format("empty field; expected a {}", kind);
   if (field.find('"') != std::string_view::npos) {
     return fmt::format("quoted field {}; expected a bare {}", shown(field), kind);
@@ -120,8 +114,8 @@ std::string fault_of(std::string_view field, Limit limit, std::string_view kind)
   }
   std::int64_t value = 0;
   const auto [end, overflow] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  const bool above = overflow != std::errc() || value > limit.largest;
-  if (!negative && !above && digits.size() <= limit.most_digits) return {};
+  const bool above = overflow != std::errc() || value > largest;
+  if (!negative && !above) return {};
   return fmt::format("{} is out of range; expected a {}", shown(field), kind);
 }
 
@@ -188,13 +182,13 @@ void fail_csv_row(const CsvHeader& header, const std::string& name, const DataOp
     fail_usage("{}:{}:1: blank line; expected {} columns", name, line_number, header.columns());
   }
   const std::vector<std::string_view> fields = split_fields(line);
-  const Limit pixel_limit = {3, 255};
-  const Limit label_limit = {11, options.classes - 1};
-  const std::string label_kind = fmt::format("label from 0 to {}", label_limit.largest);
+  constexpr int kLargestPixel = 255;
+  const int largest_label = options.classes - 1;
+  const std::string label_kind = fmt::format("label from 0 to {}", largest_label);
   for (std::size_t i = 0; i < fields.size() && i < header.names.size(); ++i) {
     const bool label = static_cast<int>(i) == header.label_column;
-    const std::string fault = label ? fault_of(fields[i], label_limit, label_kind)
-                                    : fault_of(fields[i], pixel_limit, "pixel from 0 to 255");
+    const std::string fault = label ? fault_of(fields[i], largest_label, label_kind)
+                                    : fault_of(fields[i], kLargestPixel, "pixel from 0 to 255");
     if (fault.empty()) continue;
     fail_usage("{}:{}:{}: column \"{}\": {}", name, line_number, fields[i].data() - line.data() + 1,
                header.names[i], fault);
