@@ -7,6 +7,7 @@
 
 #include "lockstep/core/error.h"
 #include "lockstep/core/names.h"
+#include "lockstep/core/text.h"
 
 namespace lockstep {
 
@@ -87,15 +88,15 @@ void check_header(const CsvHeader& header, const std::string& name, const DataOp
   const int pixels = options.shape.pixels();
   const bool labelled = header.label_column >= 0;
   if (!labelled && labels == Labels::kRequired) {
-    fail_usage("{}:1:1: no column \"{}\" in the header{}; its first of {} columns is {}", name,
+    fail_usage("{}:1:1: no column \"{}\" in the header{}; its first of {} is {}", name,
                options.label_column, did_you_mean(options.label_column, header.names),
-               header.columns(), shown(header.names.front()));
+               count_of(header.columns(), "column"), shown(header.names.front()));
   }
   const int found = header.columns() - (labelled ? 1 : 0);
   if (found == pixels) return;
-  fail_usage("{}:1:1: {} pixel columns {} column \"{}\"; expected {} for images of {}x{}x{}", name,
-             found, labelled ? "besides" : "and no", options.label_column, pixels,
-             options.shape.height, options.shape.width, options.shape.channels);
+  fail_usage("{}:1:1: {} {} column \"{}\"; expected {} for images of {}x{}x{}", name,
+             count_of(found, "pixel column"), labelled ? "besides" : "and no", options.label_column,
+             pixels, options.shape.height, options.shape.width, options.shape.channels);
 }
 
 // What is wrong with one field, or an empty string.
@@ -179,7 +180,8 @@ void fail_csv_row(const CsvHeader& header, const std::string& name, const DataOp
   const auto line_number = 1 + std::count(header.text.begin(), row_place, '\n');
   const std::string_view line = line_at(header.text.substr(0, header.body_last), row);
   if (line.empty()) {
-    fail_usage("{}:{}:1: blank line; expected {} columns", name, line_number, header.columns());
+    fail_usage("{}:{}:1: blank line; expected {}", name, line_number,
+               count_of(header.columns(), "column"));
   }
   const std::vector<std::string_view> fields = split_fields(line);
   constexpr int kLargestPixel = 255;
@@ -200,8 +202,8 @@ void fail_csv_row(const CsvHeader& header, const std::string& name, const DataOp
   const std::size_t column =
       fewer ? line.size() + 1
             : static_cast<std::size_t>(fields[header.names.size()].data() - line.data()) + 1;
-  fail_usage("{}:{}:{}: {} columns, {} \"{}\"; expected {}, as in the header", name, line_number,
-             column, fields.size(), fewer ? "without" : "beyond",
+  fail_usage("{}:{}:{}: {}, {} \"{}\"; expected {}, as in the header", name, line_number, column,
+             count_of(fields.size(), "column"), fewer ? "without" : "beyond",
              fewer ? header.names[fields.size()] : header.names.back(), header.columns());
 }
 
