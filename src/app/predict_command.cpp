@@ -17,7 +17,7 @@
 #include "lockstep/callbacks/progress_output.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
-#include "lockstep/core/printable.h"
+#include "lockstep/core/text.h"
 #include "lockstep/eval/evaluator.h"
 #include "lockstep/predict/decode_png.h"
 #include "lockstep/predict/picture_text.h"
