@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 from alive import Life, life_of, process_of
 from console import EXIT_USAGE, LauncherError, printable, say
 from job import models_folder
+from running import CANCELLED as RESTARTS_CANCELLED
 from slurm import CANCELLED, LOG_FILE, job_of, job_states
 
 CANCEL_SECONDS = 120  # to save and end
@@ -178,8 +180,11 @@ def cancel(arguments: list[str]) -> int:
         host = printable(str(run.status.get("host")))
         raise LauncherError(f"{folder}: it was started on {host}; cancel it there")
     elif run.alive:
+        _forbid_restarts(run)
         _ask_to_save(run)
     else:
+        if run.status.get("state") in ("running", "saved"):
+            _forbid_restarts(run)  # it may be between two starts
         say(f"{folder}: not running ({run.state})")
         return 0
     end = time.monotonic() + CANCEL_SECONDS
@@ -192,6 +197,11 @@ def cancel(arguments: list[str]) -> int:
             return 0
         time.sleep(0.3)
     raise LauncherError(f"{folder}: still {run.state} after {CANCEL_SECONDS} s")
+
+
+def _forbid_restarts(run: Run) -> None:
+    with contextlib.suppress(PermissionError):  # of another user, who is named below
+        (run.folder / RESTARTS_CANCELLED).touch()
 
 
 def _ask_to_save(run: Run) -> None:
