@@ -18,7 +18,8 @@ from running import RestartPlan
 
 SIGNAL_SECONDS = 180  # before the time limit; a third of a short one
 MOST_RESTARTS = 10  # of a job that failed by no fault of its experiment
-CANCELLED = "slurm.cancelled"  # in the run folder: save, and do not begin again
+# In the run folder: save, and do not begin again. For one job of an array with .N behind it.
+CANCELLED = "slurm.cancelled"
 LEAST_SPECIAL_STEP = 0xFFFFFFF0  # from here on: the shell of salloc, of sbatch, ...
 LOST_FILES = "slurm.lost*"  # a line for each time that a rank was lost
 JOB_FILE = "slurm.json"
@@ -105,7 +106,8 @@ ended_by_scancel() {{  # Slurm calls both it and a job over its time COMPLETING
   local is; is=$(scontrol show job "$id" 2>/dev/null)
   [[ $is = *JobState=C[AO]* && $is != *Reason=TimeLimit* ]]
 }}
-if [ "$again" = 1 ] && [ ! -e "$cancelled" ] && ! ended_by_scancel; then
+is_cancelled() {{ [ -e "$cancelled" ] || [ -e "$cancelled.${{SLURM_ARRAY_TASK_ID:-}}" ]; }}
+if [ "$again" = 1 ] && ! is_cancelled && ! ended_by_scancel; then
   echo "lockstep: exit code $status; job $id goes back to the queue"
   scontrol requeue "$id"
 fi
@@ -288,7 +290,7 @@ def submit(script: str, run_dir: Path, request: Request) -> str:
     """Keeps the script in the run folder and gives it to sbatch; returns the job's number."""
     need("sbatch")
     run_dir.mkdir(parents=True, exist_ok=True)
-    for old in (run_dir / CANCELLED, *run_dir.glob(LOST_FILES)):
+    for old in (*run_dir.glob(f"{CANCELLED}*"), *run_dir.glob(LOST_FILES)):
         old.unlink(missing_ok=True)
     # No clock tells whether the training has begun: those of hosts and file server differ.
     status = run_dir / "status.json"
@@ -324,11 +326,13 @@ def job_of(run_dir: Path) -> str | None:
 
 def job_states(jobs: list[str]) -> dict[str, str]:
     """By number, what squeue says of the jobs that it knows: RUNNING on n[1-2], PENDING, ...;
-    of an array, how many of its jobs are in which state: 2 RUNNING, 1 PENDING."""
+    of an array, how many of its jobs are in which state: 2 RUNNING, 1 PENDING; and each of
+    them, as 7_0."""
     if not jobs or not shutil.which("squeue"):
         return {}
+    jobs = list(dict.fromkeys(job.partition("_")[0] for job in jobs))
     done = subprocess.run(
-        ["squeue", "--noheader", "--array", "--format=%F|%T|%R", "--jobs", ",".join(jobs)],
+        ["squeue", "--noheader", "--array", "--format=%F|%K|%T|%R", "--jobs", ",".join(jobs)],
         capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
     )
     # It fails as a whole for one that it has forgotten.
@@ -336,8 +340,9 @@ def job_states(jobs: list[str]) -> dict[str, str]:
         return {job: state for each in jobs for job, state in job_states([each]).items()}
     found: dict[str, list[tuple[str, str]]] = {}
     for line in done.stdout.splitlines():
-        job, state, where = line.split("|", 2)
+        job, task, state, where = line.split("|", 3)
         found.setdefault(job, []).append((state, where))
+        found[f"{job}_{task}"] = [(state, where)]
     return {job: _state_of(each) for job, each in found.items()}
 
 
