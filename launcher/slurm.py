@@ -41,7 +41,7 @@ class Request:
     job_name: str = ""
     srun: bool = False
     max_restarts: int = MOST_RESTARTS
-    sbatch: list[str] = field(default_factory=list)  # options as they are
+    sbatch: list[list[str]] = field(default_factory=list)  # the words of other options
 
     @property
     def is_range(self) -> bool:
@@ -141,26 +141,40 @@ def batch_script(
         options.append(f"--time={request.time}")
     if request.partition:
         options.append(f"--partition={request.partition}")
-    lines = ["#!/bin/bash", *(_directive(option) for option in [*options, *request.sbatch]), ""]
+    words = [*([option] for option in options), *request.sbatch]
+    lines = ["#!/bin/bash", *(f"#SBATCH {' '.join(map(_quoted, each))}" for each in words), ""]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
     lines += [f"cd {shlex.quote(os.getcwd())} || exit 1", commands]
     requeue = _REQUEUE.format(most=request.max_restarts, cancelled=cancelled)
     return "\n".join(lines) + "\n" + _SUPERVISE + requeue
 
 
-def _directive(option: str) -> str:
-    """A line of the script for an option; sbatch reads what stands within quotes as one word."""
-    if re.search(r"[\x00-\x1f]", option):
-        raise LauncherError(f"{option!r}: sbatch takes no control characters", EXIT_USAGE)
-    if re.fullmatch(r"[-\w=/.,:@%+\[\]]+", option):
-        return f"#SBATCH {option}"
-    escaped = option.replace("\\", "\\\\").replace('"', '\\"')
-    return f'#SBATCH "{escaped}"'
+def _quoted(word: str) -> str:
+    """A word of a line of the script; sbatch reads what stands within quotes as one."""
+    if re.search(r"[\x00-\x1f]", word):
+        raise LauncherError(f"{word!r}: sbatch takes no control characters", EXIT_USAGE)
+    if re.fullmatch(r"[-\w=/.,:@%+\[\]]+", word):
+        return word
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def sbatch_words(text: str) -> list[str]:
+    """The value of --sbatch, split as by a shell: an option and what belongs to it."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise LauncherError(f"--sbatch is {text!r}: {error}", EXIT_USAGE) from None
+    if not words:
+        raise LauncherError(f"--sbatch is {text!r}: expected an option as --account=x", EXIT_USAGE)
+    return words
 
 
 def file_pattern(path: Path) -> str:
-    """The path as sbatch wants it, to which % is the beginning of a pattern."""
-    return str(path).replace("%", "%%")
+    """The path as sbatch wants it, to which % is the beginning of a pattern; but not in a path
+    with backslashes, which sbatch takes away."""
+    text = str(path)
+    return text.replace("\\", "\\\\") if "\\" in text else text.replace("%", "%%")
 
 
 def signal_seconds(limit: str) -> int:
