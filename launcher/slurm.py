@@ -250,14 +250,18 @@ class Allocation:
         return sum(self.ranks_by_node)
 
 
+def is_task(env: dict[str, str]) -> bool:
+    """Whether srun started this process."""
+    step = env.get("SLURM_STEP_ID", "")
+    return "SLURM_JOB_ID" in env and step.isdecimal() and int(step) < LEAST_SPECIAL_STEP
+
+
 def allocation(env: dict[str, str]) -> Allocation | None:
     """The allocation of this shell, as salloc or sbatch made it; None outside of one and
     in a task of srun."""
-    step = env.get("SLURM_STEP_ID", "")
-    in_task = step.isdecimal() and int(step) < LEAST_SPECIAL_STEP
     if "SLURM_JOB_ID" not in env:
         return None
-    if in_task:
+    if is_task(env):
         # As in srun --pty bash: mpirun cannot start a step within a step.
         nodes = _number(env, "SLURM_JOB_NUM_NODES", 1)
         if nodes > 1 and env.get("SLURM_STEP_NUM_TASKS") == "1":

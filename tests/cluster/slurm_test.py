@@ -184,6 +184,19 @@ class SlurmTest(LockstepTest):
         self.assertIn("srun --mpi=pmix", done.stderr)
         self.assertFalse((self.folder / "worlds").exists())
 
+    def test_copies_of_the_launcher_are_refused(self):
+        words = launcher_words(self.folder, "train", self.experiment, "--run-dir",
+                               self.folder / "copies")
+        done = self.slurm.run("srun", "--ntasks=2", *words, check=False, cwd=self.folder,
+                              LOCKSTEP_ROOT=str(self.folder))
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual(len(re.findall(r"(?m)^lockstep: ", done.stderr)), 2, done.stderr)
+        self.assertIn(f"type srun --mpi=pmix -n 2 {BINARY} train ", done.stderr)
+        self.assertFalse((self.folder / "copies").exists())
+        done = self.slurm.run("srun", "--ntasks=1", *words, "-np", "1", "--set",
+                              "training.epochs=1", check=False, cwd=self.folder, LOCKSTEP_ROOT=str(self.folder))
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_bad_requests(self):
         cases = ((("--nodes", "0"), "--nodes is '0'"),
                  (("--nodes", "3", "--ranks-per-node", "2"), "training.lanes is 5"),

@@ -128,6 +128,29 @@ class StopTest(FakeProjectTest):
         enough = {"SLURM_JOB_CPUS_PER_NODE": "2", "SLURM_CPUS_PER_TASK": ""}
         self.assertEqual(self.launch("train", "-np", "2", **job | enough).returncode, 0)
 
+    def test_one_of_several_copies(self):
+        srun = {"SLURM_JOB_ID": "5", "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "2"}
+        mpirun = {"OMPI_COMM_WORLD_SIZE": "2"}
+        self.lines = 1
+        for rank in ("0", "1"):
+            self.check_refused("srun started 2 copies of the launcher, ",
+                               **srun | {"SLURM_PROCID": rank})
+            self.check_refused("mpirun started 2 copies of the launcher, ",
+                               **mpirun | {"OMPI_COMM_WORLD_RANK": rank})
+        # Of srun --pty the first task alone has the terminal; there the others end.
+        self.check_refused("srun started 2 copies of the launcher, ",
+                           **srun | {"SLURM_PROCID": "1", "SLURM_PTY_PORT": "3000"})
+        self.assertFalse((self.project / "build").exists())
+        one = srun | {"SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0"}
+        for env in (one, srun | {"SLURM_PROCID": "0", "SLURM_PTY_PORT": "3000"},
+                    srun | {"SLURM_PROCID": "0", "SLURM_STEP_ID": "4294967290"},
+                    {"SLURM_JOB_ID": "5", "SLURM_NTASKS": "2", "SLURM_PROCID": "0"},
+                    mpirun | {"OMPI_COMM_WORLD_SIZE": "1"}):
+            with self.subTest(env):
+                done = self.launch("train", "-np", "1", **env)
+                self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.launch("status", **srun | {"SLURM_PROCID": "1"}).returncode, 0)
+
     def test_too_few_open_files(self):
         self.launch("build")
         result = subprocess.run(
