@@ -153,6 +153,8 @@ class Supervisor:
         self._cancelled = cancelled
         self._process: subprocess.Popen[bytes] | None = None
         self._with_mpirun = False
+        self._is_training = False
+        self._has_output = False
         self._has_heard = False
         self._ticks = 0
         self._last_error = ""
@@ -181,11 +183,12 @@ class Supervisor:
 
     def _run(self, words: list[str], env: dict[str, str]) -> Attempt:
         self._with_mpirun = words[0] == "mpirun"
+        self._is_training = "train" in words
         # The ranks must not outlive a launcher that was killed.
         if setpriv := shutil.which("setpriv"):
             words = [setpriv, "--pdeathsig", "TERM", "--", *words]
         self._last_error = ""
-        self._has_heard = False
+        self._has_output = self._has_heard = False
         self._messages = MpirunMessages()
         # A session of its own keeps the terminal's Ctrl-C away: mpirun would kill the
         # ranks before they can save. And mpirun would not outlive its reader.
@@ -249,6 +252,7 @@ class Supervisor:
         """Passes stdout on as it comes, and reads on when nobody wants it any more."""
         line = b""
         while part := os.read(output.fileno(), 1 << 16):
+            self._has_output = True
             if not self._output_error:
                 self._output_error = write_all(sys.stdout.fileno(), part)
             # From here on mpirun may be about to end, and no longer take a signal.
@@ -276,6 +280,11 @@ class Supervisor:
         stopped = len(self.received) > 1 and status not in (0, EXIT_RESTART)
         if self.received and (killed_by > 0 or stopped):
             return Attempt(128 + self.received[0], "interrupted", killed=False)
+        # So ends an mpirun that is told to pass a signal on while it reaches for the hosts.
+        if self.received and status == 0 and self._with_mpirun and not self._has_output:
+            say("lockstep: ended on request before the ranks had begun")
+            status = EXIT_RESTART if self._is_training else 128 + self.received[0]
+            return Attempt(status, "interrupted", killed=False)
         if cause := self._messages.cause():
             if cause.split(" (")[0] not in self._last_error:
                 say(f"lockstep: {cause}")

@@ -36,6 +36,23 @@ class StopTest(FakeProjectTest):
         process.send_signal(signal.SIGTERM)
         self.assertEqual(process.wait(timeout=200), 75)
 
+    def test_an_mpirun_that_ends_before_it_has_ranks(self):
+        end = f"trap 'exit 0' USR1; echo >{self.folder}/pipe; {LOOP}"
+        for command, status in (("train", 75), ("evaluate", 128 + signal.SIGTERM)):
+            with self.subTest(command):
+                (self.folder / "pipe").unlink(missing_ok=True)
+                os.mkfifo(self.folder / "pipe")
+                self.tool("mpirun", end)
+                process = subprocess.Popen(
+                    [sys.executable, self.project / "launcher" / "lockstep", command, "-np", "2"],
+                    env=self.environment(), cwd=self.folder, stderr=subprocess.PIPE, text=True)
+                self.addCleanup(process.kill)
+                (self.folder / "pipe").read_text()
+                process.send_signal(signal.SIGTERM)
+                _, errors = process.communicate(timeout=200)
+                self.assertEqual(process.returncode, status)
+                self.assertIn("lockstep: ended on request before the ranks had begun\n", errors)
+
     def test_usr1_asks_to_save_however_often_it_comes(self):
         process = self.start(f"""
             trap 'echo USR1; n=$((n + 1)); [ $n -lt 2 ] || exit 75' USR1
