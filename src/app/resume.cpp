@@ -50,7 +50,8 @@ bool is_checkpoint(const fs::path& folder) { return fs::exists(folder / "manifes
 
 // What the launcher puts into a run folder before the training begins.
 bool is_of_launcher(const std::string& name) {
-  return name == "outcome.json" || name == "output.log" || name.starts_with("slurm");
+  return name == "outcome.json" || name == "output.log" || name == "cancelled" ||
+         name.starts_with("slurm");
 }
 
 // Removes those entries whose names begin so, and the folder where nothing else is in it.
