@@ -21,10 +21,10 @@ from console import LauncherError, say
 from job import models_folder, name_of
 from message_folder import VARIABLE, message_folder
 from mpirun_messages import MpirunMessages, signal_name
+from run_files import CANCELLED, MANIFEST_FILE, STATUS_FILE
 
 EXIT_PEER = 4
 EXIT_RESTART = 75
-CANCELLED = "cancelled"  # in the run folder: save, and do not begin again
 # mpirun waits for a host that is cut off, for minutes where it has something to tell it.
 SECONDS_TO_END = 10
 SECONDS_BETWEEN_SIGNALS = 1
@@ -60,7 +60,7 @@ def plan_restarts(arguments: list[str], most: int, root: Path) -> RestartPlan:
     arguments, resume = take_option(arguments, "--resume")
     if resume not in ("", "auto", "never"):  # the program takes the run folder from this path
         run_dir = Path(resume).resolve()
-        if (run_dir / "manifest.json").exists():  # <run folder>/checkpoints/<checkpoint>
+        if (run_dir / MANIFEST_FILE).exists():  # <run folder>/checkpoints/<checkpoint>
             run_dir = run_dir.parent.parent
     elif wanted:
         run_dir = Path(wanted)
@@ -115,7 +115,7 @@ def run_with_restarts(
 def _status_in(run_dir: Path) -> tuple[int, int, bytes] | None:
     """The status file of a run folder, which is another one once the training has come to its
     first step; no clock says that, as the folder may be on a server with one of its own."""
-    path = run_dir / "status.json"
+    path = run_dir / STATUS_FILE
     try:
         found = path.stat()
         return found.st_ino, found.st_mtime_ns, path.read_bytes()

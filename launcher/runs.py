@@ -17,8 +17,8 @@ from typing import Any
 from alive import Life, life_of, process_of
 from console import EXIT_USAGE, LauncherError, printable, say
 from job import models_folder
-from running import CANCELLED as RESTARTS_CANCELLED
-from slurm import CANCELLED, LOG_FILE, job_of, job_states
+from run_files import CANCELLED, FIRST_LOG, JOB_FILE, LOG_FILE, SLURM_CANCELLED, STATUS_FILE
+from slurm import job_of, job_states
 from sweep_plan import load_plan
 
 CANCEL_SECONDS = 120  # to save and end
@@ -106,7 +106,7 @@ def _runs_of_sweep(folder: Path) -> list[Path]:
 def _status_of(folder: Path) -> dict[str, Any]:
     """Empty where there is none that can be read: any file may lie there."""
     try:
-        with (folder / "status.json").open("rb") as file:
+        with (folder / STATUS_FILE).open("rb") as file:
             status = json.loads(file.read(LARGEST_STATUS))
     except (OSError, ValueError, RecursionError):
         return {}
@@ -115,7 +115,7 @@ def _status_of(folder: Path) -> dict[str, Any]:
 
 def find_runs(root: Path) -> list[Path]:
     """The run folders below models/, the oldest first."""
-    found = {path.parent for name in ("status.json", "slurm.json")
+    found = {path.parent for name in (STATUS_FILE, JOB_FILE)
              for path in models_folder(root).glob(f"*/*/{name}")}
     return sorted(found, key=lambda folder: folder.stat().st_mtime)
 
@@ -125,8 +125,8 @@ def run_folder(arguments: list[str], command: str) -> Path:
     if len(arguments) != 1:
         raise LauncherError(f"{command} takes one run folder; got {len(arguments)}", EXIT_USAGE)
     folder = Path(arguments[0])
-    if not (folder / "status.json").exists() and _job_of(folder) is None:
-        raise LauncherError(f"{folder}: not a run folder: no status.json there", EXIT_USAGE)
+    if not (folder / STATUS_FILE).exists() and _job_of(folder) is None:
+        raise LauncherError(f"{folder}: not a run folder: no {STATUS_FILE} there", EXIT_USAGE)
     return folder
 
 
@@ -190,7 +190,7 @@ def show_logs(arguments: list[str]) -> int:
     on with it."""
     follow = "--follow" in arguments
     folder = run_folder([word for word in arguments if word != "--follow"], "logs")
-    log = next((path for path in (folder / LOG_FILE, folder / "logs" / "rank-0.log")
+    log = next((path for path in (folder / LOG_FILE, folder / FIRST_LOG)
                 if path.exists()), None)
     if log is None:
         raise LauncherError(f"{folder}: no output yet")
@@ -240,7 +240,7 @@ def _say_end(run: Run) -> None:
 
 def _forbid_restarts(run: Run) -> None:
     with contextlib.suppress(PermissionError):  # of another user, who is named below
-        (run.folder / RESTARTS_CANCELLED).touch()
+        (run.folder / CANCELLED).touch()
 
 
 def _ask_to_save(run: Run) -> None:
@@ -263,7 +263,7 @@ def _cancel_job(run: Run) -> None:
     """Those that wait are taken from the queue, those that run are told to save."""
     task = str(run.job).partition("_")[2]
     folder = run.folder.parent if task else run.folder
-    (folder / (f"{CANCELLED}.{task}" if task else CANCELLED)).touch()
+    (folder / (f"{SLURM_CANCELLED}.{task}" if task else SLURM_CANCELLED)).touch()
     is_known = any(state in run.job_state for state in WAYS_TO_CANCEL)
     if error := _ask_job(run) if is_known else _scancel([str(run.job)]):
         raise LauncherError(f"scancel: {error}")

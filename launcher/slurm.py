@@ -14,18 +14,12 @@ from pathlib import Path
 
 from console import EXIT_USAGE, LauncherError, say
 from job import program_words
+from run_files import BEFORE_FILE, JOB_FILE, LOST_FILES, SCRIPT_FILE, SLURM_CANCELLED, STATUS_FILE
 from running import RestartPlan
 
 SIGNAL_SECONDS = 180  # before the time limit; a third of a short one
 MOST_RESTARTS = 10  # of a job that failed by no fault of its experiment
-# In the run folder: save, and do not begin again. For one job of an array with .N behind it.
-CANCELLED = "slurm.cancelled"
 LEAST_SPECIAL_STEP = 0xFFFFFFF0  # from here on: the shell of salloc, of sbatch, ...
-LOST_FILES = "slurm.lost*"  # a line for each time that a rank was lost
-JOB_FILE = "slurm.json"
-SCRIPT_FILE = "slurm.sh"
-BEFORE_FILE = "slurm.before"  # status.json as it was when the job was submitted
-LOG_FILE = "slurm.log"
 
 
 @dataclass
@@ -308,10 +302,10 @@ def submit(script: str, run_dir: Path, request: Request) -> str:
     """Keeps the script in the run folder and gives it to sbatch; returns the job's number."""
     need("sbatch")
     run_dir.mkdir(parents=True, exist_ok=True)
-    for old in (*run_dir.glob(f"{CANCELLED}*"), *run_dir.glob(LOST_FILES)):
+    for old in (*run_dir.glob(f"{SLURM_CANCELLED}*"), *run_dir.glob(LOST_FILES)):
         old.unlink(missing_ok=True)
     # No clock tells whether the training has begun: those of hosts and file server differ.
-    status = run_dir / "status.json"
+    status = run_dir / STATUS_FILE
     (run_dir / BEFORE_FILE).write_bytes(status.read_bytes() if status.is_file() else b"")
     path = run_dir / SCRIPT_FILE
     path.write_text(script)
@@ -380,6 +374,6 @@ def train_commands(binary: Path, plan: RestartPlan, request: Request) -> str:
         program = program_words(binary, "train", arguments, request.threads)
         return " ".join([*parallel_words(request), *(shlex.quote(word) for word in program)])
 
-    status, before = (shlex.quote(str(plan.run_dir / name)) for name in ("status.json", BEFORE_FILE))
+    status, before = (shlex.quote(str(plan.run_dir / name)) for name in (STATUS_FILE, BEFORE_FILE))
     return (f"words=({words(plan.again)})\n"
             f"if [ ! -e {status} ] || cmp -s {status} {before}; then words=({words(plan.first)}); fi")

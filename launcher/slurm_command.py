@@ -9,8 +9,9 @@ import subprocess
 from build import Project
 from console import EXIT_USAGE, LauncherError, say
 from job import environment, folders_in_environment, lanes_of, name_of, this_machine
+from run_files import LOG_FILE, SLURM_CANCELLED
 from running import plan_restarts, take_option
-from slurm import CANCELLED, LOG_FILE, Request, batch_script, file_pattern, limit_seconds, need
+from slurm import Request, batch_script, file_pattern, limit_seconds, need
 from slurm import sbatch_words, submit, train_commands
 
 
@@ -112,7 +113,7 @@ def run_slurm(project: Project, arguments: list[str]) -> int:
         environment_of_job |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     script = batch_script(request, train_commands(project.binary, plan, request),
                           file_pattern(run_dir / LOG_FILE),
-                          shlex.quote(str(run_dir / CANCELLED)), environment_of_job)
+                          shlex.quote(str(run_dir / SLURM_CANCELLED)), environment_of_job)
     if print_only:
         print(script, end="")
         return 0

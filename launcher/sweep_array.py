@@ -8,7 +8,8 @@ from pathlib import Path
 
 from console import EXIT_USAGE, LauncherError, say
 from job import Shape
-from slurm import CANCELLED, Request, batch_script, file_pattern, limit_seconds, submit
+from run_files import SLURM_CANCELLED
+from slurm import Request, batch_script, file_pattern, limit_seconds, submit
 from sweep_plan import Plan
 from sweep_runs import read_outcome
 
@@ -37,7 +38,7 @@ def array_script(launcher: Path, folder: Path, plan: Plan, request: ArrayRequest
         log = "/dev/null"
         commands = (f'exec >>{shlex.quote(str(folder))}/slurm-"$SLURM_ARRAY_TASK_ID".log 2>&1\n'
                     + commands)
-    return batch_script(slurm, commands, log, shlex.quote(str(folder / CANCELLED)), {})
+    return batch_script(slurm, commands, log, shlex.quote(str(folder / SLURM_CANCELLED)), {})
 
 
 def submit_array(launcher: Path, folder: Path, plan: Plan, request: ArrayRequest) -> int:

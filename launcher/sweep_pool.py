@@ -14,9 +14,10 @@ from pathlib import Path
 
 from job import Machine, Shape, available_cores
 from message_folder import VARIABLE, MessageFolder, message_folder
-from running import CANCELLED, SECONDS_BETWEEN_SIGNALS, SECONDS_TO_END, SIGNALS
+from run_files import CANCELLED, OUTPUT_FILE
+from running import SECONDS_BETWEEN_SIGNALS, SECONDS_TO_END, SIGNALS
 from sweep_plan import PlannedRun
-from sweep_runs import OUTPUT_FILE, START_MARK, Outcome, best_value, epochs_done, judge
+from sweep_runs import START_MARK, Outcome, best_value, epochs_done, judge
 from sweep_runs import read_outcome, write_outcome
 
 POLL_SECONDS = 0.1

@@ -15,8 +15,6 @@
 #include <string_view>
 #include <vector>
 
-#include "app/resume.h"
-#include "app/run_folder.h"
 #include "app/training_needs.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/host.h"
@@ -25,6 +23,8 @@
 #include "lockstep/data/survey.h"
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/report/model_table.h"
+#include "lockstep/run/resume.h"
+#include "lockstep/run/run_folder.h"
 
 namespace lockstep {
 

@@ -123,7 +123,7 @@ void inspect(Communicator& comm, const CommandLine& line) {
   constexpr std::array<std::string_view, 4> kExperimentEndings = {".textproto", ".txtpb", ".pbtxt",
                                                                   ".prototxt"};
   if (!fs::exists(path)) fail_usage("{}: no such file or folder", line.checkpoint);
-  if (fs::exists(path / "manifest.json")) {
+  if (is_checkpoint(path)) {
     const Json json = inspect_checkpoint(path, line);
     if (line.json) print_json(json);
   } else if (fs::is_directory(path)) {

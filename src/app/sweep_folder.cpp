@@ -5,10 +5,11 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "app/run_record.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/core/text.h"
+#include "lockstep/run/run_files.h"
+#include "lockstep/run/run_record.h"
 
 namespace lockstep {
 
@@ -17,7 +18,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr const char* kPlanFile = "sweep.json";
-constexpr const char* kExperimentFile = "experiment.textproto";
 
 // What the launcher wrote of a run's end; a run that has not begun has no such file.
 void read_outcome(const fs::path& path, SweptRun& run) {
@@ -34,7 +34,7 @@ SweptRun read_run(const Json& planned, const fs::path& sweep) {
   run.folder = planned.at("folder").get<std::string>();
   run.values = planned.at("values").get<std::vector<std::string>>();
   const fs::path run_dir = sweep / run.folder;
-  read_outcome(run_dir / "outcome.json", run);
+  read_outcome(run_dir / kOutcomeFile, run);
   if (fs::is_regular_file(run_dir / kExperimentFile)) run.record = read_run_record(run_dir);
   return run;
 }

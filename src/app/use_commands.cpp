@@ -8,7 +8,6 @@
 #include <string>
 
 #include "app/commands.h"
-#include "app/trained_model.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/core/text.h"
@@ -16,6 +15,7 @@
 #include "lockstep/data/training_data.h"
 #include "lockstep/eval/evaluator.h"
 #include "lockstep/report/text_report.h"
+#include "lockstep/run/trained_model.h"
 
 namespace lockstep {
 

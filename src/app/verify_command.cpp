@@ -8,21 +8,21 @@
 #include <iterator>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "app/commands.h"
-#include "app/resume.h"
 #include "lockstep/callbacks/make_callbacks.h"
 #include "lockstep/checkpoint/checkpoint_store.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/core/text.h"
 #include "lockstep/model/lane_executor.h"
+#include "lockstep/run/metrics_line.h"
+#include "lockstep/run/resume.h"
+#include "lockstep/run/run_files.h"
 #include "lockstep/train/trainer.h"
 
 namespace lockstep {
@@ -34,13 +34,8 @@ using DigestsByStep = std::map<std::int64_t, std::string>;  // in hex
 // The digests in the epoch lines of metrics.jsonl.
 DigestsByStep recorded_digests(const fs::path& run_dir) {
   DigestsByStep digests;
-  const fs::path path = run_dir / "metrics.jsonl";
-  if (!fs::exists(path)) return digests;
-  std::istringstream lines(read_file(path));
-  for (std::string line; std::getline(lines, line);) {
-    const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object() || !json.contains("weights_digest")) continue;
-    digests[json.value("step", std::int64_t{-1})] = json.value("weights_digest", "");
+  for (const MetricsPoint& point : read_metrics(run_dir)) {
+    if (!point.weights_digest.empty()) digests[point.step] = point.weights_digest;
   }
   return digests;
 }
@@ -142,7 +137,7 @@ int run_verify(Communicator& comm, const CommandLine& line) {
   std::optional<Comparison> comparison;  // on rank 0
   Experiment experiment;
   agree(comm, [&] {
-    experiment = load_experiment((run_dir / "experiment.textproto").string(), {});
+    experiment = load_experiment((run_dir / kExperimentFile).string(), {});
     if (comm.rank() == 0) comparison.emplace(line);
   });
   const ChosenDevice device = choose_device(comm, experiment.device);

@@ -1,11 +1,16 @@
-#include "data/csv.h"
+// Strict reader of CSV files with a header line, pixel columns and a label column.
+//
+// A row is one line of unquoted whole numbers: no spaces, no empty fields. LF or
+// CRLF, a byte order mark and blank lines at the very end are accepted.
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <string>
 
 #include "data/csv_header.h"
 #include "data/pixel_fields.h"
+#include "data/source_format.h"
 #include "lockstep/core/error.h"
 
 namespace lockstep {
@@ -130,10 +135,11 @@ const char* append_rows(const RowParser& parser, const char* at, const char* end
   return at;
 }
 
-}  // namespace
-
-FileRows parse_csv(const SourceText& source, const DataOptions& options, Labels labels,
-                   FilePart part) {
+// The rows that start in `part` of the bytes. Error (2): FILE:LINE:COLUMN: what was seen
+// and expected, of the first bad row of the part (columns count bytes from 1).
+FileRows read_csv(const SourceFiles& files, const DataOptions& options, Labels labels,
+                  FilePart part) {
+  const SourceText& source = files.images;
   const CsvHeader header = parse_csv_header(source.text(), source.name(), options, labels);
   const std::string_view text = header.text;
   const auto start_of = [&](int index) {
@@ -171,5 +177,23 @@ FileRows parse_csv(const SourceText& source, const DataOptions& options, Labels 
   rows.labels.resize(rows.labelled ? static_cast<std::size_t>(rows.count) : 0);
   return rows;
 }
+
+// Images that are square, or square with three channels, else one row of pixels.
+SourceSizes csv_sizes(const SourceFiles& files, const std::string& label_column) {
+  const int pixels = csv_pixel_columns(files.images.text(), files.images.name(), label_column);
+  const auto side_of = [](int area) { return static_cast<int>(std::lround(std::sqrt(area))); };
+  const int grey = side_of(pixels);
+  const int colour = side_of(pixels / 3);
+  if (grey * grey == pixels) return {{grey, grey, 1}, {}};
+  if (3 * colour * colour == pixels) return {{colour, colour, 3}, {}};
+  return {{1, pixels, 1}, {}};
+}
+
+}  // namespace
+
+const SourceFormat kCsv = {.name = "CSV",
+                           .recognizes = [](const SourceFiles&) { return true; },
+                           .sizes = csv_sizes,
+                           .read = read_csv};
 
 }  // namespace lockstep

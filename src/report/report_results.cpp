@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "lockstep/core/text.h"
+#include "lockstep/run/run_files.h"
 #include "report/class_charts.h"
 #include "report/confusions.h"
 #include "report/curves.h"
@@ -92,8 +93,8 @@ void write_metrics_table(Markup& to, const Evaluation& evaluation) {
   to.close().close();
   if (shown < evaluation.classes) {
     to.leaf("p",
-            fmt::format("The first {} of {} classes; classification_report.txt has all.", shown,
-                        evaluation.classes),
+            fmt::format("The first {} of {} classes; {} has all.", shown, evaluation.classes,
+                        kClassificationFile),
             {{"class", "note"}});
   }
   to.close();

@@ -8,8 +8,8 @@
 
 #include "lockstep/core/error.h"
 #include "lockstep/core/text.h"
-#include "lockstep/predict/decode_png.h"
-#include "lockstep/predict/prepare_picture.h"
+#include "lockstep/pictures/decode_png.h"
+#include "lockstep/pictures/prepare_picture.h"
 #include "serve/base64.h"
 #include "serve/request_check.h"
 
