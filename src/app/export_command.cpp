@@ -13,6 +13,7 @@
 #include "lockstep/checkpoint/safetensors.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
+#include "lockstep/core/text.h"
 #include "lockstep/exporting/onnx.h"
 #include "lockstep/model/exported_model.h"
 #include "lockstep/model/torchscript.h"
@@ -89,8 +90,8 @@ int run_export(Communicator& comm, const CommandLine& line) {
     const std::string content =
         content_of(model, exported_metadata(model, line.checkpoint), line.format);
     write_output_file(line.out, content);
-    fmt::print("{} parameters, {} bytes to {}\n", model.network.parameter_count(), content.size(),
-               line.out);
+    fmt::print("{}, {} bytes to {}\n", count_of(model.network.parameter_count(), "parameter"),
+               content.size(), line.out);
   });
   return 0;
 }

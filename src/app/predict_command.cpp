@@ -16,7 +16,7 @@
 #include "lockstep/callbacks/progress_output.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
-#include "lockstep/core/printable.h"
+#include "lockstep/core/text.h"
 #include "lockstep/eval/evaluator.h"
 #include "lockstep/pictures/decode_png.h"
 #include "lockstep/pictures/picture_text.h"

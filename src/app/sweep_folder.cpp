@@ -7,6 +7,7 @@
 
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
+#include "lockstep/core/text.h"
 #include "lockstep/run/run_files.h"
 #include "lockstep/run/run_record.h"
 
@@ -55,8 +56,8 @@ Sweep read_sweep(const std::filesystem::path& folder) {
     for (const Json& planned : plan.at("runs")) sweep.runs.push_back(read_run(planned, folder));
     for (const SweptRun& run : sweep.runs) {
       if (run.values.size() != sweep.fields.size()) {
-        fail_usage("{}: run {} has {} values of {} fields", (folder / kPlanFile).string(),
-                   run.folder, run.values.size(), sweep.fields.size());
+        fail_usage("{}: run {} has {} of {}", (folder / kPlanFile).string(), run.folder,
+                   count_of(run.values.size(), "value"), count_of(sweep.fields.size(), "field"));
       }
     }
     if (sweep.runs.empty() || sweep.fields.empty()) {

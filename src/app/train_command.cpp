@@ -16,6 +16,7 @@
 #include "lockstep/core/fault_point.h"
 #include "lockstep/core/files.h"
 #include "lockstep/core/output.h"
+#include "lockstep/core/text.h"
 #include "lockstep/data/measure_framing.h"
 #include "lockstep/data/training_data.h"
 #include "lockstep/model/lane_executor.h"
@@ -47,10 +48,11 @@ void print_outcome(const TrainResult& result, const fs::path& run_dir) {
   say("\n");
   if (validation.rows() > 0) {
     const ClassMetrics macro = validation.macro_average();
-    say("accuracy {:.4f}  precision {:.4f}  recall {:.4f}  F1 {:.4f}  (macro averages, {} "
-        "validation rows)\n\n{}\n{}\n",
-        validation.accuracy(), macro.precision, macro.recall, macro.f1, validation.rows(),
-        report_of_classes(validation), confusion_matrix_text(validation));
+    say("accuracy {:.4f}  precision {:.4f}  recall {:.4f}  F1 {:.4f}  (macro averages, {})\n\n"
+        "{}\n{}\n",
+        validation.accuracy(), macro.precision, macro.recall, macro.f1,
+        count_of(validation.rows(), "validation row"), report_of_classes(validation),
+        confusion_matrix_text(validation));
   } else {
     say("no validation rows\n\n");
   }
@@ -85,8 +87,9 @@ void show_pictures(const fs::path& run_dir, std::int64_t step) {
 void warn_of_missing_classes(const std::vector<std::int64_t>& class_counts) {
   const auto first = std::find(class_counts.begin(), class_counts.end(), 0);
   if (first == class_counts.end()) return;
-  spdlog::warn("{} of {} classes have no training row, the first of them is {}",
-               std::count(first, class_counts.end(), 0), class_counts.size(),
+  const auto missing = std::count(first, class_counts.end(), 0);
+  spdlog::warn("{} of {} classes {} no training row, {} {}", missing, class_counts.size(),
+               missing == 1 ? "has" : "have", missing == 1 ? "it is" : "the first of them is",
                first - class_counts.begin());
 }
 

@@ -18,6 +18,7 @@
 #include "lockstep/checkpoint/checkpoint_store.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
+#include "lockstep/core/text.h"
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/run/metrics_line.h"
 #include "lockstep/run/resume.h"
@@ -44,9 +45,9 @@ std::vector<std::int64_t> find_steps(const CommandLine& line) {
   const std::vector<std::int64_t> all = CheckpointStore(line.checkpoint).steps();
   if (all.size() < 2) {
     fail_usage(
-        "{}: {} checkpoint{}; a replay needs one to begin at and one to end at (raise "
+        "{}: {}; a replay needs one to begin at and one to end at (raise "
         "checkpoint.keep_last)",
-        line.checkpoint, all.size(), all.size() == 1 ? "" : "s");
+        line.checkpoint, count_of(all.size(), "checkpoint"));
   }
   const std::int64_t from = line.from < 0 ? all.front() : line.from;
   const std::int64_t to = line.to < 0 ? all.back() : line.to;
@@ -181,9 +182,9 @@ int run_verify(Communicator& comm, const CommandLine& line) {
     });
   }
   if (root) {
-    fmt::print("steps {} to {} replayed on {} rank{}: equal in {} places, weights xxh3:{}\n",
-               comparison->steps().front(), comparison->steps().back(), comm.world_size(),
-               comm.world_size() == 1 ? "" : "s", comparison->compared(),
+    fmt::print("steps {} to {} replayed on {}: equal in {}, weights xxh3:{}\n",
+               comparison->steps().front(), comparison->steps().back(),
+               count_of(comm.world_size(), "rank"), count_of(comparison->compared(), "place"),
                result.weights_digest.hex());
   }
   return 0;

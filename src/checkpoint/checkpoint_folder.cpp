@@ -9,6 +9,7 @@
 #include "lockstep/core/error.h"
 #include "lockstep/core/fault_point.h"
 #include "lockstep/core/files.h"
+#include "lockstep/core/text.h"
 
 namespace lockstep {
 
@@ -178,8 +179,8 @@ CheckpointFiles read_checkpoint(const fs::path& folder) {
   for (const auto& [name, entry] : entries) {
     const std::uint64_t bytes = file_bytes(folder / name);
     if (bytes != entry.bytes) {
-      fail_usage("{}: {} bytes, but the manifest says {}", (folder / name).string(), bytes,
-                 entry.bytes);
+      fail_usage("{}: {}, but the manifest says {}", (folder / name).string(),
+                 count_of(bytes, "byte"), entry.bytes);
     }
   }
   for (const auto& [name, entry] : entries) files[name] = read_whole(folder / name, entry);

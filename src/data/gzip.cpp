@@ -5,6 +5,7 @@
 #include "data/deflate.h"
 #include "data/packed_file.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/text.h"
 
 namespace lockstep {
 
@@ -17,8 +18,8 @@ bool is_gzip(std::string_view file) { return file.starts_with("\x1f\x8b"); }
 // The size that the file's trailer gives.
 std::uint64_t gunzipped_bytes(std::string_view file, const std::string& name) {
   if (file.size() < kLeastBytes) {
-    fail_usage("{}: damaged gzip file: {} bytes, expected at least {}", name, file.size(),
-               kLeastBytes);
+    fail_usage("{}: damaged gzip file: {}, expected at least {}", name,
+               count_of(file.size(), "byte"), kLeastBytes);
   }
   std::uint64_t bytes = 0;
   for (std::size_t i = 1; i <= 4; ++i) {

@@ -6,6 +6,7 @@
 #include "data/source_format.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/share.h"
+#include "lockstep/core/text.h"
 
 namespace lockstep {
 
@@ -29,8 +30,8 @@ std::vector<std::uint32_t> read_sizes(const SourceText& source, std::uint32_t ma
   const std::size_t dimensions = magic & 0xFF;
   const std::size_t header_bytes = 4 * (1 + dimensions);
   if (file.size() < header_bytes) {
-    fail_usage("{}: {} bytes; expected the {} of an IDX header", source.name(), file.size(),
-               header_bytes);
+    fail_usage("{}: {}; expected the {} of an IDX header", source.name(),
+               count_of(file.size(), "byte"), header_bytes);
   }
   if (word_at(file, 0) != magic) {
     fail_usage("{}: starts with 0x{:08x}; expected the 0x{:08x} of IDX {}", source.name(),
@@ -69,7 +70,8 @@ void read_labels(const SourceText& source, std::uint32_t images, int classes, Ra
                  FileRows& rows) {
   const std::uint32_t count = read_sizes(source, kLabelMagic)[0];
   if (count != images) {
-    fail_usage("{}: {} labels; expected {}, as there are images", source.name(), count, images);
+    fail_usage("{}: {}; expected {}, as there are images", source.name(), count_of(count, "label"),
+               images);
   }
   constexpr std::int64_t kHeaderBytes = 8;
   rows.labels.reserve(static_cast<std::size_t>(range.size()));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "lockstep/core/error.h"
+#include "lockstep/core/text.h"
 
 namespace lockstep {
 
@@ -121,7 +122,7 @@ void check_signature(std::string_view file) {
   constexpr std::size_t kSignatureBytes = 8;
   const auto* bytes = reinterpret_cast<png_const_bytep>(file.data());
   if (file.size() >= kSignatureBytes && ::png_sig_cmp(bytes, 0, kSignatureBytes) == 0) return;
-  fail_usage("not a PNG file: {} bytes without a PNG's first 8", file.size());
+  fail_usage("not a PNG file: {} without a PNG's first 8", count_of(file.size(), "byte"));
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/core/log.h"
+#include "lockstep/core/text.h"
 #include "lockstep/run/run_files.h"
 #include "lockstep/run/version.h"
 #include "run/json_values.h"
@@ -131,8 +132,8 @@ std::filesystem::path make_run_folder(Communicator& comm, const Experiment& expe
   fs::path folder = broadcast_text(comm, name, 0);
   log_to_file(folder / kLogsFolder / fmt::format("{}{}.log", kRankLogBeginning, comm.rank()));
   const Place& mine = places[static_cast<std::size_t>(comm.rank())];
-  spdlog::info("rank {} of {} on {}, {}, {} workers, cores {}", comm.rank(), comm.world_size(),
-               mine.host, device, workers, core_list(mine.cores));
+  spdlog::info("rank {} of {} on {}, {}, {}, cores {}", comm.rank(), comm.world_size(), mine.host,
+               device, count_of(workers, "worker"), core_list(mine.cores));
   return folder;
 }
 

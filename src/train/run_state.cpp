@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "lockstep/core/error.h"
+#include "lockstep/core/text.h"
 
 namespace lockstep {
 
@@ -209,7 +210,7 @@ std::vector<TensorView> tensors_of(const Network& network, std::span<const float
 
 std::vector<float> weights_from(const Network& network, const SafetensorsFile& file) {
   if (file.tensors().size() != network.parameters().size()) {
-    fail_usage("the file has {} tensors, the model {}", file.tensors().size(),
+    fail_usage("the file has {}, the model {}", count_of(file.tensors().size(), "tensor"),
                network.parameters().size());
   }
   // All of them first: only what the file really holds is worth memory.

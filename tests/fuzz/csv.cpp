@@ -69,10 +69,10 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 }
 
 // The number that a field stands for, or `limit` where it is not a number below it.
-int number_of(std::string_view field, std::size_t most_digits, int limit) {
+int number_of(std::string_view field, int limit) {
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   std::int64_t value = limit;
-  if (field.size() <= most_digits && std::all_of(field.begin(), field.end(), is_digit)) {
+  if (std::all_of(field.begin(), field.end(), is_digit)) {
     std::from_chars(field.data(), field.data() + field.size(), value);
   }
   return static_cast<int>(std::min<std::int64_t>(value, limit));
@@ -87,7 +87,7 @@ std::size_t read_row(std::string_view line, std::size_t columns, int label_colum
     if (i >= columns) return column;
     const bool label = static_cast<int>(i) == label_column;
     const int limit = label ? kClasses : 256;
-    const int value = number_of(fields[i], label ? 11 : 3, limit);
+    const int value = number_of(fields[i], limit);
     if (value == limit) return column;
     if (label) {
       row.label = value;

@@ -42,6 +42,7 @@ inline constexpr std::array kFilesOfARun = {
 // What the launcher adds, some of it before the training begins.
 inline constexpr const char* kOutcomeFile = "outcome.json";
 inline constexpr const char* kOutputFile = "output.log";
+inline constexpr const char* kCancelledFile = "cancelled";
 inline constexpr const char* kSlurmBeginning = "slurm";
 
 }  // namespace lockstep

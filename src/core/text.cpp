@@ -1,4 +1,4 @@
-#include "lockstep/core/printable.h"
+#include "lockstep/core/text.h"
 
 #include <fmt/format.h>
 
