@@ -23,7 +23,7 @@ void write_postfix(const LaneTree& tree, LaneNode node, std::span<const LaneNode
   write_postfix(tree, node.left(), known, program);
   if (tree.lanes_of(node.right()).size() == 0) return;
   write_postfix(tree, node.right(), known, program);
-  program.push_back(gpu::kAdd);
+  program.push_back(kAdd);
 }
 
 }  // namespace
@@ -144,7 +144,7 @@ void DeviceSum::plan_native() {
   for (float* partial : partials_) {
     addresses.push_back(reinterpret_cast<std::int64_t>(partial));
     program.push_back(static_cast<int>(addresses.size()) - 1);
-    if (addresses.size() > 1) program.push_back(gpu::kAdd);
+    if (addresses.size() > 1) program.push_back(kAdd);
   }
   rest_.push_back({to_device<std::int64_t>(accelerator_, addresses, at::kLong),
                    to_device<int>(accelerator_, program, at::kInt), size_, values().data()});

@@ -24,9 +24,6 @@ namespace lockstep {
 
 namespace {
 
-static_assert(gpu::kTailFloats == kTailSize);
-static_assert(gpu::kStepFlags == kFlags);
-
 using Clock = std::chrono::steady_clock;
 using LaneSizes = std::vector<std::int64_t>;  // samples of each lane, of all ranks
 
@@ -211,14 +208,11 @@ LaneSizes GpuStepper::State::sizes_in(std::int64_t step) const {
 void GpuStepper::State::write_inputs(int epoch, std::int64_t step, float learning_rate) {
   if (drawn_for != std::pair(epoch, step)) draw(epoch, step);
   const std::int64_t update = replica.updates + 1;
-  const AdamStep adam = adam_step(train.optimizer, learning_rate, update);
   gpu::StepRule& rule = *StepInputs::rule(inputs.data());
   rule = {.learning_rate = learning_rate,
-          .step_size = adam.step_size,
-          .second_factor = adam.second_factor,
-          .keep = adam.keep,
+          .adam = adam_step(train.optimizer, learning_rate, update),
           .average_part = train.ema_decay > 0 ? average_part(train.ema_decay, update) : 0,
-          .statistics_limit = 1 - 1 / static_cast<float>(update),
+          .statistics_limit = formula::statistics_limit(static_cast<float>(update)),
           .clip_norm = train.clip_norm,
           .flags = {}};
   for (std::size_t flag = 0; flag < wishes.size(); ++flag) rule.flags[flag] = wishes[flag] ? 1 : 0;

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from nvrtc import compile_kernels
 
-SOURCES = Path(__file__).resolve().parents[2] / "src"
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ROOT / "src"
 KERNELS = SOURCES / "gpu" / "kernels"
 SOURCE = "gpu/kernels/kernels.cu"
 ARCHITECTURES = ["sm_80", "sm_90", "sm_100"]
@@ -19,6 +20,15 @@ ARCHITECTURES = ["sm_80", "sm_90", "sm_100"]
 def options(architecture, bf16):
     # As src/cuda/nvrtc.cpp has them.
     return [f"--gpu-architecture={architecture}", "-std=c++17", f"-DLOCKSTEP_BF16={bf16}"]
+
+
+def headers():
+    """The texts that the build gives the compiler, by the names by which they are included."""
+    patterns = re.search(r"file\(GLOB kernel_files CONFIGURE_DEPENDS RELATIVE \S+\s+([^)]*)\)",
+                         (ROOT / "CMakeLists.txt").read_text())[1].split()
+    paths = [path for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+    return {path.relative_to(ROOT).as_posix().split("/", 1)[1]: path.read_text()
+            for path in paths if path.name != "kernels.cu"}
 
 
 def kernels():
@@ -39,7 +49,7 @@ def host_sizes(structs):
     with tempfile.TemporaryDirectory() as folder:
         binary = Path(folder) / "sizes"
         subprocess.run([shutil.which("c++"), "-x", "c++", "-std=c++20", "-I", str(SOURCES),
-                        "-o", str(binary), "-"], input=program + "}\n", text=True, check=True)
+                        "-I", str(ROOT / "include"), "-o", str(binary), "-"], input=program + "}\n", text=True, check=True)
         lines = subprocess.run([str(binary)], capture_output=True, text=True,
                                check=True).stdout.splitlines()
     return {line.split()[0]: int(line.split()[1]) for line in lines}
@@ -48,8 +58,7 @@ def host_sizes(structs):
 class KernelsCompileTest(unittest.TestCase):
     def setUp(self):
         self.source = (SOURCE, (SOURCES / SOURCE).read_text())
-        self.headers = {f"gpu/kernels/{path.name}": path.read_text()
-                        for path in sorted(KERNELS.iterdir()) if path.name != "kernels.cu"}
+        self.headers = headers()
 
     def test_every_kernel_on_every_architecture(self):
         wanted = kernels()
