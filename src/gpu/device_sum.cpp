@@ -89,7 +89,7 @@ void DeviceSum::plan_native(std::span<float* const> partials) {
 }
 
 void DeviceSum::add(const Addition& addition) {
-  launch(accelerator_, "add_along_tree", grid_of(addition.count),
+  launch(accelerator_, gpu::kAddAlongTree, grid_of(addition.count),
          gpu::AddAlongTree{
              .buffers = reinterpret_cast<const float* const*>(addition.buffers.const_data_ptr()),
              .program = addition.program.const_data_ptr<int>(),

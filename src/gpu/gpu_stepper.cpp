@@ -240,11 +240,11 @@ void GpuStepper::State::update() {
   const float* sums = sum.values().data();
   const gpu::StepRule* rule = StepInputs::rule(device_base());
   const auto blocks = static_cast<int>(squares.numel());
-  launch(accelerator, "sum_squares", {static_cast<unsigned>(blocks), 1, kBlockThreads},
+  launch(accelerator, gpu::kSumSquares, {static_cast<unsigned>(blocks), 1, kBlockThreads},
          gpu::Squares{.values = sums,
                       .by_block = squares.data_ptr<double>(),
                       .count = network.trainable_size()});
-  launch(accelerator, "finish_sum", {1, 1, kBlockThreads},
+  launch(accelerator, gpu::kFinishSum, {1, 1, kBlockThreads},
          gpu::FinishSum{.squares = squares.const_data_ptr<double>(),
                         .tail = sums + network.total_size(),
                         .rule = rule,
@@ -254,7 +254,7 @@ void GpuStepper::State::update() {
   update.sum = sums;
   update.facts = facts_on_device();
   update.rule = rule;
-  launch(accelerator, "update_weights", grid_of(update.total), update);
+  launch(accelerator, gpu::kUpdateWeights, grid_of(update.total), update);
   accelerator.copy_to_host(facts, facts_on_device(), sizeof(gpu::StepFacts));
 }
 

@@ -32,13 +32,9 @@ def headers():
 
 
 def kernels():
-    """The struct that each kernel takes, by the kernel's name."""
-    found = {}
-    for path in sorted(KERNELS.glob("*.cuh")):
-        for name, struct in re.findall(r"^LOCKSTEP_KERNEL (\w+)\(const (\w+) \w+\)",
-                                       path.read_text(), re.MULTILINE):
-            found[name] = struct
-    return found
+    """What the table says: (struct, whether its threads wait for one another) by kernel."""
+    rows = re.findall(r"ROW\(k\w+, (\w+), (\w+), k(None|Some)\)", (KERNELS / "table.h").read_text())
+    return {name: (struct, barriers == "Some") for name, struct, barriers in rows}
 
 
 def host_sizes(structs):
@@ -63,18 +59,27 @@ class KernelsCompileTest(unittest.TestCase):
     def test_every_kernel_on_every_architecture(self):
         wanted = kernels()
         self.assertGreater(len(wanted), 10)
-        sizes = host_sizes(sorted(set(wanted.values())))
-        arguments = {name: sizes[struct] for name, struct in wanted.items()}
+        sizes = host_sizes(sorted({struct for struct, _ in wanted.values()}))
+        wanted = {name: (sizes[struct], waits) for name, (struct, waits) in wanted.items()}
         for architecture in ARCHITECTURES:
             for bf16 in (0, 1):
                 with self.subTest(architecture=architecture, bf16=bf16):
                     log, ptx, code = compile_kernels(self.source, self.headers,
                                                      options(architecture, bf16))
                     self.assertEqual(log, "")
-                    taken = re.findall(
-                        r"\.entry (\w+)\(\s*\.param \.align \d+ \.b8 \w+\[(\d+)\]\s*\)", ptx)
-                    self.assertEqual({name: int(size) for name, size in taken}, arguments)
+                    found = re.findall(r"\.entry (\w+)\(\s*\.param \.align \d+ \.b8 \w+\[(\d+)\]"
+                                       r"\s*\)(.*?)\n}\n", ptx, re.DOTALL)
+                    self.assertEqual({name: (int(size), "bar.sync" in body)
+                                      for name, size, body in found}, wanted)
                     self.assertTrue(all(name.encode() in code for name in wanted))
+
+    def test_a_kernel_takes_what_the_table_says(self):
+        broken = dict(self.headers)
+        table = broken["gpu/kernels/table.h"]
+        broken["gpu/kernels/table.h"] = table.replace("gate_forward, Gate,", "gate_forward, Norm,")
+        log, ptx, _ = compile_kernels(self.source, broken, options("sm_90", 0))
+        self.assertIsNone(ptx)
+        self.assertIn("gate_forward does not take what gpu/kernels/table.h says", log)
 
     def test_a_fault_is_named_with_its_place(self):
         broken = dict(self.headers)

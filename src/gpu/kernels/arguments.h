@@ -12,6 +12,8 @@
 
 namespace lockstep::gpu {
 
+inline constexpr int kThreads = 256;  // of a block, in every kernel
+
 // One sample of a lane in a step; made on the host, since it decides who trains on what.
 struct Sample {
   unsigned long long number;  // of its row in the source: keys dropout

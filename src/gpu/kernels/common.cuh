@@ -51,8 +51,6 @@ __device__ inline bool is_dropped(const Dropout& dropout, long long at) {
   return static_cast<int>(word >> (8 * (e % 4)) & 255U) < dropout.below;
 }
 
-constexpr int kThreads = 256;  // of a block, in every kernel
-
 // The sum of `value` over the block's threads, in one fixed order, for thread 0.
 __device__ inline double sum_of_block(double value) {
   __shared__ double sums[kThreads];
