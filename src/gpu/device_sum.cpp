@@ -69,12 +69,10 @@ void DeviceSum::plan_ordered(std::span<float* const> partials) {
   received_ =
       device_zeros(accelerator_, std::max<std::int64_t>(plan_.received_size(), 1), at::kFloat);
   auto* received = received_.data_ptr<float>();
-  partial_messages_ = plan_.partial_messages(partials, received);
-  slice_messages_ = plan_.slice_messages(values().data());
-  const Range slice = plan_.slice();
-  if (slice.size() == 0) return;
-  rest_.push_back(addition(plan_.program, plan_.addends(partials, received), slice.size(),
-                           values().data() + slice.first));
+  exchange_ = plan_.exchange(partials, received, values().data());
+  const std::int64_t count = plan_.slice().size();
+  if (count == 0) return;
+  rest_.push_back(addition(plan_.program, exchange_.addends, count, exchange_.sum));
 }
 
 // This rank's partial sums, one after the other; the transport adds those of all ranks.
@@ -102,14 +100,14 @@ void DeviceSum::run() {
   for (const Addition& each : own_) add(each);
   const bool alone = transport_.world_size() == 1;
   if (!alone && reduction_ == Reduction::kOrdered) {
-    transport_.exchange(partial_messages_.out, partial_messages_.in);
+    transport_.exchange(exchange_.partials_out, exchange_.partials_in);
   }
   for (const Addition& each : rest_) add(each);
   if (alone) return;
   if (reduction_ == Reduction::kNative) {
     transport_.native_sum(values());
   } else {
-    transport_.exchange(slice_messages_.out, slice_messages_.in);
+    transport_.exchange(exchange_.slices_out, exchange_.slices_in);
   }
 }
 

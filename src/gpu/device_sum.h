@@ -56,8 +56,7 @@ class DeviceSum {
   at::Tensor received_;         // this rank's slice of the others' partial sums
   std::vector<Addition> own_;   // of the partial sums that are not single lanes
   std::vector<Addition> rest_;  // of this rank's slice, by its owner
-  Messages partial_messages_;
-  Messages slice_messages_;
+  PlannedExchange exchange_{};
 };
 
 }  // namespace lockstep

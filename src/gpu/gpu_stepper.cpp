@@ -275,12 +275,8 @@ Recording& GpuStepper::State::recording_of(const LaneSizes& sizes) {
 }
 
 StepSum GpuStepper::State::summed() const {
-  StepSum step;
+  StepSum step = read_tail(facts->tail);
   step.square_norm = facts->square_norm;
-  step.samples = std::llround(facts->tail[kSamples]);
-  step.loss_sum = facts->tail[kLoss];
-  step.correct = std::llround(facts->tail[kCorrect]);
-  for (int flag = 0; flag < kFlags; ++flag) step.raised[flag] = facts->tail[kFirstFlag + flag] > 0;
   return step;
 }
 
@@ -335,12 +331,10 @@ NonFinite GpuStepper::find_non_finite() {
     const auto* first = copy.const_data_ptr<float>();
     return std::vector<float>(first, first + copy.numel());
   };
-  const Range owned = state.sum.owned_lanes();
-  for (std::int64_t lane = owned.first; lane < owned.last; ++lane) {
-    const auto parameter = first_non_finite(state.network, on_host(state.sum.lane(lane)));
-    if (parameter) return {static_cast<int>(lane), *parameter};
-  }
-  return {kSumOfLanes, first_non_finite(state.network, on_host(state.sum.values())).value_or(0)};
+  return lockstep::find_non_finite(state.sum.owned_lanes(), [&](int lane) {
+    return first_non_finite(
+        state.network, on_host(lane == kSumOfLanes ? state.sum.values() : state.sum.lane(lane)));
+  });
 }
 
 StepTimes GpuStepper::take_times() { return std::exchange(state_->times, {}); }

@@ -37,43 +37,26 @@ std::int64_t ExchangePlan::received_size() const {
   return static_cast<std::int64_t>(senders.size() - partials.size()) * slice().size();
 }
 
-Messages ExchangePlan::partial_messages(std::span<float* const> values, float* received) const {
-  Messages messages;
-  for (int peer = 0; peer < static_cast<int>(slices.size()); ++peer) {
-    if (peer == rank) continue;
-    for (float* each : values) {
-      const Range range = slices[static_cast<std::size_t>(peer)];
-      messages.out.push_back({peer, std::as_bytes(part(each, range))});
-    }
-  }
-  for (const int sender : senders) {
-    if (sender == rank) continue;
-    messages.in.push_back({sender, std::as_writable_bytes(part(received, {0, slice().size()}))});
-    received += slice().size();
-  }
-  return messages;
-}
-
-std::vector<const float*> ExchangePlan::addends(std::span<float* const> values,
-                                                float* received) const {
-  std::vector<const float*> addends;
-  auto own = values.begin();
-  for (const int sender : senders) {
-    addends.push_back(sender == rank ? *own++ + slice().first : received);
-    if (sender != rank) received += slice().size();
-  }
-  return addends;
-}
-
-Messages ExchangePlan::slice_messages(float* sums) const {
-  Messages messages;
+PlannedExchange ExchangePlan::exchange(std::span<float* const> values, float* received,
+                                       float* sums) const {
+  PlannedExchange plan{{}, {}, {}, sums + slice().first, {}, {}};
   for (int peer = 0; peer < static_cast<int>(slices.size()); ++peer) {
     if (peer == rank) continue;
     const Range theirs = slices[static_cast<std::size_t>(peer)];
-    messages.out.push_back({peer, std::as_bytes(part(sums, slice()))});
-    messages.in.push_back({peer, std::as_writable_bytes(part(sums, theirs))});
+    for (float* each : values)
+      plan.partials_out.push_back({peer, std::as_bytes(part(each, theirs))});
+    plan.slices_out.push_back({peer, std::as_bytes(part(sums, slice()))});
+    plan.slices_in.push_back({peer, std::as_writable_bytes(part(sums, theirs))});
   }
-  return messages;
+  auto own = values.begin();
+  for (const int sender : senders) {
+    plan.addends.push_back(sender == rank ? *own++ + slice().first : received);
+    if (sender == rank) continue;
+    const std::span<float> place = part(received, {0, slice().size()});
+    plan.partials_in.push_back({sender, std::as_writable_bytes(place)});
+    received += slice().size();
+  }
+  return plan;
 }
 
 }  // namespace lockstep

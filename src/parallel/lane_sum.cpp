@@ -56,6 +56,16 @@ class LaneSumBase : public LaneSum {
         owned_(share_of(shape.lanes, comm.world_size(), comm.rank())),
         lane_floats_((shape.size + kLineFloats - 1) / kLineFloats * kLineFloats) {}
 
+  std::span<const float> values() const override {
+    return {result_, static_cast<std::size_t>(shape_.size)};
+  }
+
+  double square_norm() const override {
+    double sum = 0;
+    for (std::int64_t b = 0; b < blocks_of(shape_.size); ++b) sum += squares_[b];
+    return sum;
+  }
+
  protected:
   std::size_t lane_bytes(std::int64_t lanes) const {
     return static_cast<std::size_t>(lanes * lane_floats_) * sizeof(float);
@@ -64,7 +74,9 @@ class LaneSumBase : public LaneSum {
   Communicator& comm_;
   LaneSumShape shape_;
   Range owned_;
-  std::int64_t lane_floats_;  // of a lane's buffer, rounded up to cache lines
+  std::int64_t lane_floats_;   // of a lane's buffer, rounded up to cache lines
+  float* result_ = nullptr;    // the sums
+  double* squares_ = nullptr;  // of them, by block
 };
 
 // All ranks on one node: every worker adds its part of the elements straight from
@@ -100,23 +112,13 @@ class NodeSum final : public LaneSumBase {
     // Block by block, so that the squares find the sums in the core's cache.
     for (std::int64_t first = mine.first; first < mine.last; first += kNormBlock) {
       const Range block{first, std::min(first + kNormBlock, mine.last)};
-      add_along_tree(program_, lanes_, block, values_ + first);
-      write_squares(values_ + first, block, shape_.normed_size, squares_);
+      add_along_tree(program_, lanes_, block, result_ + first);
+      write_squares(result_ + first, block, shape_.normed_size, squares_);
     }
     const auto added = Clock::now();
     barrier_->barrier.arrive_and_wait(workers);
     if (worker == 0) comm_.end_wait();
     return times_of(begin, complete, added);
-  }
-
-  std::span<const float> values() const override {
-    return {values_, static_cast<std::size_t>(shape_.size)};
-  }
-
-  double square_norm() const override {
-    double sum = 0;
-    for (std::int64_t b = 0; b < blocks_of(shape_.size); ++b) sum += squares_[b];
-    return sum;
   }
 
  private:
@@ -130,7 +132,7 @@ class NodeSum final : public LaneSumBase {
       std::byte* base = window_->part(rank).data();
       if (rank == 0) {
         barrier_ = reinterpret_cast<Barrier*>(base);
-        values_ = reinterpret_cast<float*>(base + sizeof(Barrier));
+        result_ = reinterpret_cast<float*>(base + sizeof(Barrier));
         base += sizeof(Barrier) + lane_bytes(1);
       }
       const Range lanes = share_of(shape_.lanes, comm_.world_size(), rank);
@@ -146,8 +148,6 @@ class NodeSum final : public LaneSumBase {
   int node_workers_ = 0;
   std::unique_ptr<SharedWindow> window_;
   Barrier* barrier_ = nullptr;
-  float* values_ = nullptr;
-  double* squares_ = nullptr;
   std::vector<float*> lanes_;  // of all ranks, by lane
   std::vector<int> program_;   // adds them
 };
@@ -158,7 +158,8 @@ class RankSum : public LaneSumBase {
   RankSum(Communicator& comm, const LaneSumShape& shape)
       : LaneSumBase(comm, shape),
         plan_(shape.lanes, shape.size, comm.world_size(), comm.rank()),
-        squares_(static_cast<std::size_t>(blocks_of(shape.size))) {
+        square_storage_(static_cast<std::size_t>(blocks_of(shape.size))) {
+    squares_ = square_storage_.data();
     const auto partials = static_cast<std::int64_t>(plan_.partials.size());
     storage_ = connect_self()->share(lane_bytes(owned_.size() + partials + 1));
     auto* floats = reinterpret_cast<float*>(storage_->part(0).data());
@@ -192,24 +193,12 @@ class RankSum : public LaneSumBase {
     return times_of(begin, complete, added);
   }
 
-  std::span<const float> values() const override {
-    return {result_, static_cast<std::size_t>(shape_.size)};
-  }
-
-  double square_norm() const override {
-    double sum = 0;
-    for (const double square : squares_) sum += square;
-    return sum;
-  }
-
  protected:
   // Collective, by the main threads: partial sums of all ranks to the result.
   virtual void combine() = 0;
 
   ExchangePlan plan_;
   std::vector<float*> partials_;  // as the plan adds them
-  float* result_ = nullptr;
-  std::vector<double> squares_;  // by block
 
  private:
   // The other workers must not wait for one whose peers have failed, nor go on.
@@ -224,6 +213,7 @@ class RankSum : public LaneSumBase {
   std::exception_ptr failure_;             // of the main thread, for all workers
   std::unique_ptr<SharedWindow> storage_;  // own lanes, partial sums, result
   std::vector<float*> lanes_;
+  std::vector<double> square_storage_;
   NodeBarrier barrier_{};
 };
 
@@ -231,25 +221,20 @@ class RankSum : public LaneSumBase {
 class MessageSum final : public RankSum {
  public:
   MessageSum(Communicator& comm, const LaneSumShape& shape)
-      : RankSum(comm, shape), received_(static_cast<std::size_t>(plan_.received_size())) {
-    partial_messages_ = plan_.partial_messages(partials_, received_.data());
-    addends_ = plan_.addends(partials_, received_.data());
-    slice_messages_ = plan_.slice_messages(result_);
-  }
+      : RankSum(comm, shape),
+        received_(static_cast<std::size_t>(plan_.received_size())),
+        exchange_(plan_.exchange(partials_, received_.data(), result_)) {}
 
  private:
   void combine() override {
-    const Range slice = plan_.slice();
-    comm_.exchange(partial_messages_.out, partial_messages_.in);
-    add_along_tree(plan_.program, addends_, {0, slice.size()}, result_ + slice.first);
-    comm_.exchange(slice_messages_.out, slice_messages_.in);
-    write_squares(result_, {0, shape_.size}, shape_.normed_size, squares_.data());
+    comm_.exchange(exchange_.partials_out, exchange_.partials_in);
+    add_along_tree(plan_.program, exchange_.addends, {0, plan_.slice().size()}, exchange_.sum);
+    comm_.exchange(exchange_.slices_out, exchange_.slices_in);
+    write_squares(result_, {0, shape_.size}, shape_.normed_size, squares_);
   }
 
   std::vector<float> received_;
-  Messages partial_messages_;
-  std::vector<const float*> addends_;
-  Messages slice_messages_;
+  PlannedExchange exchange_;
 };
 
 // The transport's own all-reduce of what each rank's lanes sum to.
@@ -264,7 +249,7 @@ class NativeSum final : public RankSum {
       for (std::int64_t i = 0; i < shape_.size; ++i) result_[i] += partial[i];
     }
     comm_.native_sum({result_, static_cast<std::size_t>(shape_.size)});
-    write_squares(result_, {0, shape_.size}, shape_.normed_size, squares_.data());
+    write_squares(result_, {0, shape_.size}, shape_.normed_size, squares_);
   }
 };
 

@@ -26,24 +26,14 @@ LOCKSTEP_CLONES void sgd(const SgdConstants k, const UpdateRule rule, std::int64
   }
 }
 
-template <typename Options>
-AdamStep step_of(const Options& options, float learning_rate, float decay, std::int64_t step) {
-  const auto t = static_cast<double>(step);
-  const double correction1 = 1 - std::pow(static_cast<double>(options.beta1), t);
-  const double correction2 = 1 - std::pow(static_cast<double>(options.beta2), t);
-  return {static_cast<float>(learning_rate / correction1), static_cast<float>(1 / correction2),
-          1 - learning_rate * decay};
-}
-
 }  // namespace
 
 AdamConstants adam_constants(const OptimizerOptions& options) {
-  const auto of = [](const auto& adam) -> AdamConstants {
-    return {adam.beta1, adam.beta2, adam.epsilon};
+  const auto of = [](const auto& each) -> AdamConstants {
+    if constexpr (requires { each.beta1; }) return {each.beta1, each.beta2, each.epsilon};
+    return {};
   };
-  if (const auto* adam = std::get_if<AdamOptions>(&options)) return of(*adam);
-  if (const auto* adam = std::get_if<AdamWOptions>(&options)) return of(*adam);
-  return {};
+  return std::visit(of, options);
 }
 
 SgdConstants sgd_constants(const OptimizerOptions& options) {
@@ -53,13 +43,14 @@ SgdConstants sgd_constants(const OptimizerOptions& options) {
 }
 
 AdamStep adam_step(const OptimizerOptions& options, float learning_rate, std::int64_t step) {
-  if (const auto* adam = std::get_if<AdamOptions>(&options)) {
-    return step_of(*adam, learning_rate, 0, step);
-  }
-  if (const auto* adam = std::get_if<AdamWOptions>(&options)) {
-    return step_of(*adam, learning_rate, adam->weight_decay, step);
-  }
-  return {};
+  const AdamConstants k = adam_constants(options);
+  const auto* with_decay = std::get_if<AdamWOptions>(&options);
+  const float decay = with_decay == nullptr ? 0 : with_decay->weight_decay;
+  const auto t = static_cast<double>(step);
+  const double correction1 = 1 - std::pow(static_cast<double>(k.beta1), t);
+  const double correction2 = 1 - std::pow(static_cast<double>(k.beta2), t);
+  return {static_cast<float>(learning_rate / correction1), static_cast<float>(1 / correction2),
+          1 - learning_rate * decay};
 }
 
 Optimizer::Optimizer(const OptimizerOptions& options, std::int64_t size) : options_(options) {

@@ -38,7 +38,10 @@ TEST(ExchangePlan, OfOneRankMovesNothing) {
   EXPECT_EQ(plan.partials, (std::vector<std::vector<int>>{{0, 1, kAdd, 2, kAdd}}));
   EXPECT_EQ(plan.slice(), (Range{0, kSize}));
   std::vector<float> sums(kSize);
-  EXPECT_TRUE(plan.slice_messages(sums.data()).out.empty());
+  float* const values[] = {sums.data()};
+  const PlannedExchange exchange = plan.exchange(values, nullptr, sums.data());
+  EXPECT_TRUE(exchange.partials_out.empty() && exchange.partials_in.empty());
+  EXPECT_TRUE(exchange.slices_out.empty() && exchange.slices_in.empty());
 }
 
 // --- All ranks' plans carried out together ----------------------------------
@@ -60,6 +63,7 @@ struct Member {
       add_along_tree(plan.partials[i], inputs, {0, kSize}, partials[i].data());
       values.push_back(partials[i].data());
     }
+    exchange = plan.exchange(values, received.data(), sums.data());
   }
 
   ExchangePlan plan;
@@ -69,16 +73,20 @@ struct Member {
   std::vector<float*> values = {};
   std::vector<float> received = std::vector<float>(static_cast<std::size_t>(plan.received_size()));
   std::vector<float> sums = std::vector<float>(kSize);
+  PlannedExchange exchange{};
 };
 
 // Between two ranks parts are matched in the order in which they are listed.
-void deliver(const std::vector<Messages>& all) {
+using Members = std::vector<std::unique_ptr<Member>>;
+void deliver(const Members& all, std::vector<Outgoing> PlannedExchange::*out,
+             std::vector<Incoming> PlannedExchange::*in) {
   for (int from = 0; from < static_cast<int>(all.size()); ++from) {
     for (int to = 0; to < static_cast<int>(all.size()); ++to) {
-      auto next = all[static_cast<std::size_t>(to)].in.begin();
-      const auto end = all[static_cast<std::size_t>(to)].in.end();
+      const auto& incoming = all[static_cast<std::size_t>(to)]->exchange.*in;
+      auto next = incoming.begin();
+      const auto end = incoming.end();
       const auto of_sender = [&](const Incoming& each) { return each.peer == from; };
-      for (const Outgoing& each : all[static_cast<std::size_t>(from)].out) {
+      for (const Outgoing& each : all[static_cast<std::size_t>(from)]->exchange.*out) {
         if (each.peer != to) continue;
         next = std::find_if(next, end, of_sender);
         ASSERT_NE(next, end);
@@ -92,23 +100,16 @@ void deliver(const std::vector<Messages>& all) {
 }
 
 void expect_sums_of_the_tree(int lanes, int ranks) {
-  std::vector<std::unique_ptr<Member>> members;
-  std::vector<Messages> partials;
-  std::vector<Messages> slices;
+  Members members;
   for (int rank = 0; rank < ranks; ++rank) {
     members.push_back(std::make_unique<Member>(ExchangePlan(lanes, kSize, ranks, rank)));
-    Member& member = *members.back();
-    partials.push_back(member.plan.partial_messages(member.values, member.received.data()));
-    slices.push_back(member.plan.slice_messages(member.sums.data()));
   }
-  deliver(partials);
+  deliver(members, &PlannedExchange::partials_out, &PlannedExchange::partials_in);
   for (const auto& member : members) {
-    const auto addends = member->plan.addends(member->values, member->received.data());
-    const Range slice = member->plan.slice();
-    add_along_tree(member->plan.program, addends, {0, slice.size()},
-                   member->sums.data() + slice.first);
+    add_along_tree(member->plan.program, member->exchange.addends, {0, member->plan.slice().size()},
+                   member->exchange.sum);
   }
-  deliver(slices);
+  deliver(members, &PlannedExchange::slices_out, &PlannedExchange::slices_in);
   const Member alone(ExchangePlan(lanes, kSize, 1, 0));
   for (const auto& member : members) EXPECT_EQ(member->sums, alone.partials[0]);
 }

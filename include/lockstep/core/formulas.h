@@ -54,6 +54,15 @@ LOCKSTEP_FORMULA unsigned short to_bf16(float value) {
 // A NaN stays.
 LOCKSTEP_FORMULA float relu_if(bool on, float value) { return on && value < 0 ? 0.0F : value; }
 
+// Mean and biased variance of `count` values, from their sum and that of their squares.
+LOCKSTEP_FORMULA void moments(double sum, double square, double count, float& mean,
+                              float& variance) {
+  const double m = sum / count;
+  const double v = square / count - m * m;
+  mean = static_cast<float>(m);
+  variance = v > 0 ? static_cast<float>(v) : 0.0F;
+}
+
 // --- Philox4x32-10; see core/philox.h ---------------------------------------
 
 inline constexpr int kPhiloxRounds = 10;

@@ -13,10 +13,14 @@
 
 namespace lockstep {
 
-// The parts of one grouped exchange.
-struct Messages {
-  std::vector<Outgoing> out;
-  std::vector<Incoming> in;
+// What a rank's plan moves and adds in its memory.
+struct PlannedExchange {
+  std::vector<Outgoing> partials_out;  // first
+  std::vector<Incoming> partials_in;
+  std::vector<const float*> addends;  // then: of the rank's slice, as ExchangePlan::program
+  float* sum;                         // counts them, and where to
+  std::vector<Outgoing> slices_out;   // last
+  std::vector<Incoming> slices_in;
 };
 
 struct ExchangePlan {
@@ -36,13 +40,9 @@ struct ExchangePlan {
 
   // Floats that the others' partial sums of this rank's slice take.
   std::int64_t received_size() const;
-  // Partial sums to the owners of slices: this rank's, [size] each, from `values`, the
-  // others' to `received`.
-  Messages partial_messages(std::span<float* const> values, float* received) const;
-  // Where the partial sums of this rank's slice then lie, as `program` counts them.
-  std::vector<const float*> addends(std::span<float* const> values, float* received) const;
-  // The slices of `sums` [size] from their owners to all.
-  Messages slice_messages(float* sums) const;
+  // With this rank's partial sums in `values`, [size] each, the others' of its slice in
+  // `received`, and the result in `sums` [size].
+  PlannedExchange exchange(std::span<float* const> values, float* received, float* sums) const;
 };
 
 }  // namespace lockstep

@@ -20,8 +20,8 @@ struct UpdateRule {
   std::int64_t step = 1;      // updates done, this one included; from 1
 };
 
-// What an update's formula takes from the options and from its step; zeros where the
-// options are another optimizer's.
+// What an update's formula takes from the options and from its step; of no meaning where
+// the options are another optimizer's.
 AdamConstants adam_constants(const OptimizerOptions& options);
 SgdConstants sgd_constants(const OptimizerOptions& options);
 AdamStep adam_step(const OptimizerOptions& options, float learning_rate, std::int64_t step);

@@ -97,11 +97,7 @@ LOCKSTEP_KERNEL norm_finish(const Norm norm) {
   float mean = norm.running_mean[c];
   float variance = norm.running_variance[c];
   if (norm.training != 0) {
-    const double rows = static_cast<double>(norm.rows);
-    const double m = sums.first / rows;
-    const double v = sums.second / rows - m * m;
-    mean = static_cast<float>(m);
-    variance = v > 0 ? static_cast<float>(v) : 0.0F;
+    formula::moments(sums.first, sums.second, static_cast<double>(norm.rows), mean, variance);
     const float samples = static_cast<float>(norm.samples);
     const float unbiased =
         norm.rows > 1 ? static_cast<float>(norm.rows) / static_cast<float>(norm.rows - 1) : 1.0F;
