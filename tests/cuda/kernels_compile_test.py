@@ -1,6 +1,7 @@
 """The kernels compile for every architecture in use by the compiler that compiles them on
 a GPU's host, and take their arguments as the host lays them out."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -72,6 +73,14 @@ class KernelsCompileTest(unittest.TestCase):
                     self.assertEqual({name: (int(size), "bar.sync" in body)
                                       for name, size, body in found}, wanted)
                     self.assertTrue(all(name.encode() in code for name in wanted))
+
+    def test_the_build_hands_over_these_texts(self):
+        generated = Path(os.environ["LOCKSTEP"]).parent / "generated" / "cuda" / "kernel_files.h"
+        if not generated.exists():
+            self.skipTest("built without GPU support")
+        files = re.findall(r'\{"([^"]+)",\s*R"kernel\((.*?)\)kernel"\}', generated.read_text(),
+                           re.DOTALL)
+        self.assertEqual(dict(files), self.headers | dict([self.source]))
 
     def test_a_kernel_takes_what_the_table_says(self):
         broken = dict(self.headers)
