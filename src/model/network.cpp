@@ -1,8 +1,6 @@
 #include "lockstep/model/network.h"
 
-#include <algorithm>
-#include <cmath>
-
+#include "lockstep/core/learning_formulas.h"
 #include "model/fuse.h"
 #include "model/lower.h"
 
@@ -28,14 +26,13 @@ std::int64_t Network::trainable_parameter_count() const {
 
 void Network::update_statistics(std::span<float> weights, std::span<const float> sums,
                                 float samples, std::int64_t update) const {
-  const float newest = 1 - 1 / static_cast<float>(update);
+  const float limit = formula::statistics_limit(static_cast<float>(update));
   for (const Parameter& parameter : parameters()) {
     if (!is_statistic(parameter.role)) continue;
-    const float momentum = std::min(parameter.momentum, newest);
     for (std::int64_t i = parameter.range.first; i < parameter.range.last; ++i) {
       float& running = weights[static_cast<std::size_t>(i)];
-      const float batch = sums[static_cast<std::size_t>(i - trainable_size_)] / samples;
-      running = momentum * running + (1 - momentum) * batch;
+      const float sum = sums[static_cast<std::size_t>(i - trainable_size_)];
+      running = formula::running_statistic(parameter.momentum, limit, running, sum, samples);
     }
   }
 }
