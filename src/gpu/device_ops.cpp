@@ -62,9 +62,9 @@ class DeviceNorm final : public OpRunner {
     }
     norm.x = x.const_data_ptr();
     norm.out = y.data_ptr();
-    if (norm.training != 0) launch(accelerator_, "norm_moments", chunk_grid(norm), norm);
-    launch(accelerator_, "norm_finish", channel_grid(), norm);
-    launch(accelerator_, "norm_forward", grid_of(norm.rows * norm.channels), norm);
+    if (norm.training != 0) launch(accelerator_, gpu::kNormMoments, chunk_grid(norm), norm);
+    launch(accelerator_, gpu::kNormFinish, channel_grid(), norm);
+    launch(accelerator_, gpu::kNormForward, grid_of(norm.rows * norm.channels), norm);
     if (norm.training != 0) x_ = std::move(x);
     return y;
   }
@@ -77,9 +77,9 @@ class DeviceNorm final : public OpRunner {
     norm.x = x_.const_data_ptr();
     norm.dy = dy.const_data_ptr();
     norm.out = dx.data_ptr();
-    launch(accelerator_, "norm_sums", chunk_grid(norm), norm);
-    launch(accelerator_, "norm_gradients", channel_grid(), norm);
-    launch(accelerator_, "norm_backward", grid_of(norm.rows * norm.channels), norm);
+    launch(accelerator_, gpu::kNormSums, chunk_grid(norm), norm);
+    launch(accelerator_, gpu::kNormGradients, channel_grid(), norm);
+    launch(accelerator_, gpu::kNormBackward, grid_of(norm.rows * norm.channels), norm);
     x_.reset();
     return dx;
   }
@@ -155,7 +155,7 @@ class DeviceGate final : public OpRunner {
     gpu::Gate gate = form(pass);
     gate.in = x.const_data_ptr();
     gate.out = y.data_ptr();
-    launch(accelerator_, "gate_forward", grid_of(y.numel()), gate);
+    launch(accelerator_, gpu::kGateForward, grid_of(y.numel()), gate);
     return y;
   }
 
@@ -164,7 +164,7 @@ class DeviceGate final : public OpRunner {
     gpu::Gate gate = form(pass);
     gate.in = dy.const_data_ptr();
     gate.out = dx.data_ptr();
-    launch(accelerator_, "gate_backward", grid_of(dx.numel()), gate);
+    launch(accelerator_, gpu::kGateBackward, grid_of(dx.numel()), gate);
     code_.reset();
     return dx;
   }

@@ -90,18 +90,8 @@ gpu::Update DeviceReplica::update() const {
   update.second = data_or_null(second_);
   update.trainable = trainable_;
   update.total = weights_.numel();
-  const auto set_adam = [&](const auto& adam) {
-    update.beta1 = adam.beta1;
-    update.beta2 = adam.beta2;
-    update.epsilon = adam.epsilon;
-  };
-  if (const auto* adam = std::get_if<AdamOptions>(&options_)) set_adam(*adam);
-  if (const auto* adam = std::get_if<AdamWOptions>(&options_)) set_adam(*adam);
-  if (const auto* sgd = std::get_if<SgdOptions>(&options_)) {
-    update.sgd_momentum = sgd->momentum;
-    update.sgd_decay = sgd->weight_decay;
-    update.nesterov = sgd->nesterov ? 1 : 0;
-  }
+  update.adam = adam_constants(options_);
+  update.sgd = sgd_constants(options_);
   return update;
 }
 
