@@ -39,7 +39,7 @@ LIBRARIES = {
     ("onnx/",): {"exporting"},
     ("cairo",): {"report"},
     ("png.h",): {"predict"},
-    ("httplib.h",): {"serve"},
+    ("boost/",): {"serve"},
 }
 
 GENERATED = {"app/version.h", "experiment.pb.h", "serve/page_files.h", "cuda/kernel_files.h"}
