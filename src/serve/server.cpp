@@ -10,16 +10,15 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <cerrno>
 #include <chrono>
-#include <future>
 #include <map>
 #include <memory>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "lockstep/core/error.h"
 #include "serve/answer_memory.h"
@@ -138,21 +137,13 @@ Server::Http::Http(const ServedModel& model, Predictor& predictor, int port)
       port_(port_of(listener_)) {}
 
 void Server::Http::run() {
-  std::vector<std::future<void>> serving;  // a thread for each connection
+  boost::asio::thread_pool threads(kMostConnections);
   for (int socket = 0; (socket = accept()) >= 0;) {
     connections_.open();
-    std::erase_if(serving, [](const auto& thread) {
-      return thread.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
-    });
-    try {
-      serving.push_back(std::async(std::launch::async, [this, socket] { serve(socket); }));
-    } catch (const std::system_error&) {  // the system has no thread for it
-      ::close(socket);
-      connections_.closed();
-    }
+    boost::asio::post(threads, [this, socket] { serve(socket); });
   }
   connections_.end_all();
-  serving.clear();  // waits for them
+  threads.join();
   if (!stopped_) fail_internal("connections can no longer be accepted");
 }
 
