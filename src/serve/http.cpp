@@ -70,18 +70,17 @@ std::optional<Request> read_request(TimedSocket& socket) {
     begun = begun || parsed > 0;
   }
   if (!begun && fault == http::error::need_more) return {};
-  Request request{.head = head_of(parser.get())};
-  if (fault == http::error::bad_content_length) {
-    // The library keeps no such header; it stopped before its line.
+  Request request{.head = head_of(parser.get()),
+                  .is_whole = !fault || fault == http::error::bad_content_length,
+                  .keep_alive = parser.get().keep_alive(),
+                  .expects_continue = parser.get()[http::field::expect] == "100-continue"};
+  if (!fault) {
+    socket.unread(text.size());
+  } else if (request.is_whole) {
+    // The library keeps no such header: it stopped before its line.
     const std::size_t value = text.find_first_not_of(" \t", text.find(':') + 1);
     request.head.content_length.push_back(text.substr(value, text.find('\r') - value));
-    request.is_http = true;
   }
-  if (fault) return request;
-  socket.unread(text.size());
-  request.is_http = true;
-  request.keep_alive = parser.get().keep_alive();
-  request.expects_continue = parser.get()[http::field::expect] == "100-continue";
   return request;
 }
 

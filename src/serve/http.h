@@ -13,9 +13,9 @@ namespace lockstep {
 
 struct Request {
   RequestHead head;
-  bool is_http = false;  // whether it could be read, to the end of its head
-  bool keep_alive = false;
-  bool expects_continue = false;
+  bool is_whole;  // it came to the end of its head, or to a Content-Length that is none
+  bool keep_alive;
+  bool expects_continue;
 };
 
 // Reads up to the body; nothing when not even the first line comes. The path is without

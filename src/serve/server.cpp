@@ -206,7 +206,7 @@ bool Server::Http::answer_request(TimedSocket& socket) {
 }
 
 Answer Server::Http::answer(const Request& request, TimedSocket& socket) try {
-  if (!request.is_http) return error(400, "expected a request of HTTP/1.1");
+  if (!request.is_whole) return error(400, "expected a request of HTTP/1.1");
   const RequestHead& head = request.head;
   if (const auto refusal = check_request(head, port_)) {
     return error(refusal->status, refusal->message,
