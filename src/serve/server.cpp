@@ -3,16 +3,15 @@
 #include "lockstep/serve/server.h"
 
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <cerrno>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -34,13 +33,13 @@ namespace lockstep {
 
 namespace {
 
+using boost::asio::ip::tcp;
 using Clock = TimedSocket::Clock;
 
 constexpr std::size_t kMostConnections = 64;
 constexpr std::size_t kMostHeadBytes = 16 * 1024;
 constexpr std::size_t kMostAnswerBytes = 64 << 20;   // of all answers under way
 constexpr std::size_t kMostJoinedBytes = 16 * 1024;  // of an answer sent with its head
-constexpr int kBacklog = 256;                        // connections that the system holds for us
 constexpr std::chrono::seconds kTimeLimit{5};
 constexpr std::chrono::milliseconds kLinger{500};
 constexpr std::chrono::milliseconds kNoDescriptorPause{10};
@@ -73,28 +72,11 @@ bool write_answer(TimedSocket& socket, const Answer& answer, bool head_only) {
   return write(head.append(content));
 }
 
-// Takes the port, 0 for any that is free; Error (2) when it cannot be had.
-int listen_at(int port) {
-  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const int on = 1;
-  ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 &&
-      ::listen(listener, kBacklog) == 0) {
-    return listener;
-  }
-  ::close(listener);
+// Port 0 stands for any that is free; Error (2) when the port cannot be had.
+tcp::acceptor listen_at(boost::asio::io_context& context, int port) try {
+  return {context, {boost::asio::ip::address_v4::loopback(), static_cast<std::uint16_t>(port)}};
+} catch (const boost::system::system_error&) {
   fail_usage("port {} on 127.0.0.1 cannot be had; choose another --port", port);
-}
-
-int port_of(int listener) {
-  sockaddr_in address{};
-  socklen_t size = sizeof(address);
-  ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
-  return ntohs(address.sin_port);
 }
 
 }  // namespace
@@ -102,7 +84,6 @@ int port_of(int listener) {
 class Server::Http {
  public:
   Http(const ServedModel& model, Predictor& predictor, int port);
-  ~Http() { ::close(listener_); }
 
   int port() const { return port_; }
   void run();
@@ -123,7 +104,8 @@ class Server::Http {
   AnswerMemory answer_memory_{kMostAnswerBytes};
   Metrics metrics_;
   const std::string schema_;
-  const int listener_;
+  boost::asio::io_context context_;
+  tcp::acceptor acceptor_;
   const int port_;
   std::atomic<bool> stopped_{false};
 };
@@ -133,8 +115,8 @@ Server::Http::Http(const ServedModel& model, Predictor& predictor, int port)
       predictor_(predictor),
       reader_(model),
       schema_(schema(model)),
-      listener_(listen_at(port)),
-      port_(port_of(listener_)) {}
+      acceptor_(listen_at(context_, port)),
+      port_(acceptor_.local_endpoint().port()) {}
 
 void Server::Http::run() {
   boost::asio::thread_pool threads(kMostConnections);
@@ -149,24 +131,22 @@ void Server::Http::run() {
 
 void Server::Http::stop() {
   stopped_ = true;
-  ::shutdown(listener_, SHUT_RDWR);
+  ::shutdown(acceptor_.native_handle(), SHUT_RDWR);
 }
 
 // The next connection; -1 when there will be none.
 int Server::Http::accept() {
-  while (true) {
-    const int socket = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-    if (socket >= 0) {
-      const int on = 1;
-      ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-      return socket;
+  boost::system::error_code fault = boost::asio::error::no_descriptors;
+  while (fault == boost::asio::error::no_descriptors) {
+    tcp::socket socket = acceptor_.accept(fault);
+    if (!fault) {
+      boost::system::error_code gone;
+      socket.set_option(tcp::no_delay(true), gone);
+      return socket.release();
     }
-    if (errno == EMFILE || errno == ENFILE) {
-      std::this_thread::sleep_for(kNoDescriptorPause);
-    } else if (errno != EINTR && errno != ECONNABORTED) {
-      return -1;
-    }
+    std::this_thread::sleep_for(kNoDescriptorPause);
   }
+  return -1;
 }
 
 void Server::Http::serve(int socket) {
