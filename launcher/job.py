@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probe import available_cores, can_be_written, physical_cores
+from run_files import EXPERIMENT_FILE
 
 # Commands whose work is shared between ranks.
 PARALLEL_COMMANDS = ("train", "evaluate", "predict", "submit", "bench", "verify", "report")
@@ -70,7 +71,7 @@ def _field(arguments: list[str], in_file: str, in_override: str) -> str | None:
     for argument in arguments:
         path = Path(argument)
         if path.is_dir():
-            path = path / "experiment.textproto"
+            path = path / EXPERIMENT_FILE
         if path.suffix in EXPERIMENT_SUFFIXES and path.is_file():
             text = re.sub(r"#.*", "", path.read_text(errors="replace"))
             if found := re.search(in_file, text):

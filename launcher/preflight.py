@@ -19,6 +19,7 @@ import probe
 from console import EXIT_USAGE, LauncherError, say
 from hosts import Host, Placement, choose_binding, common_networks, is_here, place
 from job import models_folder
+from run_files import EXPERIMENT_FILE
 from running import take_option
 
 DEADLINE_SECONDS = 20  # for a host's answer
@@ -74,7 +75,7 @@ def _experiment_text(binary: Path, command: str, arguments: list[str]) -> str:
     know it."""
     if command in ("train", "bench"):
         return _resolved_experiment(binary, arguments)
-    files = [Path(word, "experiment.textproto") for word in arguments]
+    files = [Path(word, EXPERIMENT_FILE) for word in arguments]
     return next((path.read_text() for path in files if path.is_file()), "")
 
 

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-OUTCOME_FILE = "outcome.json"
-OUTPUT_FILE = "output.log"
+from run_files import METRICS_FILE, OUTCOME_FILE, OUTPUT_FILE
+
 START_MARK = "--- sweep: start"  # a line of the output before each start
 EXIT_DIVERGED, EXIT_PEER, EXIT_RESTART = 3, 4, 75
 
@@ -85,7 +85,7 @@ def best_value(run_dir: Path, monitor: str) -> float | None:
 
 def _epochs(run_dir: Path) -> list[dict[str, Any]]:
     try:
-        lines = (run_dir / "metrics.jsonl").read_text().splitlines()
+        lines = (run_dir / METRICS_FILE).read_text().splitlines()
     except OSError:
         return []
     found = []

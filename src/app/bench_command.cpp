@@ -10,6 +10,7 @@
 
 #include "app/commands.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/text.h"
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/train/stepper.h"
 
@@ -30,8 +31,9 @@ Measurement measure(Communicator& comm, const Experiment& experiment, const Trai
   const std::int64_t whole = data.summary().training_rows / experiment.parallel.global_batch;
   if (whole == 0) {
     throw Error(ExitCode::kUsage,
-                fmt::format("training.global_batch is {}, but there are only {} training rows",
-                            experiment.parallel.global_batch, data.summary().training_rows),
+                fmt::format("training.global_batch is {}, but there are only {}",
+                            experiment.parallel.global_batch,
+                            count_of(data.summary().training_rows, "training row")),
                 Reach::kAgreed);
   }
   std::vector<double> seconds;
@@ -76,11 +78,11 @@ std::string to_json(const Measurement& measured, const Experiment& experiment, i
 std::string to_table(const Measurement& measured, const Experiment& experiment, int threads) {
   const auto ranks = measured.by_rank.size();
   std::string text = fmt::format(
-      "{:.0f} images/s, {:.3f} ms a step of {} images; {} rank{} of {} worker{}\n\n"
+      "{:.0f} images/s, {:.3f} ms a step of {}; {} of {}\n\n"
       "rank    data  forward  backward    wait     sum  exposed  update   (ms a step)\n",
       experiment.parallel.global_batch / measured.step, measured.step * 1e3,
-      experiment.parallel.global_batch, ranks, ranks == 1 ? "" : "s", threads,
-      threads == 1 ? "" : "s");
+      count_of(experiment.parallel.global_batch, "image"), count_of(ranks, "rank"),
+      count_of(threads, "worker"));
   const int slowest = find_straggler(measured.by_rank).rank;
   for (std::size_t rank = 0; rank < ranks; ++rank) {
     const StepTimes& times = measured.by_rank[rank];

@@ -7,18 +7,18 @@
 
 #include "app/command_line.h"
 #include "app/device.h"
-#include "app/place.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/config/experiment.h"
 #include "lockstep/core/workers.h"
 #include "lockstep/data/options.h"
 #include "lockstep/data/training_data.h"
 #include "lockstep/model/network.h"
+#include "lockstep/run/place.h"
 #include "lockstep/train/trainer.h"
 
 namespace lockstep {
 
-int run_train(Communicator& comm, const CommandLine& line, const std::vector<Place>& places);
+int run_train(Communicator& comm, const CommandLine& line);
 int run_evaluate(Communicator& comm, const CommandLine& line);
 int run_predict(Communicator& comm, const CommandLine& line);
 int run_submit(Communicator& comm, const CommandLine& line);
@@ -30,10 +30,6 @@ int run_plan(Communicator& comm, const CommandLine& line);
 int run_export(Communicator& comm, const CommandLine& line);
 
 // What the commands share.
-
-// Workers of this rank: `threads`, or this process's cores shared by the node's
-// ranks.
-int worker_count(const Communicator& comm, int threads);
 
 // A relative path of an experiment file stands below LOCKSTEP_ROOT where that is
 // set, below the working folder otherwise.

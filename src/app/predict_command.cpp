@@ -13,15 +13,15 @@
 
 #include "app/commands.h"
 #include "app/terminal.h"
-#include "app/trained_model.h"
 #include "lockstep/callbacks/progress_output.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
-#include "lockstep/core/printable.h"
+#include "lockstep/core/text.h"
 #include "lockstep/eval/evaluator.h"
-#include "lockstep/predict/decode_png.h"
-#include "lockstep/predict/picture_text.h"
-#include "lockstep/predict/prepare_picture.h"
+#include "lockstep/pictures/decode_png.h"
+#include "lockstep/pictures/picture_text.h"
+#include "lockstep/pictures/prepare_picture.h"
+#include "lockstep/run/trained_model.h"
 
 namespace lockstep {
 

@@ -8,12 +8,13 @@
 #include <set>
 #include <vector>
 
-#include "app/run_record.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/core/philox.h"
 #include "lockstep/eval/evaluator.h"
+#include "lockstep/pictures/thumbnail.h"
 #include "lockstep/report/report_files.h"
+#include "lockstep/run/run_record.h"
 
 namespace lockstep {
 
@@ -116,8 +117,8 @@ std::vector<PredictedRow> gather_rows(Communicator& comm, const std::vector<Pred
       const auto bytes = std::span(part).subspan(at, static_cast<std::size_t>(wire.bytes));
       at += bytes.size();
       rows.push_back({wire.number, wire.truth, wire.predicted, wire.confidence,
-                      Thumbnail{wire.width, wire.height, wire.channels,
-                                std::vector<std::uint8_t>(bytes.begin(), bytes.end())}});
+                      Picture{wire.width, wire.height, wire.channels,
+                              std::vector<std::uint8_t>(bytes.begin(), bytes.end())}});
     }
   }
   return rows;

@@ -1,22 +1,11 @@
-#include <sched.h>
-
-#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
 #include "app/commands.h"
-#include "app/trained_model.h"
 #include "lockstep/core/error.h"
+#include "lockstep/run/trained_model.h"
 
 namespace lockstep {
-
-int worker_count(const Communicator& comm, int threads) {
-  if (threads > 0) return threads;
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  const int count = ::sched_getaffinity(0, sizeof(cores), &cores) == 0 ? CPU_COUNT(&cores) : 1;
-  return std::max(count / comm.node_size(), 1);
-}
 
 SourceOptions below_root(SourceOptions source) {
   const char* root = std::getenv("LOCKSTEP_ROOT");

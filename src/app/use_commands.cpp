@@ -8,13 +8,14 @@
 #include <string>
 
 #include "app/commands.h"
-#include "app/trained_model.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
+#include "lockstep/core/text.h"
 #include "lockstep/data/row_share.h"
 #include "lockstep/data/training_data.h"
 #include "lockstep/eval/evaluator.h"
 #include "lockstep/report/text_report.h"
+#include "lockstep/run/trained_model.h"
 
 namespace lockstep {
 
@@ -62,7 +63,7 @@ void write_lines(Communicator& comm, const std::string& out, const std::string& 
       text.append(reinterpret_cast<const char*>(part.data()), part.size());
     }
     write_output_file(out, text);
-    fmt::print("{} rows to {}\n", rows.total, out);
+    fmt::print("{} to {}\n", count_of(rows.total, "row"), out);
   });
 }
 

@@ -2,6 +2,7 @@
 script's answer to how a training ends."""
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -68,6 +69,38 @@ class AllocationTest(unittest.TestCase):
         self.assertIsNone(slurm.allocation({"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0"}))
         # salloc may run its shell as a step of a number of its own.
         self.check(1, 1, 1, 1, JOB_ID="7", STEP_ID="4294967290")
+
+
+class DirectiveTest(unittest.TestCase):
+    """The options of sbatch, as `slurm --print` shows them."""
+
+    def print_script(self, *words):
+        return subprocess.run([sys.executable, ROOT / "launcher" / "lockstep", "slurm", "x.textproto",
+                               "--print", *words], capture_output=True, text=True, check=False)
+
+    def test_an_option_is_split_as_by_a_shell(self):
+        for text, line in (("-A x", "-A x"), ("--account=x", "--account=x"),
+                           ("-A 'a b' --nice", '-A "a b" --nice'),
+                           (r"""--comment="a \"b\" 'c'" """, r'''"--comment=a \"b\" 'c'"'''),
+                           (r"--comment=a\\b", r'"--comment=a\\b"')):
+            for words in (("--sbatch", text), (f"--sbatch={text}",)):
+                with self.subTest(words):
+                    done = self.print_script(*words)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    self.assertIn(f"#SBATCH {line}\n", done.stdout)
+
+    def test_options_that_cannot_be_split(self):
+        for text in ("--comment='a", "-A x\\", "", "  "):
+            with self.subTest(text):
+                done = self.print_script("--sbatch", text)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertRegex(done.stderr, r"\Alockstep: --sbatch is [^\n]*\n\Z")
+
+    def test_percent_and_backslash_in_the_path_of_the_log(self):
+        """A backslash takes the meaning from every %, and is itself taken away."""
+        for folder, line in (("a%b", "/a%%b/slurm.log\n"), (r"a%\b", r'/a%\\\\b/slurm.log"')):
+            done = self.print_script("--run-dir", f"/{folder}")
+            self.assertRegex(done.stdout, f"#SBATCH \"?--output={re.escape(line)}")
 
 
 class ScriptTest(unittest.TestCase):

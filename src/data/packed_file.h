@@ -1,0 +1,42 @@
+// A source that lies packed in a file, and the table of the kinds of such files: a kind
+// is one file of sources and one line of the table in packed_file.cpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "lockstep/core/files.h"
+
+namespace lockstep {
+
+class PackedFile {
+ public:
+  virtual ~PackedFile() = default;
+
+  // Of the source, inflated and as it lies in the file.
+  virtual std::uint64_t bytes() const = 0;
+  virtual std::uint64_t packed_bytes() const = 0;
+
+  // Inflates into `out`, of bytes(), and checks the CRC. Error (2) for a damaged file.
+  virtual void inflate(std::span<std::byte> out) const = 0;
+};
+
+// `member` is empty, or the name of one in an archive.
+struct Packing {
+  bool (*recognizes)(std::string_view file, const std::string& member);
+  std::unique_ptr<PackedFile> (*open)(const std::string& path, const std::string& member,
+                                      const MappedFile& file);
+};
+
+extern const Packing kZip;
+extern const Packing kGzip;
+
+// Null for a plain file. `file`, the one at `path`, must outlive what is returned. Errors
+// (2): sizes that cannot be, and those of the kind.
+std::unique_ptr<PackedFile> open_packed(const std::string& path, const std::string& member,
+                                        const MappedFile& file);
+
+}  // namespace lockstep
