@@ -40,7 +40,7 @@ LIBRARIES = {
     ("onnx/",): {"exporting"},
     ("cairo",): {"report"},
     ("png.h",): {"pictures"},
-    ("httplib.h",): {"serve"},
+    ("boost/",): {"serve"},
 }
 
 GENERATED = {"lockstep/run/version.h", "serve/page_files.h", "cuda/kernel_files.h"}
