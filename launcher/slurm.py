@@ -82,9 +82,11 @@ done
 [ -z "$asker" ] || kill "$asker" 2>/dev/null
 """
 
-# mpirun ends with 1, whatever its ranks did, where Slurm has sent TERM to all processes.
+# mpirun ends with 1, whatever its ranks did, where Slurm has sent TERM to all processes, and
+# dies of USR1 when it is about to end, or has not begun.
 _REQUEUE = """\
 [ "$must_end$status" != 11 ] || status=143
+[ -z "$asker" ] || [ "$status" != 138 ] || status=75
 cancelled={cancelled}
 lost=${{cancelled%.*}}.lost${{SLURM_ARRAY_TASK_ID:+.$SLURM_ARRAY_TASK_ID}}
 case $status in

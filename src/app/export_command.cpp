@@ -73,8 +73,7 @@ std::string content_of(const TrainedModel& model, const Metadata& metadata, Expo
   if (format == ExportFormat::kSafetensors) {
     return to_safetensors(tensors_of(model.network, model.weights.values()), metadata);
   }
-  const ExportedModel exported{model.experiment.model,     model.network,
-                               model.weights.values(),     model.normalization.factor,
+  const ExportedModel exported{model.network, model.weights.values(), model.normalization.factor,
                                model.normalization.offset, metadata};
   return format == ExportFormat::kOnnx ? to_onnx(exported) : to_torchscript(exported);
 }

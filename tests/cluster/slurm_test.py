@@ -151,9 +151,10 @@ class SlurmTest(LockstepTest):
         with contextlib.suppress(ProcessLookupError):
             os.kill(hold.process, signal.SIGKILL)
         try:
+            self.slurm.await_job(job, lambda job: job.get("JobState") == "RUNNING", 400)
             hold.reached()
             hold.go_on()
-            state = self.check_end("lost", job, expected, seconds=150)
+            state = self.check_end("lost", job, expected)
             self.assertEqual((state["NodeList"], state["Restarts"]), ("n2", "1"))
             self.assertEqual(self.world_size("lost"), 1)
         finally:

@@ -217,8 +217,8 @@ TEST(Csv, AFaultAtEachPlaceOfARunOfZeros) {
               fmt::format(":4:{}: 52 columns, beyond \"p49\"; expected 51, as in the header",
                           zeros.size() + 2));
     EXPECT_EQ(error(zeros.substr(0, place - 1)),
-              fmt::format(":4:{}: {} columns, without \"p{}\"; expected 51, as in the header",
-                          place, i + 1, i));
+              fmt::format(":4:{}: {} column{}, without \"p{}\"; expected 51, as in the header",
+                          place, i + 1, i == 0 ? "" : "s", i));
   }
 }
 
@@ -338,7 +338,7 @@ TEST(Csv, FaultsOfWholeLines) {
   EXPECT_EQ(error("quoted.csv", "label,\"pixel0\"\n1,2\n"),
             ":1:7: quoted field in the header; expected bare column names");
   EXPECT_EQ(error("narrow.csv", "label,pixel0\n1,2\n"),
-            ":1:1: 1 pixel columns besides column \"label\"; expected 45 for images of 5x9x1");
+            ":1:1: 1 pixel column besides column \"label\"; expected 45 for images of 5x9x1");
 }
 
 TEST(Csv, TheLabelColumnIsLookedUpByName) {

@@ -173,6 +173,14 @@ echo "$*" >>{self.folder}/calls\n""")
         program = 'trap "sleep 0.3; exit 75" USR1; kill -USR1 $PPID; while :; do sleep 0.05; done'
         self.assertEqual(self.run_script(program.replace("'", "")), (75, "requeue 12\n"))
 
+    def test_mpirun_that_the_request_kills_was_not_lost(self):
+        for number in range(5):
+            with self.subTest(number):
+                self.assertEqual(
+                    self.run_script("kill -USR1 $PPID; while :; do sleep 0.05; done"),
+                    (75, "requeue 12\n"))
+        self.assertFalse((self.folder / "slurm.lost").exists())
+
     def test_no_clock_tells_whether_a_training_has_begun(self):
         plan = running.plan_restarts(
             ["x", "--run-dir", str(self.folder), "--resume", "never"], 1, Path("/p"))
