@@ -55,12 +55,6 @@ Measurement measure(Communicator& comm, const Experiment& experiment, const Trai
   return {*middle, gather_values(comm, times)};
 }
 
-nlohmann::ordered_json json_of(const StepTimes& times) {
-  return {{"data", times.data},    {"forward", times.forward}, {"backward", times.backward},
-          {"wait", times.wait},    {"sum", times.sum},         {"exposed", times.exposed},
-          {"update", times.update}};
-}
-
 std::string to_json(const Measurement& measured, const Experiment& experiment, int threads) {
   nlohmann::ordered_json json;
   json["images_per_second"] = experiment.parallel.global_batch / measured.step;
@@ -71,7 +65,10 @@ std::string to_json(const Measurement& measured, const Experiment& experiment, i
   const Straggler straggler = find_straggler(measured.by_rank);
   json["slowest_rank"] = straggler.rank;
   json["slowest_for"] = name_of(straggler.cause);
-  for (const StepTimes& times : measured.by_rank) json["by_rank"].push_back(json_of(times));
+  for (const StepTimes& times : measured.by_rank) {
+    nlohmann::ordered_json& rank = json["by_rank"].emplace_back();
+    for (const auto& [name, time] : kTimesOfAStep) rank[name] = times.*time;
+  }
   return json.dump() + "\n";
 }
 

@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
 #include <vector>
 
 #include "app/command_line.h"
@@ -34,6 +36,13 @@ int run_export(Communicator& comm, const CommandLine& line);
 // A relative path of an experiment file stands below LOCKSTEP_ROOT where that is
 // set, below the working folder otherwise.
 SourceOptions below_root(SourceOptions source);
+
+// Collective: the file that --out names, checked before the work rather than after.
+// Error (2, agreed): its folder is not there; it is a folder.
+void check_out(Communicator& comm, const std::string& out);
+
+// Local. What is no UTF-8, a file's name for one, is replaced.
+void print_json(const nlohmann::ordered_json& json);
 
 // What `train` and `bench` begin with.
 struct PreparedExperiment {

@@ -73,8 +73,7 @@ std::string content_of(const TrainedModel& model, const Metadata& metadata, Expo
   if (format == ExportFormat::kSafetensors) {
     return to_safetensors(tensors_of(model.network, model.weights.values()), metadata);
   }
-  const ExportedModel exported{model.experiment.model,     model.network,
-                               model.weights.values(),     model.normalization.factor,
+  const ExportedModel exported{model.network, model.weights.values(), model.normalization.factor,
                                model.normalization.offset, metadata};
   return format == ExportFormat::kOnnx ? to_onnx(exported) : to_torchscript(exported);
 }
@@ -83,14 +82,10 @@ std::string content_of(const TrainedModel& model, const Metadata& metadata, Expo
 
 int run_export(Communicator& comm, const CommandLine& line) {
   const TrainedModel model = TrainedModel::load(comm, line.checkpoint);
+  check_out(comm, line.out);
   comm.begin_long_work("exporting", 0);
   agree(comm, [&] {
     if (comm.rank() != 0) return;
-    const fs::path folder = fs::path(line.out).parent_path();
-    if (!folder.empty() && !fs::is_directory(folder)) {
-      fail_usage("--out {}: there is no folder {}", line.out, folder.string());
-    }
-    if (fs::is_directory(line.out)) fail_usage("--out {}: is a folder; expected a file", line.out);
     const std::string content =
         content_of(model, exported_metadata(model, line.checkpoint), line.format);
     write_output_file(line.out, content);

@@ -25,10 +25,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-void print_json(const Json& json) {
-  fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
-}
-
 // Each line is set in, so that none can be taken for one of ours.
 void print_indented(std::string_view text) {
   while (!text.empty()) {

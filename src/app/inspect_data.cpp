@@ -129,7 +129,7 @@ void inspect_data(Communicator& comm, const CommandLine& line) {
       survey(comm, source, options, named ? Labels::kRequired : Labels::kOptional);
   const ImageShape& shape = options.shape;
   if (line.json) {
-    fmt::print("{}\n", to_json(seen, shape).dump(2, ' ', false, Json::error_handler_t::replace));
+    print_json(to_json(seen, shape));
     return;
   }
   const bool exact = seen.row_count == RowCount::kExact;

@@ -34,18 +34,6 @@ SourceOptions source_of(const CommandLine& line, const SourceOptions& otherwise,
   return below_root(otherwise);
 }
 
-// The file that --out names, checked before the work rather than after.
-void check_out(Communicator& comm, const std::string& out) {
-  agree(comm, [&] {
-    const fs::path folder = fs::path(out).parent_path();
-    if (comm.rank() != 0) return;
-    if (!folder.empty() && !fs::is_directory(folder)) {
-      fail_usage("--out {}: there is no folder {}", out, folder.string());
-    }
-    if (fs::is_directory(out)) fail_usage("--out {}: is a folder; expected a file", out);
-  });
-}
-
 // Writes `header` and a line for each row of all ranks, in row order.
 void write_lines(Communicator& comm, const std::string& out, const std::string& header,
                  const RowShare& rows,
@@ -65,10 +53,6 @@ void write_lines(Communicator& comm, const std::string& out, const std::string& 
     write_output_file(out, text);
     fmt::print("{} to {}\n", count_of(rows.total, "row"), out);
   });
-}
-
-std::size_t largest(std::span<const float> logits) {
-  return static_cast<std::size_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
 // A class name as a field of a CSV file (RFC 4180).
@@ -151,7 +135,7 @@ int predict_rows(Communicator& comm, const CommandLine& line) {
   for (const std::string& name : names) header += fmt::format(",{}", csv_field("p_" + name));
   return write_predictions(comm, line, model, header + "\n",
                            [&](std::string& text, std::int64_t row, std::span<const float> logits) {
-                             text += fmt::format("{},{}", row, csv_field(names[largest(logits)]));
+                             text += fmt::format("{},{}", row, csv_field(names[likeliest(logits)]));
                              for (const double p : probabilities(logits))
                                text += fmt::format(",{:.6f}", p);
                              text += '\n';
@@ -164,7 +148,7 @@ int run_submit(Communicator& comm, const CommandLine& line) {
   return write_predictions(comm, line, model, "ImageId,Label\n",
                            [](std::string& text, std::int64_t row, std::span<const float> logits) {
                              fmt::format_to(std::back_inserter(text), "{},{}\n", row,
-                                            largest(logits));
+                                            likeliest(logits));
                            });
 }
 

@@ -5,14 +5,13 @@
 #include <string>
 #include <vector>
 
-#include "config/write.h"
+#include "config/grammar.h"
 #include "lockstep/config/experiment.h"
 
 namespace lockstep {
 
 namespace {
 
-using google::protobuf::Message;
 using google::protobuf::util::MessageDifferencer;
 
 class Paths final : public MessageDifferencer::Reporter {
@@ -54,7 +53,7 @@ std::vector<std::string> differing_fields(const Experiment& a, const Experiment&
   Paths paths;
   MessageDifferencer differencer;
   differencer.ReportDifferencesTo(&paths);
-  differencer.Compare(write_experiment(a), write_experiment(b));
+  differencer.Compare(*write_experiment(a), *write_experiment(b));
   return paths.paths();
 }
 

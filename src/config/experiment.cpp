@@ -1,14 +1,14 @@
 #include "lockstep/config/experiment.h"
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 #include "config/encoding.h"
+#include "config/grammar.h"
 #include "config/override.h"
-#include "config/read.h"
 #include "config/text.h"
 #include "config/validate.h"
-#include "config/write.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 
@@ -25,11 +25,11 @@ Experiment load_experiment(const std::string& file, std::span<const std::string>
 
 Experiment parse_experiment(const std::string& text, const std::string& origin,
                             std::span<const std::string> overrides) {
-  proto::Experiment message = parse_text(text, origin);
-  for (const std::string& override : overrides) apply_override(override, message);
+  const std::unique_ptr<Message> message = parse_text(text, origin);
+  for (const std::string& override : overrides) apply_override(override, *message);
   try {
-    check_encoding(message);
-    const Experiment experiment = read_experiment(message);
+    check_encoding(*message);
+    const Experiment experiment = read_experiment(*message);
     validate(experiment);
     return experiment;
   } catch (const Error& error) {
@@ -38,7 +38,7 @@ Experiment parse_experiment(const std::string& text, const std::string& origin,
 }
 
 std::string to_text(const Experiment& experiment) {
-  return print_text(write_experiment(experiment));
+  return print_text(*write_experiment(experiment));
 }
 
 Digest digest_of(const Experiment& experiment) {

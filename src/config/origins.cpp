@@ -2,19 +2,18 @@
 
 #include <fmt/format.h>
 #include <google/protobuf/descriptor.h>
-#include <google/protobuf/message.h>
-#include <google/protobuf/text_format.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "config/grammar.h"
 #include "config/override.h"
 #include "config/text.h"
+#include "config/visit_fields.h"
 #include "lockstep/config/experiment.h"
 #include "lockstep/core/files.h"
 
@@ -24,40 +23,12 @@ namespace {
 
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
-using Locations = google::protobuf::TextFormat::ParseInfoTree;
 
 // Where fields and sections come from, by path; one that is absent has its default.
 using Origins = std::map<std::string, std::string>;
 
 constexpr const char* kOverride = "--set";
 constexpr std::size_t kWidestAligned = 56;  // columns of text before the comments
-
-// Called with a path and its line in the file, from 0; -1 without locations.
-using Visit = std::function<void(const std::string& path, int line)>;
-
-// Visits every field that is present in `section`, sections before their fields.
-void visit_fields(const Message& section, const std::string& prefix, const Locations* locations,
-                  const Visit& visit) {
-  const auto& reflection = *section.GetReflection();
-  std::vector<const FieldDescriptor*> fields;
-  reflection.ListFields(section, &fields);
-  for (const FieldDescriptor* field : fields) {
-    const bool is_section = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
-    const int count = field->is_repeated() ? reflection.FieldSize(section, field) : 1;
-    for (int i = 0; i < count; ++i) {
-      const int index = field->is_repeated() ? i : -1;
-      std::string path = prefix.empty() ? field->name() : prefix + "." + field->name();
-      if (index >= 0) path += fmt::format("[{}]", index);
-      visit(path, locations == nullptr ? -1 : locations->GetLocation(field, index).line);
-      if (!is_section) continue;
-      visit_fields(index < 0 ? reflection.GetMessage(section, field)
-                             : reflection.GetRepeatedMessage(section, field, index),
-                   path, locations == nullptr ? nullptr : locations->GetTreeForNested(field, index),
-                   visit);
-    }
-  }
-}
 
 bool is_at_or_below(std::string_view path, std::string_view section) {
   if (!path.starts_with(section)) return false;
@@ -67,19 +38,19 @@ bool is_at_or_below(std::string_view path, std::string_view section) {
 
 Origins find_origins(const std::string& file, std::span<const std::string> overrides) {
   Locations locations;
-  proto::Experiment message = parse_text(read_file(file), file, &locations);
+  const std::unique_ptr<Message> message = parse_text(read_file(file), file, &locations);
   const std::string name = fs::path(file).filename().string();
   Origins origins;
-  visit_fields(message, "", &locations, [&](const std::string& path, int line) {
-    origins[path] = fmt::format("{}:{}", name, line + 1);
+  visit_fields(*message, &locations, [&](const PresentField& present) {
+    origins[present.path] = fmt::format("{}:{}", name, present.line + 1);
   });
   for (const std::string& override : overrides) {
-    const std::string changed = apply_override(override, message);
+    const std::string changed = apply_override(override, *message);
     Origins now;
-    visit_fields(message, "", nullptr, [&](const std::string& path, int /*line*/) {
-      const auto before = origins.find(path);
-      const bool is_new = before == origins.end() || is_at_or_below(path, changed);
-      now[path] = is_new ? kOverride : before->second;
+    visit_fields(*message, nullptr, [&](const PresentField& present) {
+      const auto before = origins.find(present.path);
+      const bool is_new = before == origins.end() || is_at_or_below(present.path, changed);
+      now[present.path] = is_new ? kOverride : before->second;
     });
     origins = std::move(now);
   }
@@ -89,7 +60,7 @@ Origins find_origins(const std::string& file, std::span<const std::string> overr
 // Knows the path of each line of an experiment's text, one line after the other.
 class LinePaths {
  public:
-  LinePaths() { sections_.push_back({"", proto::Experiment::descriptor()}); }
+  LinePaths() { sections_.push_back({"", &experiment_grammar()}); }
 
   // The path of the field or section of `line`; empty for a closing brace.
   std::string next(std::string_view line) {

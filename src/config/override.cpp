@@ -21,7 +21,6 @@ namespace lockstep {
 namespace {
 
 using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
 using google::protobuf::TextFormat;
 
 std::vector<std::string> split(std::string_view text, char separator) {
@@ -172,7 +171,7 @@ std::string set_path(Message& section, const std::string& section_path,
 
 }  // namespace
 
-std::string apply_override(const std::string& text, proto::Experiment& experiment) {
+std::string apply_override(const std::string& text, Message& experiment) {
   try {
     const std::size_t equals = text.find('=');
     if (equals == std::string::npos) fail_usage("expected PATH=VALUE, as in training.epochs=3");

@@ -3,12 +3,12 @@
 
 #include <string>
 
-#include "experiment.pb.h"
+#include "config/grammar.h"
 
 namespace lockstep {
 
 // Applies "PATH=VALUE" (see experiment.h) and returns the path with its indices in
 // brackets. Errors (2) begin "--set PATH=VALUE: ".
-std::string apply_override(const std::string& text, proto::Experiment& experiment);
+std::string apply_override(const std::string& text, Message& experiment);
 
 }  // namespace lockstep

@@ -38,20 +38,20 @@ class ReadableValues : public TextFormat::FastFieldValuePrinter {
 
 }  // namespace
 
-proto::Experiment parse_text(const std::string& text, const std::string& origin,
-                             TextFormat::ParseInfoTree* locations) {
-  proto::Experiment experiment;
+std::unique_ptr<Message> parse_text(const std::string& text, const std::string& origin,
+                                    TextFormat::ParseInfoTree* locations) {
+  std::unique_ptr<Message> experiment = empty_message();
   FirstProblem problem;
   TextFormat::Parser parser;
   parser.RecordErrorsTo(&problem);
   parser.WriteLocationsTo(locations);
-  if (!parser.ParseFromString(text, &experiment)) {
+  if (!parser.ParseFromString(text, experiment.get())) {
     fail_usage("{}:{}: {}", origin, problem.place(text), problem.explanation(text));
   }
   return experiment;
 }
 
-std::string print_text(const proto::Experiment& experiment) {
+std::string print_text(const Message& experiment) {
   TextFormat::Printer printer;
   printer.SetDefaultFieldValuePrinter(new ReadableValues);  // the printer owns it
   std::string text;

@@ -3,18 +3,20 @@
 
 #include <google/protobuf/text_format.h>
 
+#include <memory>
 #include <string>
 
-#include "experiment.pb.h"
+#include "config/grammar.h"
 
 namespace lockstep {
 
 // Errors (2) begin "ORIGIN:LINE:COLUMN: ". Where each field stands goes to
 // `locations`, unless that is null.
-proto::Experiment parse_text(const std::string& text, const std::string& origin,
-                             google::protobuf::TextFormat::ParseInfoTree* locations = nullptr);
+std::unique_ptr<Message> parse_text(
+    const std::string& text, const std::string& origin,
+    google::protobuf::TextFormat::ParseInfoTree* locations = nullptr);
 
 // Fields in the grammar's order; numbers as short as reads back to the same value.
-std::string print_text(const proto::Experiment& experiment);
+std::string print_text(const Message& experiment);
 
 }  // namespace lockstep

@@ -8,15 +8,14 @@
 #include <utility>
 #include <vector>
 
+#include "config/grammar.h"
 #include "config/names.h"
-#include "experiment.pb.h"
 
 namespace lockstep {
 
 namespace {
 
 using google::protobuf::Descriptor;
-using google::protobuf::DescriptorPool;
 using google::protobuf::EnumDescriptor;
 using google::protobuf::FileDescriptor;
 using google::protobuf::io::Tokenizer;
@@ -66,7 +65,7 @@ std::vector<std::string> quoted_parts(const std::string& message) {
 // The enum of the fields called `field`; in this grammar a name stands for one
 // enum in all its sections.
 const EnumDescriptor* enum_of(const std::string& field) {
-  const FileDescriptor& file = *proto::Experiment::descriptor()->file();
+  const FileDescriptor& file = *experiment_grammar().file();
   for (int i = 0; i < file.message_type_count(); ++i) {
     const auto* found = file.message_type(i)->FindFieldByName(field);
     if (found != nullptr && found->enum_type() != nullptr) return found->enum_type();
@@ -75,7 +74,7 @@ const EnumDescriptor* enum_of(const std::string& field) {
 }
 
 std::string explain_unknown_field(const std::string& section_name, const std::string& field) {
-  const Descriptor* section = DescriptorPool::generated_pool()->FindMessageTypeByName(section_name);
+  const Descriptor* section = experiment_grammar().file()->FindMessageTypeByName(section_name);
   if (section == nullptr) return fmt::format("unknown field \"{}\"", field);
   return fmt::format("unknown field \"{}\" in {}{}", field, section->name(),
                      suggestion(field, field_names(*section)));

@@ -7,6 +7,6 @@ namespace lockstep {
 
 // Error (2) for the first bad value: its path, the value, what is right. Whether
 // the layers fit together is for the model room, which knows their shapes.
-void validate(const Experiment& experiment);
+void validate(Experiment experiment);
 
 }  // namespace lockstep

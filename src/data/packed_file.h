@@ -1,5 +1,5 @@
 // A source that lies packed in a file, and the table of the kinds of such files: a kind
-// is one file of sources and one line of the table in packed_file.cpp.
+// is one file of sources and one line of the table in source_text.cpp.
 #pragma once
 
 #include <cstddef>
@@ -28,15 +28,10 @@ class PackedFile {
 struct Packing {
   bool (*recognizes)(std::string_view file, const std::string& member);
   std::unique_ptr<PackedFile> (*open)(const std::string& path, const std::string& member,
-                                      const MappedFile& file);
+                                      const MappedFile& file);  // which must outlive it
 };
 
 extern const Packing kZip;
 extern const Packing kGzip;
-
-// Null for a plain file. `file`, the one at `path`, must outlive what is returned. Errors
-// (2): sizes that cannot be, and those of the kind.
-std::unique_ptr<PackedFile> open_packed(const std::string& path, const std::string& member,
-                                        const MappedFile& file);
 
 }  // namespace lockstep

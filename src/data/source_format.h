@@ -47,4 +47,9 @@ const SourceFormat& format_of(const SourceFiles& files);
 FileRows read_part(Communicator& comm, const SourceFiles& files, const DataOptions& options,
                    Labels labels, FilePart part);
 
+// Collective: this rank's part of `source`. Errors (2, agreed) name file, line
+// and column.
+FileRows read_rows(Communicator& comm, const SourceOptions& source, const DataOptions& options,
+                   Labels labels);
+
 }  // namespace lockstep

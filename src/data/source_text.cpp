@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include <algorithm>
+#include <array>
 #include <span>
 #include <vector>
 
@@ -12,6 +12,8 @@
 namespace lockstep {
 
 namespace {
+
+constexpr std::array kPackings = {&kZip, &kGzip};
 
 // Every rank reads its own part of what must be one and the same file.
 void check_same_size(Communicator& comm, const std::string& name, std::uint64_t bytes) {
@@ -41,7 +43,10 @@ SourceText::SourceText(Communicator& comm, const std::string& path, const std::s
   std::uint64_t bytes = 0;
   agree(comm, [&] {
     file_.emplace(path);
-    packed = open_packed(path, member, *file_);
+    for (const Packing* packing : kPackings) {
+      if (packed || !packing->recognizes(file_->text(), member)) continue;
+      packed = packing->open(path, member, *file_);
+    }
     bytes = packed ? packed->bytes() : file_->text().size();
     packed_bytes_ = packed ? packed->packed_bytes() : 0;
   });

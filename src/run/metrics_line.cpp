@@ -8,34 +8,40 @@
 
 namespace lockstep {
 
-std::string metrics_line(const StepEvent& event) {
-  const Json line = {{"kind", "step"},
-                     {"epoch", event.epoch + 1},
-                     {"step", event.step},
-                     {"train_loss", event.train_loss},
-                     {"train_accuracy", event.train_accuracy},
-                     {"learning_rate", event.learning_rate},
-                     {"images_per_second", event.images_per_second},
-                     {"seconds", event.seconds}};
-  return line.dump();
+namespace {
+
+// Calls `visit` with name and member of each number, in the order of a line; `line` is a
+// MetricsPoint or one of the events that it tells.
+template <typename Line, typename Visit>
+void each_number(Line& line, const Visit& visit) {
+  visit("train_loss", line.train_loss);
+  visit("train_accuracy", line.train_accuracy);
+  if constexpr (requires { line.val_loss; }) {
+    visit("val_loss", line.val_loss);
+    visit("val_accuracy", line.val_accuracy);
+  }
+  visit("learning_rate", line.learning_rate);
+  visit("images_per_second", line.images_per_second);
+  visit("seconds", line.seconds);
 }
 
+template <typename Event>
+Json json_of(const char* kind, const Event& event) {
+  Json line = {{"kind", kind}, {"epoch", event.epoch + 1}, {"step", event.step}};
+  each_number(event, [&](const char* name, double value) { line[name] = value; });
+  return line;
+}
+
+}  // namespace
+
+std::string metrics_line(const StepEvent& event) { return json_of("step", event).dump(); }
+
 std::string metrics_line(const EpochEvent& event) {
-  const Straggler& straggler = event.straggler;
-  const Json line = {{"kind", "epoch"},
-                     {"epoch", event.epoch + 1},
-                     {"step", event.step},
-                     {"train_loss", event.train_loss},
-                     {"train_accuracy", event.train_accuracy},
-                     {"val_loss", event.val_loss},
-                     {"val_accuracy", event.val_accuracy},
-                     {"learning_rate", event.learning_rate},
-                     {"images_per_second", event.images_per_second},
-                     {"seconds", event.seconds},
-                     {"slowest_rank", straggler.rank},
-                     {"slowest_excess", straggler.excess},
-                     {"slowest_for", name_of(straggler.cause)},
-                     {"weights_digest", event.weights_digest.hex()}};
+  Json line = json_of("epoch", event);
+  line["slowest_rank"] = event.straggler.rank;
+  line["slowest_excess"] = event.straggler.excess;
+  line["slowest_for"] = name_of(event.straggler.cause);
+  line["weights_digest"] = event.weights_digest.hex();
   return line.dump();
 }
 
@@ -49,13 +55,7 @@ std::optional<MetricsPoint> read_metrics_line(const std::string& line) {
   if (point.kind.empty()) return std::nullopt;
   point.epoch = static_cast<int>(whole_number(json, "epoch"));
   point.step = whole_number(json, "step");
-  point.train_loss = number(json, "train_loss");
-  point.train_accuracy = number(json, "train_accuracy");
-  point.val_loss = number(json, "val_loss");
-  point.val_accuracy = number(json, "val_accuracy");
-  point.learning_rate = number(json, "learning_rate");
-  point.images_per_second = number(json, "images_per_second");
-  point.seconds = number(json, "seconds");
+  each_number(point, [&](const char* name, double& value) { value = number(json, name); });
   point.weights_digest = text(json, "weights_digest");
   return point;
 }

@@ -35,12 +35,7 @@ std::vector<RankTimes> read_times(const Json& times, const Json& environment) {
     if (hosts != environment.end() && hosts->is_array() && number_of_rank < hosts->size()) {
       each.host = shown((*hosts)[number_of_rank]);
     }
-    each.data = number(rank, "data");
-    each.forward = number(rank, "forward");
-    each.backward = number(rank, "backward");
-    each.wait = number(rank, "wait");
-    each.sum = number(rank, "sum");
-    each.update = number(rank, "update");
+    for (const auto& [name, time] : kTimesOfAStep) each.times.*time = number(rank, name);
     by_rank.push_back(std::move(each));
   }
   return by_rank;
@@ -67,12 +62,10 @@ std::string times_json(const TrainResult& result) {
   const auto steps = static_cast<double>(std::max<std::int64_t>(result.steps_run, 1));
   for (const StepTimes& total : result.times_by_rank) {
     const StepTimes times = total / steps;
-    json["by_rank"].push_back({{"data", times.data},
-                               {"forward", times.forward},
-                               {"backward", times.backward},
-                               {"wait", times.wait},
-                               {"sum", times.sum},
-                               {"update", times.update}});
+    Json& rank = json["by_rank"].emplace_back();
+    for (const auto& [name, time] : kTimesOfAStep) {
+      if (time != &StepTimes::exposed) rank[name] = times.*time;
+    }
   }
   return json.dump(2) + "\n";
 }

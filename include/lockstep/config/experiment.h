@@ -1,6 +1,6 @@
 // An experiment: everything that decides the result of a run, and nothing else
 // (no ranks, no threads, no hosts). Read from a Protocol Buffers text file whose
-// grammar is src/config/experiment.proto.
+// fields are told in src/config/fields.h.
 //
 // Local, any thread. Bad text is an Error (2) that names file, line and column
 // or the field's path, what was seen and what would be right.
@@ -67,6 +67,9 @@ std::vector<std::string> differing_fields(const Experiment& a, const Experiment&
 // Every field with its value as text, by the path that --set names; "{}" for a section
 // without fields.
 std::map<std::string, std::string> fields_of(const Experiment& experiment);
+
+// The table of all settings, in Markdown: path, type and range, default, meaning.
+std::string options_table();
 
 // The XXH3-128 digest of to_text(): equal for experiments that are equal,
 // however their files are written. Part of a run folder's name.

@@ -2,6 +2,8 @@
 // from outside must be brought to. Plain values; any thread.
 #pragma once
 
+#include <algorithm>
+
 #include "lockstep/core/batch.h"
 
 namespace lockstep {
@@ -20,6 +22,11 @@ struct Framing {
 // For weights that do not tell: images of one channel are taken to be light on
 // dark, the subject's longer side 5/7 of the image's shorter one (20 of 28, as in
 // MNIST); others not to be framed.
-Framing assumed_framing(const ImageShape& shape);
+inline Framing assumed_framing(const ImageShape& shape) {
+  Framing framing;
+  framing.framed = shape.channels == 1;
+  framing.longer_side_pixels = 5.0 / 7.0 * std::min(shape.width, shape.height);
+  return framing;
+}
 
 }  // namespace lockstep

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "lockstep/parallel/step_times.h"
 #include "lockstep/run/metrics_line.h"
 
 namespace lockstep {
@@ -15,12 +16,7 @@ struct TrainResult;
 // Mean seconds of an optimizer step on one rank.
 struct RankTimes {
   std::string host;
-  double data = 0;
-  double forward = 0;
-  double backward = 0;
-  double wait = 0;
-  double sum = 0;
-  double update = 0;
+  StepTimes times;  // without `exposed`
 };
 
 // What a run left in its folder.

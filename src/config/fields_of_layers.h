@@ -1,0 +1,88 @@
+// The settings of layers (see fields.h).
+#pragma once
+
+#include "config/section.h"
+#include "config/traits.h"
+#include "lockstep/model/options.h"
+
+namespace lockstep {
+
+inline constexpr const char* kOutputActivation = "applied to the output";
+inline constexpr const char* kInitialWeights = "initial weights; biases begin at 0";
+
+template <>
+inline constexpr Kind kKind<ConvOptions>{"conv", "Conv"};
+template <class Visit>
+void fields(Visit& visit, ConvOptions& conv) {
+  auto& [filters, kernel, stride, padding, activation, initializer, bias] = conv;
+  visit("filters", filters, "output channels", from(1, kMaxExtent));
+  visit("kernel", kernel, "side of the square kernel", from(1, kMaxImageSide));
+  visit("stride", stride, "step of the kernel", from(1, kMaxImageSide));
+  visit("padding", padding, "none; or zeros, so that stride 1 keeps the size");
+  visit("activation", activation, kOutputActivation);
+  visit("initializer", initializer, kInitialWeights);
+  visit("bias", bias, "add a bias to each channel");
+}
+
+template <>
+inline constexpr Kind kKind<DenseOptions>{"dense", "Dense"};
+template <class Visit>
+void fields(Visit& visit, DenseOptions& dense) {
+  auto& [units, activation, initializer, bias] = dense;
+  visit("units", units, "outputs", from(1, kMaxExtent));
+  visit("activation", activation, kOutputActivation);
+  visit("initializer", initializer, kInitialWeights);
+  visit("bias", bias, "add a bias to each output");
+}
+
+template <>
+inline constexpr Kind kKind<BatchNormOptions>{"batch_norm", "BatchNorm"};
+template <class Visit>
+void fields(Visit& visit, BatchNormOptions& norm) {
+  auto& [momentum, epsilon] = norm;
+  visit("momentum", momentum, "of the running statistics: r = m r + (1 − m) batch", fraction());
+  visit("epsilon", epsilon, "added to the variance", above_zero());
+}
+
+template <>
+inline constexpr Kind kKind<DropoutOptions>{"dropout", "Dropout"};
+template <class Visit>
+void fields(Visit& visit, DropoutOptions& dropout) {
+  auto& [rate] = dropout;
+  visit("rate", rate, "part of the values dropped, rounded to a multiple of 1/256", fraction());
+}
+
+template <>
+inline constexpr Kind kKind<MaxPoolOptions>{"max_pool", "MaxPool"};
+template <class Visit>
+void fields(Visit& visit, MaxPoolOptions& pool) {
+  auto& [size, stride] = pool;
+  Traits or_zero = from(1, kMaxImageSide);
+  or_zero.zero_too = true;
+  visit("size", size, "side of the square window", from(1, kMaxImageSide));
+  visit("stride", stride, "step of the window; 0: as `size`", or_zero);
+}
+
+template <>
+inline constexpr Kind kKind<FlattenOptions>{"flatten", "Flatten",
+                                            "pixels and channels to one vector"};
+template <class Visit>
+void fields(Visit& /*visit*/, FlattenOptions& /*flatten*/) {}
+
+template <>
+inline constexpr Kind kKind<ActivationOptions>{"activation", "Activation"};
+template <class Visit>
+void fields(Visit& visit, ActivationOptions& activation) {
+  auto& [kind] = activation;
+  visit("kind", kind, "an activation as a layer of its own");
+}
+
+template <class Visit>
+void fields(Visit& visit, ModelOptions& model) {
+  auto& [layers] = model;
+  visit.list("layer", "Layer", layers,
+             "the network, first layer first; each entry is one of the kinds below; `[i]` counts "
+             "from 0");
+}
+
+}  // namespace lockstep

@@ -1,0 +1,122 @@
+// The table of options in the documentation.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "config/fields.h"
+#include "config/words.h"
+
+namespace lockstep {
+
+namespace {
+
+template <class T>
+std::string type_words(const Traits& traits) {
+  if (traits.told != nullptr) return traits.told;
+  if constexpr (std::is_enum_v<T>) return fmt::format("`{}`", fmt::join(words_of<T>(), "` `"));
+  if constexpr (std::is_same_v<T, bool>) return "boolean";
+  if constexpr (std::is_same_v<T, std::string>) return "string";
+  if constexpr (std::is_same_v<T, std::vector<std::string>>) return "list of strings";
+  if constexpr (!std::is_arithmetic_v<T>) return "";
+  const char* more = std::is_floating_point_v<T> ? "number " : "";
+  if (!traits.has_low()) return std::is_floating_point_v<T> ? "number" : "whole number";
+  if (!traits.has_high())
+    return fmt::format("{}{} {}", more, traits.above_low ? ">" : "≥", traits.low);
+  if (std::is_integral_v<T>) {
+    return fmt::format("{} to {}", traits.zero_too ? 0 : traits.low, traits.high);
+  }
+  return fmt::format("{}{}{}, {}{}", more, traits.above_low ? "in (" : "in [", traits.low,
+                     traits.high, traits.below_high ? ")" : "]");
+}
+
+template <class T>
+std::string default_words(const T& value, const Traits& traits) {
+  if constexpr (std::is_same_v<T, std::vector<std::string>>) return "none";
+  bool allowed = !traits.required;
+  if constexpr (std::is_arithmetic_v<T>) allowed = traits.allows(static_cast<double>(value));
+  if (!allowed) return "required";
+  if constexpr (std::is_enum_v<T>)
+    return fmt::format("`{}`", words_of<T>()[static_cast<std::size_t>(value)]);
+  if constexpr (std::is_same_v<T, std::string>) return fmt::format("`\"{}\"`", value);
+  if constexpr (std::is_arithmetic_v<T>) return fmt::format("`{}`", value);
+  return "";
+}
+
+// The visitor that writes a row for each field.
+class Rows {
+ public:
+  Rows(std::string path, std::string& text) : path_(std::move(path)), text_(text) {}
+
+  template <class T>
+  void operator()(const char* name, const T& value, const char* meaning,
+                  const Traits& traits = {}) {
+    add(name, type_words<T>(traits), default_words(value, traits), meaning);
+  }
+
+  template <class Body>
+  void section(const char* name, const char* /*type*/, const Body& body) {
+    Rows inner(path_ + name + ".", text_);
+    body(inner);
+  }
+
+  template <class T>
+  void optional(const char* name, const char* type, std::optional<T>& /*member*/,
+                const char* meaning) {
+    add(name, "section", "off", meaning);
+    T options;
+    lockstep::section(*this, name, type, options);
+  }
+
+  template <class... T>
+  void choice(const char* name, const char* type, std::variant<T...>& member) {
+    section(name, type, [&member](Rows& inner) {
+      (inner.kind<T>(std::holds_alternative<T>(member) ? "chosen" : "–"), ...);
+    });
+  }
+
+  template <class... T>
+  void list(const char* name, const char* type, std::vector<std::variant<T...>>& /*member*/,
+            const char* meaning) {
+    add(name, fmt::format("list of {}s", name), "required", meaning);
+    section(fmt::format("{}[i]", name).c_str(), type,
+            [](Rows& inner) { (inner.kind<T>("–"), ...); });
+  }
+
+ private:
+  void add(const char* name, const std::string& type, const std::string& value,
+           const char* meaning) {
+    text_ += fmt::format("| `{}{}` | {} | {} | {} |\n", path_, name, type, value, meaning);
+  }
+
+  template <class T>
+  void kind(const char* chosen) {
+    if (std::is_empty_v<T>) {
+      add(kKind<T>.name, "section without fields", chosen, kKind<T>.meaning);
+    }
+    T options;
+    lockstep::section(*this, kKind<T>.name, kKind<T>.type, options);
+  }
+
+  std::string path_;  // empty, or ending with a dot
+  std::string& text_;
+};
+
+}  // namespace
+
+std::string options_table() {
+  std::string text = "| path | type | default | meaning |\n|---|---|---|---|\n";
+  Rows rows("", text);
+  Experiment defaults;
+  fields(rows, defaults);
+  return text;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,27 @@
+// What the bindings of settings are made of.
+#pragma once
+
+namespace lockstep {
+
+// Above any sensible extent; keeps the rooms' products of extents in 64 bits.
+inline constexpr int kMaxExtent = 65536;
+inline constexpr int kMaxImageSide = 4096;
+inline constexpr int kMaxChannels = 64;
+
+// A member of a choice: its name in the text, its section's name in messages, and what it
+// means where it has no fields.
+struct Kind {
+  const char* name;
+  const char* type;
+  const char* meaning = "";
+};
+
+template <class Options>
+constexpr Kind kKind = Options::has_no_kind;  // each member of a choice has its own
+
+template <class Visit, class Options>
+void section(Visit& visit, const char* name, const char* type, Options& options) {
+  visit.section(name, type, [&options](auto& inner) { fields(inner, options); });
+}
+
+}  // namespace lockstep

@@ -1,0 +1,75 @@
+#include "config/visit_fields.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <vector>
+
+namespace lockstep {
+
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::TextFormat;
+using Visit = std::function<void(const PresentField&)>;
+
+void visit_section(const Message& section, const std::string& before, const Locations* locations,
+                   const Visit& visit) {
+  std::vector<const FieldDescriptor*> fields;
+  section.GetReflection()->ListFields(section, &fields);
+  for (const FieldDescriptor* field : fields) {
+    const bool is_list = field->is_repeated();
+    const int count = is_list ? section.GetReflection()->FieldSize(section, field) : 1;
+    for (int i = 0; i < count; ++i) {
+      const int index = is_list ? i : -1;
+      const std::string path = before + field->name() + (is_list ? fmt::format("[{}]", i) : "");
+      const int line = locations == nullptr ? -1 : locations->GetLocation(field, index).line;
+      const PresentField present{path, section, *field, index, line};
+      visit(present);
+      const Message* inner = present.as_section();
+      if (inner == nullptr) continue;
+      visit_section(*inner, path + ".",
+                    locations == nullptr ? nullptr : locations->GetTreeForNested(field, index),
+                    visit);
+    }
+  }
+}
+
+}  // namespace
+
+const Message* PresentField::as_section() const {
+  if (field.message_type() == nullptr) return nullptr;
+  const auto& reflection = *section.GetReflection();
+  return index < 0 ? &reflection.GetMessage(section, &field)
+                   : &reflection.GetRepeatedMessage(section, &field, index);
+}
+
+std::string PresentField::value() const {
+  const auto& reflection = *section.GetReflection();
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+    return index < 0 ? reflection.GetString(section, &field)
+                     : reflection.GetRepeatedString(section, &field, index);
+  }
+  std::string text;
+  TextFormat::PrintFieldValueToString(section, &field, index, &text);
+  return text;
+}
+
+void visit_fields(const Message& message, const Locations* locations, const Visit& visit) {
+  visit_section(message, "", locations, visit);
+}
+
+std::map<std::string, std::string> fields_of(const Experiment& experiment) {
+  std::map<std::string, std::string> values;
+  visit_fields(*write_experiment(experiment), nullptr, [&values](const PresentField& present) {
+    const Message* inner = present.as_section();
+    if (inner == nullptr) {
+      values[present.path] = present.value();
+    } else if (inner->ByteSizeLong() == 0) {
+      values[present.path] = "{}";
+    }
+  });
+  return values;
+}
+
+}  // namespace lockstep
