@@ -29,6 +29,11 @@ int run_report(Communicator& comm, const CommandLine& line);
 int run_plan(Communicator& comm, const CommandLine& line);
 int run_export(Communicator& comm, const CommandLine& line);
 
+// Local: what the launcher asks of the experiment of a command line, as one line of JSON:
+// name, lanes, gpus (whether every rank must have one), the files of train and test, and
+// the metric of the best checkpoint. Error (2) for a bad experiment.
+void print_needs(const CommandLine& line);
+
 // What the commands share.
 
 // Workers of this rank: `threads`, or this process's cores shared by the node's

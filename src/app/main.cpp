@@ -34,6 +34,10 @@ void keep_freed_memory() {
 }
 
 int run_command(Communicator& comm, const CommandLine& line) {
+  if (line.needs) {
+    if (comm.rank() == 0) print_needs(line);
+    return 0;
+  }
   const bool alone = comm.world_size() == 1 && line.command != Command::kTrain;
   const std::vector<Place> places = alone ? std::vector<Place>{} : gather_places(comm);
   switch (line.command) {
@@ -86,7 +90,8 @@ int run(int argc, char** argv) {
     arm_fault_points(comm->rank());
     fault_point("connected", 0);
     const CommandLine line = parse_command_line(argc, argv);
-    const bool trains = line.command == Command::kTrain && !line.print_config && !line.dry_run;
+    const bool trains =
+        line.command == Command::kTrain && !line.print_config && !line.dry_run && !line.needs;
     const int status = run_command(*comm, line);
     if (!trains) check_output();
     return status;

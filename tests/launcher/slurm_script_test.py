@@ -142,7 +142,7 @@ echo "$*" >>{self.folder}/calls\n""")
 
     def test_no_clock_tells_whether_a_training_has_begun(self):
         plan = running.plan_restarts(
-            ["x", "--run-dir", str(self.folder), "--resume", "never"], 1, Path("/p"))
+            ["x", "--run-dir", str(self.folder), "--resume", "never"], 1, Path("/p"), str)
         lines = slurm.train_commands(Path("/b/lockstep"), plan, slurm.Request())
         status = self.folder / "status.json"
 
