@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from console import EXIT_USAGE, LauncherError
-from job import Shape, folders_in_environment
+from job import folders_in_environment
 
 # mpirun finds that a host is gone when it has been silent for 5 s and does not answer
 # three times in 2 s each.
