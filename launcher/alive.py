@@ -11,8 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from run_files import FIRST_LOG, LOCK_FILE, METRICS_FILE
+
 # What rank 0 keeps open as long as it trains.
-OPEN_FILES = ("lock", "metrics.jsonl", "logs/rank-0.log")
+OPEN_FILES = (LOCK_FILE, METRICS_FILE, FIRST_LOG)
 
 
 class Life(enum.Enum):
@@ -25,7 +27,7 @@ class Life(enum.Enum):
 
 def life_of(run_dir: Path, status: dict[str, Any]) -> Life:
     """Whether a training holds a run folder: who lives holds its lock."""
-    held = _lock_is_held(run_dir / "lock")
+    held = _lock_is_held(run_dir / LOCK_FILE)
     if held:
         return Life.ALIVE
     if status.get("host") not in (None, os.uname().nodename):
@@ -99,7 +101,7 @@ def process_of(run_dir: Path, status: dict[str, Any]) -> Process | None:
 def _named(run_dir: Path, status: dict[str, Any]) -> list[int]:
     named = [status.get("pid")]
     try:
-        with (run_dir / "lock").open("rb") as file:
+        with (run_dir / LOCK_FILE).open("rb") as file:
             named += map(int, re.findall(rb"process (\d{1,9})\b", file.read(4096)))
     except (OSError, ValueError):
         pass

@@ -19,6 +19,7 @@ from console import EXIT_USAGE, LauncherError, say
 from experiment import Experiment, ask
 from hosts import Host, Placement, choose_binding, common_networks, is_here, place
 from job import LANE_COMMANDS, models_folder
+from run_files import EXPERIMENT_FILE
 from running import take_option
 
 DEADLINE_SECONDS = 20  # for a host's answer
@@ -67,7 +68,7 @@ def experiment_of(binary: Path, command: str, arguments: list[str]) -> Experimen
     """Of a command: the one that it names, or that of its run folder."""
     if command in LANE_COMMANDS:
         return ask(binary, arguments, command)
-    files = [Path(word, "experiment.textproto") for word in arguments]
+    files = [Path(word, EXPERIMENT_FILE) for word in arguments]
     return next((ask(binary, [str(path)]) for path in files if path.is_file()), None)
 
 

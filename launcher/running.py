@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -20,6 +21,7 @@ from console import LauncherError, say
 from job import models_folder
 from message_folder import VARIABLE, message_folder
 from mpirun_messages import MpirunMessages, signal_name
+from run_files import CANCELLED, MANIFEST_FILE, STATUS_FILE
 
 EXIT_PEER = 4
 EXIT_RESTART = 75
@@ -61,7 +63,7 @@ def plan_restarts(
     arguments, resume = take_option(arguments, "--resume")
     if resume not in ("", "auto", "never"):  # the program takes the run folder from this path
         run_dir = Path(resume).resolve()
-        if (run_dir / "manifest.json").exists():  # <run folder>/checkpoints/<checkpoint>
+        if (run_dir / MANIFEST_FILE).exists():  # <run folder>/checkpoints/<checkpoint>
             run_dir = run_dir.parent.parent
     elif wanted:
         run_dir = Path(wanted)
@@ -91,17 +93,20 @@ def run_with_restarts(
 ) -> int:
     """Runs a training, and after a failure that may pass runs it again. `words` makes the
     words of the shell of the program's arguments, anew for each start."""
-    supervisor = Supervisor(env, listen=True)
+    cancelled = plan.run_dir / CANCELLED
+    with contextlib.suppress(OSError):  # the program says what is wrong with the folder
+        cancelled.unlink()
+    supervisor = Supervisor(env, listen=True, cancelled=cancelled)
     before = _status_in(plan.run_dir)
     attempt = supervisor.run(words(plan.first))
     first_cause, restarts = attempt.cause, 0
-    while attempt.may_pass and restarts < plan.most and not supervisor.received:
+    while attempt.may_pass and restarts < plan.most and not supervisor.is_asked():
         restarts += 1
         say(f"lockstep: {attempt.cause}; restart {restarts} of {plan.most} in {plan.run_dir}")
         arguments = plan.first if _status_in(plan.run_dir) == before else plan.again
         attempt = supervisor.run(words(arguments))
-    if attempt.status == 0 or supervisor.received:
-        return attempt.status
+    if attempt.status == 0 or supervisor.is_asked():
+        return EXIT_PEER if attempt.killed else attempt.status
     if attempt.may_pass:
         plural = "" if restarts == 1 else "s"
         say(f"lockstep: given up after {restarts} restart{plural}; first failure: {first_cause}")
@@ -113,7 +118,7 @@ def run_with_restarts(
 def _status_in(run_dir: Path) -> tuple[int, int, bytes] | None:
     """The status file of a run folder, which is another one once the training has come to its
     first step; no clock says that, as the folder may be on a server with one of its own."""
-    path = run_dir / "status.json"
+    path = run_dir / STATUS_FILE
     try:
         found = path.stat()
         return found.st_ino, found.st_mtime_ns, path.read_bytes()
@@ -139,14 +144,20 @@ class Attempt:
 
 
 class Supervisor:
-    """Runs one process after another, and passes on to it the signals that come here."""
+    """Runs one process after another, and passes on to it the signals that come here. A file
+    `cancelled` is as a signal."""
 
-    def __init__(self, env: dict[str, str], listen: bool = False) -> None:
+    def __init__(
+        self, env: dict[str, str], listen: bool = False, cancelled: Path | None = None
+    ) -> None:
         self.received: list[int] = []
         self._env = env
         self._listen = listen
+        self._cancelled = cancelled
         self._process: subprocess.Popen[bytes] | None = None
         self._with_mpirun = False
+        self._is_training = False
+        self._has_output = False
         self._has_heard = False
         self._ticks = 0
         self._last_error = ""
@@ -156,6 +167,12 @@ class Supervisor:
             if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
                 signal.signal(number, self._forward)
         signal.signal(signal.SIGALRM, self._tick)
+
+    def is_asked(self) -> bool:
+        """Whether somebody wants the end."""
+        if not self.received and self._cancelled and os.path.exists(self._cancelled):
+            self._forward(signal.SIGUSR1, None)
+        return bool(self.received)
 
     def run(self, words: list[str]) -> Attempt:
         """Runs the words to their end."""
@@ -169,11 +186,12 @@ class Supervisor:
 
     def _run(self, words: list[str], env: dict[str, str]) -> Attempt:
         self._with_mpirun = words[0] == "mpirun"
+        self._is_training = "train" in words
         # The ranks must not outlive a launcher that was killed.
         if setpriv := shutil.which("setpriv"):
             words = [setpriv, "--pdeathsig", "TERM", "--", *words]
         self._last_error = ""
-        self._has_heard = False
+        self._has_output = self._has_heard = False
         self._messages = MpirunMessages()
         # A session of its own keeps the terminal's Ctrl-C away: mpirun would kill the
         # ranks before they can save. And mpirun would not outlive its reader.
@@ -190,11 +208,19 @@ class Supervisor:
                                       (self._relay_errors, process.stderr)) if pipe]
         for relay in relays:
             relay.start()
-        status = process.wait()
+        status = self._wait(process)
         signal.setitimer(signal.ITIMER_REAL, 0)
         for relay in relays:
             relay.join(timeout=5)  # not for ever: a stray child may keep the pipe open
         return self._judge(status)
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> int:
+        while self._cancelled and not self.is_asked():
+            try:
+                return process.wait(timeout=SECONDS_BETWEEN_SIGNALS)
+            except subprocess.TimeoutExpired:
+                pass
+        return process.wait()
 
     def _forward(self, number: int, _: object) -> None:
         if self.received and number == signal.SIGUSR1:
@@ -229,6 +255,7 @@ class Supervisor:
         """Passes stdout on as it comes, and reads on when nobody wants it any more."""
         line = b""
         while part := os.read(output.fileno(), 1 << 16):
+            self._has_output = True
             if not self._output_error:
                 self._output_error = write_all(sys.stdout.fileno(), part)
             # From here on mpirun may be about to end, and no longer take a signal.
@@ -256,6 +283,11 @@ class Supervisor:
         stopped = len(self.received) > 1 and status not in (0, EXIT_RESTART)
         if self.received and (killed_by > 0 or stopped):
             return Attempt(128 + self.received[0], "interrupted", killed=False)
+        # So ends an mpirun that is told to pass a signal on while it reaches for the hosts.
+        if self.received and status == 0 and self._with_mpirun and not self._has_output:
+            say("lockstep: ended on request before the ranks had begun")
+            status = EXIT_RESTART if self._is_training else 128 + self.received[0]
+            return Attempt(status, "interrupted", killed=False)
         if cause := self._messages.cause():
             if cause.split(" (")[0] not in self._last_error:
                 say(f"lockstep: {cause}")

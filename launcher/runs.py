@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from alive import Life, life_of, process_of
 from console import EXIT_USAGE, LauncherError, printable, say
 from job import models_folder
-from slurm import CANCELLED, LOG_FILE, job_of, job_states
+from run_files import CANCELLED, FIRST_LOG, JOB_FILE, LOG_FILE, SLURM_CANCELLED, STATUS_FILE
+from slurm import job_of, job_states
+from sweep_plan import load_plan
 
 CANCEL_SECONDS = 120  # to save and end
+WAYS_TO_CANCEL = {"PENDING": ["--state=PENDING"],
+                  "RUNNING": ["--state=RUNNING", "--batch", "--signal=USR1"]}
 LARGEST_STATUS = 1 << 20  # bytes; the program writes about 500
 
 
 @dataclass(frozen=True)
 class Run:
     """A run folder, what its status.json says, its Slurm job, if there is one, and whether a
-    process trains in it."""
+    process trains in it. A sweep that is an array of Slurm jobs has runs of its own."""
 
     folder: Path
     status: dict[str, Any]
     job: str | None
     job_state: str
     life: Life
+    runs: list[Run] = field(default_factory=list)
 
     @property
     def state(self) -> str:
         """The job's before it has begun or while it is between two starts, else the run's."""
+        if self.runs and not self.job_state:
+            counts = Counter(run.state for run in self.runs)
+            return ", ".join(f"{count} {state}" for state, count in counts.items())
         state = printable(str(self.status.get("state", "new")))
         if self.alive and state != "running":
             state = "starting"
@@ -48,6 +59,8 @@ class Run:
     @property
     def alive(self) -> bool:
         """Whether a process trains here, as far as can be seen from this host."""
+        if any(run.alive for run in self.runs):
+            return True
         if self.life is not Life.UNKNOWN:
             return self.life is Life.ALIVE
         running = self.status.get("state") == "running"
@@ -61,20 +74,39 @@ class Run:
 
 def load_runs(folders: list[Path]) -> list[Run]:
     """With one question to Slurm for all of them."""
-    jobs = {folder: job_of(folder) for folder in folders}
+    jobs = {folder: _job_of(folder) for folder in folders}
     states = job_states([job for job in jobs.values() if job])
-    found = []
-    for folder, job in jobs.items():
+
+    def load(folder: Path, job: str | None) -> Run:
         status = _status_of(folder)
-        life = life_of(folder, status)
-        found.append(Run(folder, status, job, printable(states.get(job or "", "")), life))
-    return found
+        runs = [load(each, f"{job}_{int(each.name)}") for each in _runs_of_sweep(folder)]
+        return Run(folder, status, job, printable(states.get(job or "", "")),
+                   life_of(folder, status), runs)
+
+    return [load(folder, job) for folder, job in jobs.items()]
+
+
+def _job_of(folder: Path) -> str | None:
+    """The number of the last job of a run, of an array, or of one of its runs as 7_0."""
+    parent = job_of(folder.parent)
+    if parent and folder in _runs_of_sweep(folder.parent):
+        return f"{parent}_{int(folder.name)}"
+    return job_of(folder)
+
+
+def _runs_of_sweep(folder: Path) -> list[Path]:
+    """The run folders of a sweep; none of all else."""
+    try:
+        names = [str(run.folder) for run in load_plan(folder).runs]
+    except (LauncherError, RecursionError):
+        return []
+    return [folder / name for name in names if re.fullmatch(r"[0-9]{1,9}", name)]
 
 
 def _status_of(folder: Path) -> dict[str, Any]:
     """Empty where there is none that can be read: any file may lie there."""
     try:
-        with (folder / "status.json").open("rb") as file:
+        with (folder / STATUS_FILE).open("rb") as file:
             status = json.loads(file.read(LARGEST_STATUS))
     except (OSError, ValueError, RecursionError):
         return {}
@@ -83,7 +115,7 @@ def _status_of(folder: Path) -> dict[str, Any]:
 
 def find_runs(root: Path) -> list[Path]:
     """The run folders below models/, the oldest first."""
-    found = {path.parent for name in ("status.json", "slurm.json")
+    found = {path.parent for name in (STATUS_FILE, JOB_FILE)
              for path in models_folder(root).glob(f"*/*/{name}")}
     return sorted(found, key=lambda folder: folder.stat().st_mtime)
 
@@ -93,8 +125,8 @@ def run_folder(arguments: list[str], command: str) -> Path:
     if len(arguments) != 1:
         raise LauncherError(f"{command} takes one run folder; got {len(arguments)}", EXIT_USAGE)
     folder = Path(arguments[0])
-    if not (folder / "status.json").exists() and job_of(folder) is None:
-        raise LauncherError(f"{folder}: not a run folder: no status.json there", EXIT_USAGE)
+    if not (folder / STATUS_FILE).exists() and _job_of(folder) is None:
+        raise LauncherError(f"{folder}: not a run folder: no {STATUS_FILE} there", EXIT_USAGE)
     return folder
 
 
@@ -102,13 +134,15 @@ def run_folder(arguments: list[str], command: str) -> Path:
 
 
 def show_status(root: Path, arguments: list[str]) -> int:
-    """A line for each run, of those named or all below models/."""
+    """A line for each run, of those named or all below models/; for each of a sweep's where
+    that is named."""
     folders = [run_folder([word], "status") for word in arguments] or find_runs(root)
     if not folders:
         say("no runs yet")
         return 0
     rows = [("run", "state", "epoch", "step", "best", "images/s", "left", "job")]
-    rows += [_row(run, root) for run in load_runs(folders)]
+    for run in load_runs(folders):
+        rows += [_row(each, root) for each in ([run, *run.runs] if arguments else [run])]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
@@ -156,7 +190,7 @@ def show_logs(arguments: list[str]) -> int:
     on with it."""
     follow = "--follow" in arguments
     folder = run_folder([word for word in arguments if word != "--follow"], "logs")
-    log = next((path for path in (folder / LOG_FILE, folder / "logs" / "rank-0.log")
+    log = next((path for path in (folder / LOG_FILE, folder / FIRST_LOG)
                 if path.exists()), None)
     if log is None:
         raise LauncherError(f"{folder}: no output yet")
@@ -168,30 +202,45 @@ def show_logs(arguments: list[str]) -> int:
 
 
 def cancel(arguments: list[str]) -> int:
-    """Lets a run save and end, in its Slurm job or on this host, and waits for it."""
+    """Lets a run save and end, in its Slurm job or on this host, and waits for it; all runs of
+    a sweep that is an array of Slurm jobs."""
     folder = run_folder(arguments, "cancel")
     run = load_runs([folder])[0]
-    usual_reason = "its jobs have ended" if "RUNNING" in run.job_state else "it had not begun"
     if run.job and run.job_state:
         _cancel_job(run)
     elif run.life is Life.UNKNOWN and run.status.get("state") == "running" and not run.is_here:
         host = printable(str(run.status.get("host")))
         raise LauncherError(f"{folder}: it was started on {host}; cancel it there")
     elif run.alive:
+        _forbid_restarts(run)
         _ask_to_save(run)
     else:
+        if run.status.get("state") in ("running", "saved"):
+            _forbid_restarts(run)  # it may be between two starts
         say(f"{folder}: not running ({run.state})")
         return 0
     end = time.monotonic() + CANCEL_SECONDS
     while time.monotonic() < end:
         run = load_runs([folder])[0]
         if not run.alive and not run.job_state:
-            reason = run.status.get("reason") or usual_reason
-            say(f"{folder}: {printable(str(run.status.get('state', 'cancelled')))} "
-                f"({printable(str(reason))})")
+            for each in run.runs or [run]:
+                _say_end(each)
             return 0
         time.sleep(0.3)
+        _ask_job(run)  # again: a job that has just begun does not hear
     raise LauncherError(f"{folder}: still {run.state} after {CANCEL_SECONDS} s")
+
+
+def _say_end(run: Run) -> None:
+    state = run.state if run.status else "cancelled"
+    otherwise = "its job has ended" if run.status else "it had not begun"
+    reason = printable(str(run.status.get("reason") or otherwise))
+    say(f"{printable(str(run.folder))}: {state} ({reason})")
+
+
+def _forbid_restarts(run: Run) -> None:
+    with contextlib.suppress(PermissionError):  # of another user, who is named below
+        (run.folder / CANCELLED).touch()
 
 
 def _ask_to_save(run: Run) -> None:
@@ -212,11 +261,27 @@ def _ask_to_save(run: Run) -> None:
 
 def _cancel_job(run: Run) -> None:
     """Those that wait are taken from the queue, those that run are told to save."""
-    (run.folder / CANCELLED).touch()
-    ways = {"PENDING": ["--state=PENDING"],
-            "RUNNING": ["--state=RUNNING", "--batch", "--signal=USR1"]}
-    for how in [way for state, way in ways.items() if state in run.job_state] or [[]]:
-        done = subprocess.run(["scancel", *how, str(run.job)], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, check=False)
-        if done.returncode != 0:
-            raise LauncherError(f"scancel: {done.stderr.strip() or 'failed'}")
+    task = str(run.job).partition("_")[2]
+    folder = run.folder.parent if task else run.folder
+    (folder / (f"{SLURM_CANCELLED}.{task}" if task else SLURM_CANCELLED)).touch()
+    is_known = any(state in run.job_state for state in WAYS_TO_CANCEL)
+    if error := _ask_job(run) if is_known else _scancel([str(run.job)]):
+        raise LauncherError(f"scancel: {error}")
+
+
+def _ask_job(run: Run) -> str:
+    """Gives the error of scancel's; it has one for a job that has just ended."""
+    ways = dict(WAYS_TO_CANCEL)
+    if "_" in str(run.job):
+        # scancel tries for long to signal one job of an array; the sweep there sees the mark.
+        ways.pop("RUNNING")
+        if run.folder.is_dir():
+            _forbid_restarts(run)
+    words = [way for state, way in ways.items() if state in run.job_state]
+    return next(filter(None, [_scancel([*way, str(run.job)]) for way in words]), "")
+
+
+def _scancel(words: list[str]) -> str:
+    done = subprocess.run(["scancel", *words], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, check=False)
+    return "" if done.returncode == 0 else done.stderr.strip() or "failed"

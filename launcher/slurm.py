@@ -14,17 +14,12 @@ from pathlib import Path
 
 from console import EXIT_USAGE, LauncherError, say
 from job import program_words
+from run_files import BEFORE_FILE, JOB_FILE, LOST_FILES, SCRIPT_FILE, SLURM_CANCELLED, STATUS_FILE
 from running import RestartPlan
 
 SIGNAL_SECONDS = 180  # before the time limit; a third of a short one
 MOST_RESTARTS = 10  # of a job that failed by no fault of its experiment
-CANCELLED = "slurm.cancelled"  # in the run folder: save, and do not begin again
 LEAST_SPECIAL_STEP = 0xFFFFFFF0  # from here on: the shell of salloc, of sbatch, ...
-LOST_FILES = "slurm.lost*"  # a line for each time that a rank was lost
-JOB_FILE = "slurm.json"
-SCRIPT_FILE = "slurm.sh"
-BEFORE_FILE = "slurm.before"  # status.json as it was when the job was submitted
-LOG_FILE = "slurm.log"
 
 
 @dataclass
@@ -40,7 +35,7 @@ class Request:
     job_name: str = ""
     srun: bool = False
     max_restarts: int = MOST_RESTARTS
-    sbatch: list[str] = field(default_factory=list)  # options as they are
+    sbatch: list[list[str]] = field(default_factory=list)  # the words of other options
 
     @property
     def is_range(self) -> bool:
@@ -87,9 +82,11 @@ done
 [ -z "$asker" ] || kill "$asker" 2>/dev/null
 """
 
-# mpirun ends with 1, whatever its ranks did, where Slurm has sent TERM to all processes.
+# mpirun ends with 1, whatever its ranks did, where Slurm has sent TERM to all processes, and
+# dies of USR1 when it is about to end, or has not begun.
 _REQUEUE = """\
 [ "$must_end$status" != 11 ] || status=143
+[ -z "$asker" ] || [ "$status" != 138 ] || status=75
 cancelled={cancelled}
 lost=${{cancelled%.*}}.lost${{SLURM_ARRAY_TASK_ID:+.$SLURM_ARRAY_TASK_ID}}
 case $status in
@@ -105,7 +102,8 @@ ended_by_scancel() {{  # Slurm calls both it and a job over its time COMPLETING
   local is; is=$(scontrol show job "$id" 2>/dev/null)
   [[ $is = *JobState=C[AO]* && $is != *Reason=TimeLimit* ]]
 }}
-if [ "$again" = 1 ] && [ ! -e "$cancelled" ] && ! ended_by_scancel; then
+is_cancelled() {{ [ -e "$cancelled" ] || [ -e "$cancelled.${{SLURM_ARRAY_TASK_ID:-}}" ]; }}
+if [ "$again" = 1 ] && ! is_cancelled && ! ended_by_scancel; then
   echo "lockstep: exit code $status; job $id goes back to the queue"
   scontrol requeue "$id"
 fi
@@ -139,26 +137,40 @@ def batch_script(
         options.append(f"--time={request.time}")
     if request.partition:
         options.append(f"--partition={request.partition}")
-    lines = ["#!/bin/bash", *(_directive(option) for option in [*options, *request.sbatch]), ""]
+    words = [*([option] for option in options), *request.sbatch]
+    lines = ["#!/bin/bash", *(f"#SBATCH {' '.join(map(_quoted, each))}" for each in words), ""]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
     lines += [f"cd {shlex.quote(os.getcwd())} || exit 1", commands]
     requeue = _REQUEUE.format(most=request.max_restarts, cancelled=cancelled)
     return "\n".join(lines) + "\n" + _SUPERVISE + requeue
 
 
-def _directive(option: str) -> str:
-    """A line of the script for an option; sbatch reads what stands within quotes as one word."""
-    if re.search(r"[\x00-\x1f]", option):
-        raise LauncherError(f"{option!r}: sbatch takes no control characters", EXIT_USAGE)
-    if re.fullmatch(r"[-\w=/.,:@%+\[\]]+", option):
-        return f"#SBATCH {option}"
-    escaped = option.replace("\\", "\\\\").replace('"', '\\"')
-    return f'#SBATCH "{escaped}"'
+def _quoted(word: str) -> str:
+    """A word of a line of the script; sbatch reads what stands within quotes as one."""
+    if re.search(r"[\x00-\x1f]", word):
+        raise LauncherError(f"{word!r}: sbatch takes no control characters", EXIT_USAGE)
+    if re.fullmatch(r"[-\w=/.,:@%+\[\]]+", word):
+        return word
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def sbatch_words(text: str) -> list[str]:
+    """The value of --sbatch, split as by a shell: an option and what belongs to it."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise LauncherError(f"--sbatch is {text!r}: {error}", EXIT_USAGE) from None
+    if not words:
+        raise LauncherError(f"--sbatch is {text!r}: expected an option as --account=x", EXIT_USAGE)
+    return words
 
 
 def file_pattern(path: Path) -> str:
-    """The path as sbatch wants it, to which % is the beginning of a pattern."""
-    return str(path).replace("%", "%%")
+    """The path as sbatch wants it, to which % is the beginning of a pattern; but not in a path
+    with backslashes, which sbatch takes away."""
+    text = str(path)
+    return text.replace("\\", "\\\\") if "\\" in text else text.replace("%", "%%")
 
 
 def signal_seconds(limit: str) -> int:
@@ -234,14 +246,18 @@ class Allocation:
         return sum(self.ranks_by_node)
 
 
+def is_task(env: dict[str, str]) -> bool:
+    """Whether srun started this process."""
+    step = env.get("SLURM_STEP_ID", "")
+    return "SLURM_JOB_ID" in env and step.isdecimal() and int(step) < LEAST_SPECIAL_STEP
+
+
 def allocation(env: dict[str, str]) -> Allocation | None:
     """The allocation of this shell, as salloc or sbatch made it; None outside of one and
     in a task of srun."""
-    step = env.get("SLURM_STEP_ID", "")
-    in_task = step.isdecimal() and int(step) < LEAST_SPECIAL_STEP
     if "SLURM_JOB_ID" not in env:
         return None
-    if in_task:
+    if is_task(env):
         # As in srun --pty bash: mpirun cannot start a step within a step.
         nodes = _number(env, "SLURM_JOB_NUM_NODES", 1)
         if nodes > 1 and env.get("SLURM_STEP_NUM_TASKS") == "1":
@@ -288,10 +304,10 @@ def submit(script: str, run_dir: Path, request: Request) -> str:
     """Keeps the script in the run folder and gives it to sbatch; returns the job's number."""
     need("sbatch")
     run_dir.mkdir(parents=True, exist_ok=True)
-    for old in (run_dir / CANCELLED, *run_dir.glob(LOST_FILES)):
+    for old in (*run_dir.glob(f"{SLURM_CANCELLED}*"), *run_dir.glob(LOST_FILES)):
         old.unlink(missing_ok=True)
     # No clock tells whether the training has begun: those of hosts and file server differ.
-    status = run_dir / "status.json"
+    status = run_dir / STATUS_FILE
     (run_dir / BEFORE_FILE).write_bytes(status.read_bytes() if status.is_file() else b"")
     path = run_dir / SCRIPT_FILE
     path.write_text(script)
@@ -324,11 +340,13 @@ def job_of(run_dir: Path) -> str | None:
 
 def job_states(jobs: list[str]) -> dict[str, str]:
     """By number, what squeue says of the jobs that it knows: RUNNING on n[1-2], PENDING, ...;
-    of an array, how many of its jobs are in which state: 2 RUNNING, 1 PENDING."""
+    of an array, how many of its jobs are in which state: 2 RUNNING, 1 PENDING; and each of
+    them, as 7_0."""
     if not jobs or not shutil.which("squeue"):
         return {}
+    jobs = list(dict.fromkeys(job.partition("_")[0] for job in jobs))
     done = subprocess.run(
-        ["squeue", "--noheader", "--array", "--format=%F|%T|%R", "--jobs", ",".join(jobs)],
+        ["squeue", "--noheader", "--array", "--format=%F|%K|%T|%R", "--jobs", ",".join(jobs)],
         capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
     )
     # It fails as a whole for one that it has forgotten.
@@ -336,8 +354,9 @@ def job_states(jobs: list[str]) -> dict[str, str]:
         return {job: state for each in jobs for job, state in job_states([each]).items()}
     found: dict[str, list[tuple[str, str]]] = {}
     for line in done.stdout.splitlines():
-        job, state, where = line.split("|", 2)
+        job, task, state, where = line.split("|", 3)
         found.setdefault(job, []).append((state, where))
+        found[f"{job}_{task}"] = [(state, where)]
     return {job: _state_of(each) for job, each in found.items()}
 
 
@@ -357,6 +376,6 @@ def train_commands(binary: Path, plan: RestartPlan, request: Request) -> str:
         program = program_words(binary, "train", arguments, request.threads)
         return " ".join([*parallel_words(request), *(shlex.quote(word) for word in program)])
 
-    status, before = (shlex.quote(str(plan.run_dir / name)) for name in ("status.json", BEFORE_FILE))
+    status, before = (shlex.quote(str(plan.run_dir / name)) for name in (STATUS_FILE, BEFORE_FILE))
     return (f"words=({words(plan.again)})\n"
             f"if [ ! -e {status} ] || cmp -s {status} {before}; then words=({words(plan.first)}); fi")

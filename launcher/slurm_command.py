@@ -9,9 +9,10 @@ from build import Project
 from console import EXIT_USAGE, LauncherError, say
 from experiment import ask
 from job import environment, folders_in_environment, this_machine
+from run_files import LOG_FILE, SLURM_CANCELLED
 from running import plan_restarts, take_option
-from slurm import CANCELLED, LOG_FILE, Request, batch_script, file_pattern, limit_seconds, need
-from slurm import submit, train_commands
+from slurm import Request, batch_script, file_pattern, limit_seconds, need
+from slurm import sbatch_words, submit, train_commands
 
 
 USAGE = """\
@@ -31,7 +32,8 @@ many nodes as it then gets.
   --run-dir DIR         default: models/<name>/<UTC time>-<process>
   --srun                start the ranks by srun --mpi=pmix; default: mpirun
   --max-restarts N      after a rank or node was lost; default 10 (saving is not counted)
-  --sbatch OPTION       any other option of sbatch, as --sbatch=--account=x; may be repeated
+  --sbatch OPTION       any other option of sbatch, as --sbatch=--account=x or, quoted as for
+                        a shell, --sbatch '-A x'; may be repeated
   --print               only show the script
 
 Examples:
@@ -81,7 +83,8 @@ def parse_request(arguments: list[str]) -> tuple[Request, list[str], bool]:
     rest = []
     for word in words:
         if word == "--sbatch" or word.startswith("--sbatch="):
-            request.sbatch.append(word.partition("=")[2] or next(words, ""))
+            value = word.partition("=")[2] if "=" in word else next(words, "")
+            request.sbatch.append(sbatch_words(value))
         else:
             rest.append(word)
     return request, rest, print_only
@@ -111,7 +114,7 @@ def run_slurm(project: Project, arguments: list[str]) -> int:
         environment_of_job |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     script = batch_script(request, train_commands(project.binary, plan, request),
                           file_pattern(run_dir / LOG_FILE),
-                          shlex.quote(str(run_dir / CANCELLED)), environment_of_job)
+                          shlex.quote(str(run_dir / SLURM_CANCELLED)), environment_of_job)
     if print_only:
         print(script, end="")
         return 0

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import resource
+from pathlib import Path
 
 from console import EXIT_USAGE, LauncherError
+from slurm import is_task
 
 SECONDS = ("LOCKSTEP_SOFT_LIMIT_SECONDS", "LOCKSTEP_HARD_LIMIT_SECONDS",
            "LOCKSTEP_LONG_WORK_LIMIT_SECONDS")
@@ -21,6 +23,20 @@ def check_variables(env: dict[str, str]) -> None:
         number = re.fullmatch(r"\d{1,9}(\.\d*)?|\.\d+", text)
         if not number or float(text) <= 0:
             raise LauncherError(f"{name} is {text!r}: expected seconds, more than 0", EXIT_USAGE)
+
+
+def check_alone(command: str, binary: Path, env: dict[str, str]) -> None:
+    """Ends with one line where this is one of several copies, each of which would start a whole
+    job."""
+    if is_task(env) and not ("SLURM_PTY_PORT" in env and env.get("SLURM_PROCID") == "0"):
+        starter, words, copies = "srun", "srun --mpi=pmix -n", env.get("SLURM_STEP_NUM_TASKS", "")
+    else:
+        starter, words, copies = "mpirun", "mpirun -np", env.get("OMPI_COMM_WORLD_SIZE", "")
+    if copies.isdecimal() and int(copies) > 1:
+        raise LauncherError(
+            f"{starter} started {copies} copies of the launcher, and each would start a job of its "
+            f"own; type {words} {copies} {binary} {command} ... for one job of {copies} ranks, or "
+            f"the launcher with -np {copies} and without {starter}", EXIT_USAGE)
 
 
 def check_for_mpirun(ranks: int, env: dict[str, str]) -> None:

@@ -17,10 +17,11 @@ from build import Project
 from console import EXIT_USAGE, LauncherError, say
 from experiment import Experiment, ask
 from job import Shape, command_line, environment, models_folder, this_machine
+from run_files import EXPERIMENT_FILE
 from slurm import need
 from sweep_array import ArrayRequest, array_script, submit_array
 from sweep_options import parse_options
-from sweep_plan import EXPERIMENT_FILE, PLAN_FILE, Plan, PlannedRun, check_same, load_plan
+from sweep_plan import PLAN_FILE, Plan, PlannedRun, check_same, load_plan
 from sweep_plan import make_plan, save_plan
 from sweep_pool import Packing, Pool, cpu_lists, pack
 from sweep_runs import EXIT_RESTART, read_outcome

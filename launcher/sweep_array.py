@@ -8,7 +8,8 @@ from pathlib import Path
 
 from console import EXIT_USAGE, LauncherError, say
 from job import Shape
-from slurm import CANCELLED, Request, batch_script, file_pattern, limit_seconds, submit
+from run_files import SLURM_CANCELLED
+from slurm import Request, batch_script, file_pattern, limit_seconds, submit
 from sweep_plan import Plan
 from sweep_runs import read_outcome
 
@@ -21,7 +22,7 @@ class ArrayRequest:
     at_a_time: int | None = None
     time: str = ""
     partition: str = ""
-    sbatch: list[str] = field(default_factory=list)  # options as they are
+    sbatch: list[list[str]] = field(default_factory=list)  # the words of other options
 
     def __post_init__(self) -> None:
         limit_seconds(self.time)  # ends with a line where that is no time
@@ -33,10 +34,13 @@ def array_script(launcher: Path, folder: Path, plan: Plan, request: ArrayRequest
     slurm = _slurm_request(plan, request, _open_tasks(folder, plan))
     words = [str(launcher), "sweep", "--resume", str(folder), "-np", str(request.shape.ranks),
              "--threads", str(request.shape.threads), "--task"]
-    return batch_script(
-        slurm, f'words=({shlex.join(words)} "$SLURM_ARRAY_TASK_ID")', f"{file_pattern(folder)}/slurm-%a.log",
-        shlex.quote(str(folder / CANCELLED)), {},
-    )
+    commands = f'words=({shlex.join(words)} "$SLURM_ARRAY_TASK_ID")'
+    log = f"{file_pattern(folder)}/slurm-%a.log"
+    if "\\" in log:  # with it sbatch takes no %a
+        log = "/dev/null"
+        commands = (f'exec >>{shlex.quote(str(folder))}/slurm-"$SLURM_ARRAY_TASK_ID".log 2>&1\n'
+                    + commands)
+    return batch_script(slurm, commands, log, shlex.quote(str(folder / SLURM_CANCELLED)), {})
 
 
 def submit_array(launcher: Path, folder: Path, plan: Plan, request: ArrayRequest) -> int:
@@ -66,5 +70,5 @@ def _slurm_request(plan: Plan, request: ArrayRequest, tasks: list[int]) -> Reque
     return Request(
         ranks_per_node=request.shape.ranks, threads=request.shape.threads, time=request.time,
         partition=request.partition, job_name=f"{plan.name}-sweep",
-        sbatch=[f"--array={array}", *request.sbatch],
+        sbatch=[[f"--array={array}"], *request.sbatch],
     )

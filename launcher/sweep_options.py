@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from console import EXIT_USAGE, LauncherError
+from slurm import sbatch_words
 
 EPILOG = """\
 values of --set:
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
                       help="submit the runs as one array of Slurm jobs; --jobs: at a time")
     made.add_argument("--time", default="", metavar="LIMIT", help="with --slurm: of each run")
     made.add_argument("--partition", default="", metavar="NAME", help="with --slurm")
-    made.add_argument("--sbatch", action="append", default=[], metavar="OPTION",
+    made.add_argument("--sbatch", type=sbatch_words, action="append", default=[], metavar="OPTION",
                       help="with --slurm: any other option, as --sbatch=--account=x")
     made.add_argument("--print", action="store_true", dest="print_script",
                       help="with --slurm: only show the script")

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from console import EXIT_USAGE, LauncherError
+from run_files import EXPERIMENT_FILE
 from sweep_values import Setting, check_settings, grid, samples
 
 PLAN_FILE = "sweep.json"
-EXPERIMENT_FILE = "experiment.textproto"
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from job import Machine, Shape, available_cores
 from message_folder import VARIABLE, MessageFolder, message_folder
+from run_files import CANCELLED, OUTPUT_FILE
 from running import SECONDS_BETWEEN_SIGNALS, SECONDS_TO_END, SIGNALS
 from sweep_plan import PlannedRun
-from sweep_runs import OUTPUT_FILE, START_MARK, Outcome, best_value, epochs_done, judge
+from sweep_runs import START_MARK, Outcome, best_value, epochs_done, judge
 from sweep_runs import read_outcome, write_outcome
 
 POLL_SECONDS = 0.1
@@ -100,6 +101,7 @@ class Pool:
             time.sleep(POLL_SECONDS)
             if self.received and time.monotonic() - self._passed_at > SECONDS_BETWEEN_SIGNALS:
                 self._pass_on()
+            self._pass_on_cancelling()
             for job in [job for job in self._jobs if job.process.poll() is not None]:
                 self._jobs.remove(job)
                 free.append(job.place)
@@ -110,6 +112,7 @@ class Pool:
     def _begin(self, run: PlannedRun, place: int, cpus: str, words: list[str]) -> None:
         run_dir = self._folder / run.folder
         run_dir.mkdir(exist_ok=True)
+        (run_dir / CANCELLED).unlink(missing_ok=True)
         before = read_outcome(run_dir).seconds
         write_outcome(run_dir, Outcome("running", seconds=before))
         messages = message_folder(words, self._env)
@@ -160,6 +163,15 @@ class Pool:
             with_mpirun = "mpirun" in job.process.args and not is_deaf
             hardest = signal.SIGTERM if with_mpirun else signal.SIGKILL
             job.process.send_signal(signal.SIGUSR1 if len(self.received) == 1 else hardest)
+
+    def _pass_on_cancelling(self) -> None:
+        """Lets those runs save in whose folder `cancel` has left its mark."""
+        if self.received or time.monotonic() - self._passed_at < SECONDS_BETWEEN_SIGNALS:
+            return
+        self._passed_at = time.monotonic()
+        for job in self._jobs:
+            if (self._folder / job.run.folder / CANCELLED).exists():
+                job.process.send_signal(signal.SIGUSR1)
 
     def _show_live(self, count: int) -> None:
         if not self._live or time.monotonic() - self._shown_at < LIVE_SECONDS:

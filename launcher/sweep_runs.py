@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-OUTCOME_FILE = "outcome.json"
-OUTPUT_FILE = "output.log"
+from run_files import METRICS_FILE, OUTCOME_FILE, OUTPUT_FILE
+
 START_MARK = "--- sweep: start"  # a line of the output before each start
 EXIT_DIVERGED, EXIT_PEER, EXIT_RESTART = 3, 4, 75
 
@@ -44,6 +44,8 @@ def judge(status: int, asked: bool, run_dir: Path, seconds: float) -> Outcome:
     """The outcome of a process that ended with `status`, below 0 by a signal; `asked`:
     it was told to end."""
     killed_by = -status if status < 0 else status - 128
+    if status == 0 and asked and not has_output(run_dir):
+        return Outcome("stopped", EXIT_RESTART, "", seconds)  # mpirun had no ranks yet
     if status == 0:
         return Outcome("done", 0, "", seconds)
     if status == EXIT_RESTART:
@@ -55,6 +57,15 @@ def judge(status: int, asked: bool, run_dir: Path, seconds: float) -> Outcome:
     state = "diverged" if status == EXIT_DIVERGED else "failed"
     cause = last_error(run_dir) or f"exit code {status}"
     return Outcome(state, status, cause, seconds)
+
+
+def has_output(run_dir: Path) -> bool:
+    """Whether the program has written something since the last start of a run."""
+    try:
+        lines = (run_dir / OUTPUT_FILE).read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    return bool(lines) and not lines[-1].startswith((START_MARK, "mpirun: "))
 
 
 def last_error(run_dir: Path) -> str:
@@ -85,7 +96,7 @@ def best_value(run_dir: Path, monitor: str) -> float | None:
 
 def _epochs(run_dir: Path) -> list[dict[str, Any]]:
     try:
-        lines = (run_dir / "metrics.jsonl").read_text().splitlines()
+        lines = (run_dir / METRICS_FILE).read_text().splitlines()
     except OSError:
         return []
     found = []

@@ -10,6 +10,7 @@
 
 #include "app/commands.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/text.h"
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/train/stepper.h"
 
@@ -30,8 +31,9 @@ Measurement measure(Communicator& comm, const Experiment& experiment, const Trai
   const std::int64_t whole = data.summary().training_rows / experiment.parallel.global_batch;
   if (whole == 0) {
     throw Error(ExitCode::kUsage,
-                fmt::format("training.global_batch is {}, but there are only {} training rows",
-                            experiment.parallel.global_batch, data.summary().training_rows),
+                fmt::format("training.global_batch is {}, but there are only {}",
+                            experiment.parallel.global_batch,
+                            count_of(data.summary().training_rows, "training row")),
                 Reach::kAgreed);
   }
   std::vector<double> seconds;
@@ -53,12 +55,6 @@ Measurement measure(Communicator& comm, const Experiment& experiment, const Trai
   return {*middle, gather_values(comm, times)};
 }
 
-nlohmann::ordered_json json_of(const StepTimes& times) {
-  return {{"data", times.data},    {"forward", times.forward}, {"backward", times.backward},
-          {"wait", times.wait},    {"sum", times.sum},         {"exposed", times.exposed},
-          {"update", times.update}};
-}
-
 std::string to_json(const Measurement& measured, const Experiment& experiment, int threads) {
   nlohmann::ordered_json json;
   json["images_per_second"] = experiment.parallel.global_batch / measured.step;
@@ -69,18 +65,21 @@ std::string to_json(const Measurement& measured, const Experiment& experiment, i
   const Straggler straggler = find_straggler(measured.by_rank);
   json["slowest_rank"] = straggler.rank;
   json["slowest_for"] = name_of(straggler.cause);
-  for (const StepTimes& times : measured.by_rank) json["by_rank"].push_back(json_of(times));
+  for (const StepTimes& times : measured.by_rank) {
+    nlohmann::ordered_json& rank = json["by_rank"].emplace_back();
+    for (const auto& [name, time] : kTimesOfAStep) rank[name] = times.*time;
+  }
   return json.dump() + "\n";
 }
 
 std::string to_table(const Measurement& measured, const Experiment& experiment, int threads) {
   const auto ranks = measured.by_rank.size();
   std::string text = fmt::format(
-      "{:.0f} images/s, {:.3f} ms a step of {} images; {} rank{} of {} worker{}\n\n"
+      "{:.0f} images/s, {:.3f} ms a step of {}; {} of {}\n\n"
       "rank    data  forward  backward    wait     sum  exposed  update   (ms a step)\n",
       experiment.parallel.global_batch / measured.step, measured.step * 1e3,
-      experiment.parallel.global_batch, ranks, ranks == 1 ? "" : "s", threads,
-      threads == 1 ? "" : "s");
+      count_of(experiment.parallel.global_batch, "image"), count_of(ranks, "rank"),
+      count_of(threads, "worker"));
   const int slowest = find_straggler(measured.by_rank).rank;
   for (std::size_t rank = 0; rank < ranks; ++rank) {
     const StepTimes& times = measured.by_rank[rank];

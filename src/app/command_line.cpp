@@ -1,14 +1,14 @@
 #include "app/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <map>
 #include <string_view>
-#include <utility>
 
-#include "app/version.h"
-#include "lockstep/config/experiment.h"
+#include "app/commands.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/names.h"
+#include "lockstep/run/version.h"
 
 namespace lockstep {
 
@@ -34,30 +34,28 @@ void add_experiment(CLI::App* app, CommandLine& line) {
   app->add_flag("--needs", line.needs)->group("");  // asked by the launcher alone
 }
 
-void add_train(CLI::App& app, CommandLine& line) {
-  CLI::App* train = app.add_subcommand("train", "Train the model of an experiment file");
-  add_experiment(train, line);
-  train->add_option("--run-dir", line.run_dir,
-                    "Run folder; default: models/<name>/<UTC time>-<digest of the experiment>");
-  train
-      ->add_option("--resume", line.resume,
-                   "auto: go on where --run-dir holds a checkpoint; never: begin anew there; or "
-                   "the path of a run folder or checkpoint folder to go on from")
+void train_options(CLI::App* app, CommandLine& line) {
+  add_experiment(app, line);
+  app->add_option("--run-dir", line.run_dir,
+                  "Run folder; default: models/<name>/<UTC time>-<digest of the experiment>");
+  app->add_option("--resume", line.resume,
+                  "auto: go on where --run-dir holds a checkpoint; never: begin anew there; or "
+                  "the path of a run folder or checkpoint folder to go on from")
       ->capture_default_str();
-  train->add_flag("--print-config", line.print_config,
-                  "Print the experiment with every default and the origin of each value, and end");
-  train->add_flag("--dry-run", line.dry_run, "Check experiment, model and data, and end");
-  add_threads(train, line);
-  add_examples(train,
-               {"train configs/digits_fast.textproto",
-                "train configs/digits.textproto --set training.epochs=3 --run-dir models/try",
-                "train configs/digits.textproto --dry-run"});
-  train->callback([&line] { line.command = Command::kTrain; });
+  app->add_flag("--print-config", line.print_config,
+                "Print the experiment with every default and the origin of each value, and end");
+  app->add_flag("--dry-run", line.dry_run, "Check experiment, model and data, and end");
+  add_threads(app, line);
+  add_examples(app, {"train configs/digits_fast.textproto",
+                     "train configs/digits.textproto --set training.epochs=3 --run-dir models/try",
+                     "train configs/digits.textproto --dry-run"});
 }
 
-CLI::Option* add_checkpoint(CLI::App* app, CommandLine& line) {
-  return app->add_option("CHECKPOINT", line.checkpoint,
-                         "Run folder (its best weights), checkpoint folder or .safetensors file");
+constexpr const char* kCheckpointMeaning =
+    "Run folder (its best weights), checkpoint folder or .safetensors file";
+
+void add_checkpoint(CLI::App* app, CommandLine& line) {
+  app->add_option("CHECKPOINT", line.checkpoint, kCheckpointMeaning)->required();
 }
 
 void add_data(CLI::App* app, CommandLine& line, const char* default_data) {
@@ -68,15 +66,13 @@ void add_data(CLI::App* app, CommandLine& line, const char* default_data) {
   add_threads(app, line);
 }
 
-void add_evaluate(CLI::App& app, CommandLine& line) {
-  CLI::App* evaluate = app.add_subcommand("evaluate", "Measure trained weights on labelled rows");
-  add_checkpoint(evaluate, line)->required();
-  add_data(evaluate, line, "the experiment's validation rows");
-  evaluate->add_option("--out", line.out, "Write the evaluation as JSON to this file");
-  evaluate->add_flag("--json", line.json, "Print JSON instead of the report");
-  add_examples(evaluate, {"evaluate models/digits/<run>",
-                          "evaluate models/digits/<run> --data rows.csv --json"});
-  evaluate->callback([&line] { line.command = Command::kEvaluate; });
+void evaluate_options(CLI::App* app, CommandLine& line) {
+  add_checkpoint(app, line);
+  add_data(app, line, "the experiment's validation rows");
+  app->add_option("--out", line.out, "Write the evaluation as JSON to this file");
+  app->add_flag("--json", line.json, "Print JSON instead of the report");
+  add_examples(
+      app, {"evaluate models/digits/<run>", "evaluate models/digits/<run> --data rows.csv --json"});
 }
 
 bool is_png_name(const std::string& path) {
@@ -85,52 +81,47 @@ bool is_png_name(const std::string& path) {
          CLI::detail::to_lower(path.substr(path.size() - kEnding.size())) == kEnding;
 }
 
-void add_predict(CLI::App& app, CommandLine& line) {
-  CLI::App* predict = app.add_subcommand(
-      "predict", "Show the classes of PNG files, or write those of each row of a file as CSV");
-  add_checkpoint(predict, line);
-  predict->add_option("PNG", line.pictures,
-                      "Pictures of any size; alone, without a CHECKPOINT: by "
-                      "models/digits.safetensors");
-  predict->add_option("--top", line.top, "PNG: likeliest classes to show")
+void predict_options(CLI::App* app, CommandLine& line) {
+  const auto add_pictures = [&line](const std::vector<std::string>& files) {
+    line.pictures.insert(line.pictures.end(), files.begin(), files.end());
+  };
+  app->add_option_function<std::string>(
+      "CHECKPOINT",
+      [&line, add_pictures](const std::string& word) {
+        is_png_name(word) ? add_pictures({word}) : void(line.checkpoint = word);
+      },
+      kCheckpointMeaning);
+  app->add_option_function<std::vector<std::string>>(
+      "PNG", add_pictures,
+      "Pictures of any size; alone, without a CHECKPOINT: by "
+      "models/digits.safetensors");
+  app->add_option("--top", line.top, "PNG: likeliest classes to show")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
-  predict->add_flag("--json", line.json,
-                    "PNG: print JSON instead, with the probability of each class");
-  add_data(predict, line, "the experiment's test rows");
-  predict->add_option("--out", line.out, "Rows: file to write");
-  add_examples(predict, {"predict seven.png", "predict models/digits/<run> *.png --top 5",
-                         "predict models/digits/<run> --data rows.csv --out predictions.csv"});
-  predict->callback([&line] {
-    line.command = Command::kPredict;
-    if (!is_png_name(line.checkpoint)) return;
-    line.pictures.insert(line.pictures.begin(), std::exchange(line.checkpoint, ""));
-  });
+  app->add_flag("--json", line.json, "PNG: print JSON instead, with the probability of each class");
+  add_data(app, line, "the experiment's test rows");
+  app->add_option("--out", line.out, "Rows: file to write");
+  add_examples(app, {"predict seven.png", "predict models/digits/<run> *.png --top 5",
+                     "predict models/digits/<run> --data rows.csv --out predictions.csv"});
 }
 
-void add_submit(CLI::App& app, CommandLine& line) {
-  CLI::App* submit = app.add_subcommand("submit", "Write a submission: ImageId,Label, ids from 1");
-  add_checkpoint(submit, line)->required();
-  add_data(submit, line, "the experiment's test rows");
-  submit->add_option("--out", line.out, "File to write")->required();
-  add_examples(submit,
-               {"submit models/digits/<run> --out submission.csv",
-                "submit models/digits/<run> --data rows.zip --member test.csv --out s.csv"});
-  submit->callback([&line] { line.command = Command::kSubmit; });
+void submit_options(CLI::App* app, CommandLine& line) {
+  add_checkpoint(app, line);
+  add_data(app, line, "the experiment's test rows");
+  app->add_option("--out", line.out, "File to write")->required();
+  add_examples(app, {"submit models/digits/<run> --out submission.csv",
+                     "submit models/digits/<run> --data rows.zip --member test.csv --out s.csv"});
 }
 
-void add_bench(CLI::App& app, CommandLine& line) {
-  CLI::App* bench =
-      app.add_subcommand("bench", "Measure training steps of an experiment and their parts");
-  add_experiment(bench, line);
-  bench->add_option("--steps", line.steps, "Steps measured, after a tenth as many to warm up")
+void bench_options(CLI::App* app, CommandLine& line) {
+  add_experiment(app, line);
+  app->add_option("--steps", line.steps, "Steps measured, after a tenth as many to warm up")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
-  bench->add_flag("--json", line.json, "Print one JSON object instead of a table");
-  add_threads(bench, line);
-  add_examples(bench, {"bench configs/digits.textproto",
-                       "bench configs/digits.textproto --set training.precision=BF16 --json"});
-  bench->callback([&line] { line.command = Command::kBench; });
+  app->add_flag("--json", line.json, "Print one JSON object instead of a table");
+  add_threads(app, line);
+  add_examples(app, {"bench configs/digits.textproto",
+                     "bench configs/digits.textproto --set training.precision=BF16 --json"});
 }
 
 // CLI11 would say only that a subcommand is required.
@@ -143,100 +134,116 @@ void add_bench(CLI::App& app, CommandLine& line) {
               Reach::kAgreed);
 }
 
-void add_inspect(CLI::App& app, CommandLine& line) {
-  CLI::App* inspect = app.add_subcommand(
-      "inspect", "Show what data, an experiment or a checkpoint hold, and whether they are whole");
-  inspect
-      ->add_option("FILE", line.checkpoint,
-                   "CSV, zip or IDX file of data; experiment file (.textproto); run folder, "
-                   "checkpoint folder or .safetensors file")
+void inspect_options(CLI::App* app, CommandLine& line) {
+  app->add_option("FILE", line.checkpoint,
+                  "CSV, zip or IDX file of data; experiment file (.textproto); run folder, "
+                  "checkpoint folder or .safetensors file")
       ->required();
-  inspect->add_flag("--json", line.json, "Print one JSON object instead");
-  inspect->add_option("--member", line.member, "Data: member of the zip");
-  inspect->add_option("--labels", line.labels, "Data: IDX file of labels");
-  inspect->add_option("--label-column", line.label_column,
-                      "Data: column of a CSV file's labels; default: label, if there is one");
-  inspect->add_option("--set", line.overrides, "Experiment: PATH=VALUE overrides a field")
+  app->add_flag("--json", line.json, "Print one JSON object instead");
+  app->add_option("--member", line.member, "Data: member of the zip");
+  app->add_option("--labels", line.labels, "Data: IDX file of labels");
+  app->add_option("--label-column", line.label_column,
+                  "Data: column of a CSV file's labels; default: label, if there is one");
+  app->add_option("--set", line.overrides, "Experiment: PATH=VALUE overrides a field")
       ->allow_extra_args(false);
-  add_examples(inspect, {"inspect configs/digits.textproto",
-                         "inspect data/digit-recognizer.zip --member train.csv",
-                         "inspect models/digits/<run> --json"});
-  inspect->callback([&line] { line.command = Command::kInspect; });
+  add_examples(app, {"inspect configs/digits.textproto",
+                     "inspect data/digit-recognizer.zip --member train.csv",
+                     "inspect models/digits/<run> --json"});
 }
 
-void add_verify(CLI::App& app, CommandLine& line) {
-  CLI::App* verify = app.add_subcommand(
-      "verify", "Replay steps of a run between two of its checkpoints and compare the weights");
-  verify->add_option("RUN", line.checkpoint, "Run folder")->required();
-  verify->add_option("--from", line.from, "Step to begin at; default: the first checkpoint's")
+void verify_options(CLI::App* app, CommandLine& line) {
+  app->add_option("RUN", line.checkpoint, "Run folder")->required();
+  app->add_option("--from", line.from, "Step to begin at; default: the first checkpoint's")
       ->check(CLI::NonNegativeNumber);
-  verify->add_option("--to", line.to, "Step to end at; default: the last checkpoint's")
+  app->add_option("--to", line.to, "Step to end at; default: the last checkpoint's")
       ->check(CLI::NonNegativeNumber);
-  add_threads(verify, line);
-  add_examples(verify, {"verify models/digits/<run>", "verify models/digits/<run> --from 100"});
-  verify->callback([&line] { line.command = Command::kVerify; });
+  add_threads(app, line);
+  add_examples(app, {"verify models/digits/<run>", "verify models/digits/<run> --from 100"});
 }
 
-void add_report(CLI::App& app, CommandLine& line) {
-  CLI::App* report = app.add_subcommand(
-      "report", "Write the report of a run or a sweep as an HTML page, or compare runs");
-  report->add_option("RUN", line.runs, "Run folders, several are compared; or a sweep's folder")
+void report_options(CLI::App* app, CommandLine& line) {
+  app->add_option("RUN", line.runs, "Run folders, several are compared; or a sweep's folder")
       ->required();
-  report->add_option("--out", line.out,
-                     "Folder of the report (default: the run's or sweep's); file of a comparison "
-                     "(default: compare.html)");
-  add_threads(report, line);
-  add_examples(report, {"report models/digits/<run>", "report models/digits/* --out compare.html"});
-  report->callback([&line] { line.command = Command::kReport; });
+  app->add_option("--out", line.out,
+                  "Folder of the report (default: the run's or sweep's); file of a comparison "
+                  "(default: compare.html)");
+  add_threads(app, line);
+  add_examples(app, {"report models/digits/<run>", "report models/digits/* --out compare.html"});
 }
 
-void add_export(CLI::App& app, CommandLine& line) {
+void export_options(CLI::App* app, CommandLine& line) {
   static const std::map<std::string, ExportFormat> kFormats = {
       {"safetensors", ExportFormat::kSafetensors},
       {"onnx", ExportFormat::kOnnx},
       {"torchscript", ExportFormat::kTorchscript}};
-  CLI::App* command =
-      app.add_subcommand("export", "Write trained weights as a file for other programs");
-  add_checkpoint(command, line)->required();
-  command
-      ->add_option_function<std::string>(
-          "--format", [&line](const std::string& name) { line.format = kFormats.at(name); },
-          "onnx and torchscript: raw pixels [samples, channels, height, width] to logits; "
-          "safetensors: the weights alone")
+  add_checkpoint(app, line);
+  app->add_option_function<std::string>(
+         "--format", [&line](const std::string& name) { line.format = kFormats.at(name); },
+         "onnx and torchscript: raw pixels [samples, channels, height, width] to logits; "
+         "safetensors: the weights alone")
       ->check(CLI::IsMember(kFormats))
       ->type_name("safetensors|onnx|torchscript")
       ->required();
-  command->add_option("--out", line.out, "File to write")->required();
-  add_examples(command,
-               {"export models/digits/<run> --format onnx --out digits.onnx",
-                "export models/digits/<run> --format safetensors --out digits.safetensors"});
-  command->callback([&line] { line.command = Command::kExport; });
+  app->add_option("--out", line.out, "File to write")->required();
+  add_examples(app, {"export models/digits/<run> --format onnx --out digits.onnx",
+                     "export models/digits/<run> --format safetensors --out digits.safetensors"});
 }
 
-void add_plan(CLI::App& app, CommandLine& line) {
-  CLI::App* plan = app.add_subcommand(
-      "plan", "Predict training steps on a cluster from times measured on this machine");
-  add_experiment(plan, line);
-  plan->add_option("--ranks", line.ranks, "World sizes, as in 1,8,64")
+void plan_options(CLI::App* app, CommandLine& line) {
+  add_experiment(app, line);
+  app->add_option("--ranks", line.ranks, "World sizes, as in 1,8,64")
       ->delimiter(',')
       ->check(CLI::Range(1, 65536))
       ->required();
-  plan->add_option("--network", line.network,
-                   "Between nodes: 1GbE, 10GbE, 25GbE, 100GbE, 200Gb, 400Gb, or LATENCY:SPEED in "
-                   "microseconds and Gbit/s")
+  app->add_option("--network", line.network,
+                  "Between nodes: 1GbE, 10GbE, 25GbE, 100GbE, 200Gb, 400Gb, or LATENCY:SPEED in "
+                  "microseconds and Gbit/s")
       ->capture_default_str();
-  plan->add_option("--ranks-per-node", line.ranks_per_node,
-                   "Default: the cores of a node divided by --threads")
+  app->add_option("--ranks-per-node", line.ranks_per_node,
+                  "Default: the cores of a node divided by --threads")
       ->check(CLI::Range(1, 4096));
-  plan->add_option("--cores-per-node", line.cores_per_node, "Default: those of this machine")
+  app->add_option("--cores-per-node", line.cores_per_node, "Default: those of this machine")
       ->check(CLI::Range(1, 4096));
-  plan->add_flag("--json", line.json, "Print one JSON object instead of a table");
-  plan->add_option("--threads", line.threads, "Worker threads of each rank; default: 1")
+  app->add_flag("--json", line.json, "Print one JSON object instead of a table");
+  app->add_option("--threads", line.threads, "Worker threads of each rank; default: 1")
       ->check(CLI::Range(1, 4096));
-  add_examples(plan, {"plan configs/digits.textproto --ranks 1,2,4",
-                      "plan configs/digits.textproto --ranks 8,64,512 --network 100GbE "
-                      "--ranks-per-node 32 --cores-per-node 32"});
-  plan->callback([&line] { line.command = Command::kPlan; });
+  add_examples(app, {"plan configs/digits.textproto --ranks 1,2,4",
+                     "plan configs/digits.textproto --ranks 8,64,512 --network 100GbE "
+                     "--ranks-per-node 32 --cores-per-node 32"});
+}
+
+// The subcommands, in the order of --help.
+struct Command {
+  const char* name;
+  const char* meaning;
+  void (*add_options)(CLI::App* app, CommandLine& line);
+  int (*run)(Communicator& comm, const CommandLine& line);
+};
+constexpr std::array kCommands = {
+    Command{"train", "Train the model of an experiment file", train_options, run_train},
+    Command{"evaluate", "Measure trained weights on labelled rows", evaluate_options, run_evaluate},
+    Command{"predict", "Show the classes of PNG files, or write those of each row of a file as CSV",
+            predict_options, run_predict},
+    Command{"submit", "Write a submission: ImageId,Label, ids from 1", submit_options, run_submit},
+    Command{"bench", "Measure training steps of an experiment and their parts", bench_options,
+            run_bench},
+    Command{"inspect",
+            "Show what data, an experiment or a checkpoint hold, and whether they are whole",
+            inspect_options, run_inspect},
+    Command{"verify",
+            "Replay steps of a run between two of its checkpoints and compare the weights",
+            verify_options, run_verify},
+    Command{"report", "Write the report of a run or a sweep as an HTML page, or compare runs",
+            report_options, run_report},
+    Command{"export", "Write trained weights as a file for other programs", export_options,
+            run_export},
+    Command{"plan", "Predict training steps on a cluster from times measured on this machine",
+            plan_options, run_plan},
+};
+
+int print_help(Communicator& comm, const CommandLine& line) {
+  if (comm.rank() == 0) fmt::print("{}", line.help);
+  return 0;
 }
 
 }  // namespace
@@ -254,24 +261,20 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       ->group("");  // for the documentation
   add_examples(&app, {"train configs/digits_fast.textproto", "evaluate models/digits_fast/<run>",
                       "train --help"});
-  add_train(app, line);
-  add_evaluate(app, line);
-  add_predict(app, line);
-  add_submit(app, line);
-  add_bench(app, line);
-  add_inspect(app, line);
-  add_verify(app, line);
-  add_report(app, line);
-  add_export(app, line);
-  add_plan(app, line);
+  for (const Command& command : kCommands) {
+    CLI::App* each = app.add_subcommand(command.name, command.meaning);
+    command.add_options(each, line);
+    each->callback([&line, run = command.run] { line.run = run; });
+  }
   try {
     app.parse(argc, argv);
+    if (line.needs) line.run = run_needs;
   } catch (const CLI::CallForHelp&) {
-    line.command = Command::kHelp;
+    line.run = print_help;
     const auto chosen = app.get_subcommands();
     line.help = chosen.empty() ? app.help() : chosen.front()->help();
   } catch (const CLI::CallForVersion& version) {
-    line.command = Command::kHelp;
+    line.run = print_help;
     line.help = fmt::format("{}\n", version.what());
   } catch (const CLI::ParseError& error) {
     const std::vector<std::string> unknown = app.remaining();

@@ -7,25 +7,13 @@
 
 namespace lockstep {
 
-enum class Command {
-  kTrain,
-  kEvaluate,
-  kPredict,
-  kSubmit,
-  kBench,
-  kInspect,
-  kVerify,
-  kReport,
-  kExport,
-  kPlan,
-  kHelp
-};
+class Communicator;
 
 enum class ExportFormat { kSafetensors, kOnnx, kTorchscript };
 
 struct CommandLine {
-  Command command = Command::kHelp;
-  std::string help;  // for kHelp: what to print
+  int (*run)(Communicator& comm, const CommandLine& line) = nullptr;  // of the subcommand
+  std::string help;  // what to print where that is asked for
 
   std::string experiment;              // train, bench: file
   std::vector<std::string> overrides;  // train, bench, inspect: --set PATH=VALUE

@@ -3,22 +3,24 @@
 
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
 #include <vector>
 
 #include "app/command_line.h"
 #include "app/device.h"
-#include "app/place.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/config/experiment.h"
 #include "lockstep/core/workers.h"
 #include "lockstep/data/options.h"
 #include "lockstep/data/training_data.h"
 #include "lockstep/model/network.h"
+#include "lockstep/run/place.h"
 #include "lockstep/train/trainer.h"
 
 namespace lockstep {
 
-int run_train(Communicator& comm, const CommandLine& line, const std::vector<Place>& places);
+int run_train(Communicator& comm, const CommandLine& line);
 int run_evaluate(Communicator& comm, const CommandLine& line);
 int run_predict(Communicator& comm, const CommandLine& line);
 int run_submit(Communicator& comm, const CommandLine& line);
@@ -29,20 +31,22 @@ int run_report(Communicator& comm, const CommandLine& line);
 int run_plan(Communicator& comm, const CommandLine& line);
 int run_export(Communicator& comm, const CommandLine& line);
 
-// Local: what the launcher asks of the experiment of a command line, as one line of JSON:
-// name, lanes, gpus (whether every rank must have one), the files of train and test, and
-// the metric of the best checkpoint. Error (2) for a bad experiment.
-void print_needs(const CommandLine& line);
+// What the launcher asks of an experiment, as JSON: name, lanes, gpus (whether
+// every rank must have one), the files of train and test, the metric of the best checkpoint.
+int run_needs(Communicator& comm, const CommandLine& line);
 
 // What the commands share.
-
-// Workers of this rank: `threads`, or this process's cores shared by the node's
-// ranks.
-int worker_count(const Communicator& comm, int threads);
 
 // A relative path of an experiment file stands below LOCKSTEP_ROOT where that is
 // set, below the working folder otherwise.
 SourceOptions below_root(SourceOptions source);
+
+// Collective: the file that --out names, checked before the work rather than after.
+// Error (2, agreed): its folder is not there; it is a folder.
+void check_out(Communicator& comm, const std::string& out);
+
+// Local. What is no UTF-8, a file's name for one, is replaced.
+void print_json(const nlohmann::ordered_json& json);
 
 // What `train` and `bench` begin with.
 struct PreparedExperiment {

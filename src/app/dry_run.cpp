@@ -15,16 +15,16 @@
 #include <string_view>
 #include <vector>
 
-#include "app/resume.h"
-#include "app/run_folder.h"
 #include "app/training_needs.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/host.h"
-#include "lockstep/core/printable.h"
+#include "lockstep/core/text.h"
 #include "lockstep/core/workers.h"
 #include "lockstep/data/survey.h"
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/report/model_table.h"
+#include "lockstep/run/resume.h"
+#include "lockstep/run/run_folder.h"
 
 namespace lockstep {
 
@@ -161,10 +161,10 @@ void plan_disk(const CommandLine& line, const Experiment& experiment, const Netw
 }
 
 void print_source(const char* word, const SourceSurvey& source) {
-  fmt::print("{:<9} {}: {}, {}{}, {}{} rows{}\n", word, printable(source.name), source.format,
+  fmt::print("{:<9} {}: {}, {}{}, {}{}{}\n", word, printable(source.name), source.format,
              size_text(static_cast<std::int64_t>(source.bytes)),
              source.packed_bytes > 0 ? " inflated" : "",
-             source.row_count == RowCount::kExact ? "" : "about ", source.rows,
+             source.row_count == RowCount::kExact ? "" : "about ", count_of(source.rows, "row"),
              source.row_count == RowCount::kExact
                  ? ""
                  : fmt::format(" (estimated from the size and the first {})", source.rows_read));
@@ -174,11 +174,12 @@ void print_classes(const SourceSurvey& source) {
   const auto [least, most] =
       std::minmax_element(source.class_counts.begin(), source.class_counts.end());
   const auto missing = std::count(source.class_counts.begin(), source.class_counts.end(), 0);
-  fmt::print("classes   {}, with {} to {} of the {} rows read\n", source.class_counts.size(),
-             *least, *most, source.rows_read);
+  fmt::print("classes   {}, with {} to {} of the {} read\n", source.class_counts.size(), *least,
+             *most, count_of(source.rows_read, "row"));
   if (missing == 0) return;
-  fmt::print("warning: {} of {} classes have no row there, the first of them is {}\n", missing,
-             source.class_counts.size(), least - source.class_counts.begin());
+  fmt::print("warning: {} of {} classes {} no row there, {} {}\n", missing,
+             source.class_counts.size(), missing == 1 ? "has" : "have",
+             missing == 1 ? "it is" : "the first of them is", least - source.class_counts.begin());
 }
 
 std::string lanes_text(const Range& lanes) {
@@ -211,12 +212,11 @@ void print_steps(const Experiment& experiment, const SplitSizes& split, RowCount
   const std::int64_t batch = experiment.parallel.global_batch;
   const std::int64_t lanes = experiment.parallel.lanes;
   const std::int64_t steps = (split.training + batch - 1) / batch;
-  fmt::print("split     {}{} training and {} validation rows\n",
-             counted == RowCount::kExact ? "" : "about ", split.training, split.validation);
-  fmt::print(
-      "steps     {} an epoch, {} in {} epochs; global batch {}, {} in an epoch's last step\n",
-      steps, steps * experiment.train.epochs, experiment.train.epochs, batch,
-      split.training - (steps - 1) * batch);
+  fmt::print("split     {}{} training and {}\n", counted == RowCount::kExact ? "" : "about ",
+             split.training, count_of(split.validation, "validation row"));
+  fmt::print("steps     {} an epoch, {} in {}; global batch {}, {} in an epoch's last step\n",
+             steps, steps * experiment.train.epochs, count_of(experiment.train.epochs, "epoch"),
+             batch, split.training - (steps - 1) * batch);
   fmt::print("lanes     {}, of {}{} samples a step each\n", lanes, batch / lanes,
              batch % lanes == 0 ? "" : fmt::format(" or {}", batch / lanes + 1));
 }
@@ -242,10 +242,9 @@ SplitSizes split_of(const SourceSurvey& source, const Experiment& experiment) {
   }
   const SplitSizes split = split_sizes(counts, experiment.data.validation);
   if (split.training >= experiment.parallel.lanes) return split;
-  fail_usage(
-      "{}: {} training rows beside {} of validation; expected at least one for each of {} "
-      "lanes",
-      source.name, split.training, split.validation, experiment.parallel.lanes);
+  fail_usage("{}: {} beside {} of validation; expected at least one for each of {}", source.name,
+             count_of(split.training, "training row"), split.validation,
+             count_of(experiment.parallel.lanes, "lane"));
 }
 
 }  // namespace
@@ -290,15 +289,14 @@ void dry_run(Communicator& comm, const PreparedExperiment& prepared, const Comma
   agree(comm, [&] {
     if (!root) return;
     print_steps(experiment, split, source.row_count);
-    fmt::print("ranks     {} of {} worker{} each\n", ranks.size(), threads,
-               threads == 1 ? "" : "s");
+    fmt::print("ranks     {} of {} each\n", ranks.size(), count_of(threads, "worker"));
     print_ranks(experiment, split, hosts, ranks);
     for (const auto& [name, memory] : by_host(hosts, ranks)) plan_memory(name, memory);
     const std::int64_t steps =
         (split.training + experiment.parallel.global_batch - 1) / experiment.parallel.global_batch;
     plan_disk(line, experiment, network, steps * experiment.train.epochs);
-    fmt::print("\n{} training and {} validation rows; the experiment can be run\n", split.training,
-               split.validation);
+    fmt::print("\n{} training and {}; the experiment can be run\n", split.training,
+               count_of(split.validation, "validation row"));
   });
 }
 

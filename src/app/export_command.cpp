@@ -9,29 +9,29 @@
 #include <vector>
 
 #include "app/commands.h"
-#include "app/run_record.h"
-#include "app/trained_model.h"
 #include "lockstep/checkpoint/checkpoint_folder.h"
 #include "lockstep/checkpoint/safetensors.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
+#include "lockstep/core/text.h"
 #include "lockstep/exporting/onnx.h"
 #include "lockstep/model/exported_model.h"
 #include "lockstep/model/torchscript.h"
+#include "lockstep/run/run_files.h"
+#include "lockstep/run/run_record.h"
+#include "lockstep/run/trained_model.h"
 #include "lockstep/train/run_state.h"
 
 namespace lockstep {
 
 namespace {
 
-constexpr const char* kWeights = "weights.safetensors";
-
 // The run folder that a CHECKPOINT is or lies in: <run>/checkpoints/<step>/<file>. Empty
 // when it is in none.
 fs::path run_folder_of(const fs::path& checkpoint) {
   fs::path folder = fs::weakly_canonical(checkpoint);
   for (int level = 0; level <= 3; ++level, folder = folder.parent_path()) {
-    if (fs::is_regular_file(folder / "experiment.textproto")) return folder;
+    if (fs::is_regular_file(folder / kExperimentFile)) return folder;
   }
   return {};
 }
@@ -39,11 +39,9 @@ fs::path run_folder_of(const fs::path& checkpoint) {
 // What metrics.jsonl calls the weights: where they are a moving average, it has the
 // digest of those in training, which lie beside them.
 std::string recorded_digest(const TrainedModel& model, const fs::path& checkpoint) {
-  for (const fs::path& weights :
-       {checkpoint, checkpoint / kWeights, best_link(checkpoint) / kWeights}) {
-    if (!fs::is_regular_file(weights)) continue;
-    const fs::path training = weights.parent_path() / "training.safetensors";
-    if (weights.filename() != kWeights || !fs::is_regular_file(training)) break;
+  const fs::path weights = find_weights(checkpoint);
+  const fs::path training = weights.parent_path() / kTrainingWeights;
+  if (weights.filename() == kWeightsFile && fs::is_regular_file(training)) {
     std::vector<float> values = weights_from(model.network, SafetensorsFile(training));
     return Weights(std::move(values), Precision::kFp32).digest(model.network).hex();
   }
@@ -75,8 +73,7 @@ std::string content_of(const TrainedModel& model, const Metadata& metadata, Expo
   if (format == ExportFormat::kSafetensors) {
     return to_safetensors(tensors_of(model.network, model.weights.values()), metadata);
   }
-  const ExportedModel exported{model.experiment.model,     model.network,
-                               model.weights.values(),     model.normalization.factor,
+  const ExportedModel exported{model.network, model.weights.values(), model.normalization.factor,
                                model.normalization.offset, metadata};
   return format == ExportFormat::kOnnx ? to_onnx(exported) : to_torchscript(exported);
 }
@@ -85,19 +82,15 @@ std::string content_of(const TrainedModel& model, const Metadata& metadata, Expo
 
 int run_export(Communicator& comm, const CommandLine& line) {
   const TrainedModel model = TrainedModel::load(comm, line.checkpoint);
+  check_out(comm, line.out);
   comm.begin_long_work("exporting", 0);
   agree(comm, [&] {
     if (comm.rank() != 0) return;
-    const fs::path folder = fs::path(line.out).parent_path();
-    if (!folder.empty() && !fs::is_directory(folder)) {
-      fail_usage("--out {}: there is no folder {}", line.out, folder.string());
-    }
-    if (fs::is_directory(line.out)) fail_usage("--out {}: is a folder; expected a file", line.out);
     const std::string content =
         content_of(model, exported_metadata(model, line.checkpoint), line.format);
     write_output_file(line.out, content);
-    fmt::print("{} parameters, {} bytes to {}\n", model.network.parameter_count(), content.size(),
-               line.out);
+    fmt::print("{}, {} bytes to {}\n", count_of(model.network.parameter_count(), "parameter"),
+               content.size(), line.out);
   });
   return 0;
 }

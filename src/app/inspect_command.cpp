@@ -16,7 +16,7 @@
 #include "lockstep/checkpoint/safetensors.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
-#include "lockstep/core/printable.h"
+#include "lockstep/core/text.h"
 #include "lockstep/train/run_state.h"
 
 namespace lockstep {
@@ -24,10 +24,6 @@ namespace lockstep {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-void print_json(const Json& json) {
-  fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
-}
 
 // Each line is set in, so that none can be taken for one of ours.
 void print_indented(std::string_view text) {
@@ -80,10 +76,10 @@ Json inspect_checkpoint(const fs::path& folder, const CommandLine& line) {
   for (const auto& [name, content] : files)
     fmt::print("  {:<28} {} bytes\n", printable(name), content.size());
   fmt::print(
-      "  step {}, {} epochs and {} steps done, seed {}, saved by {} rank{}\n"
+      "  step {}, {} and {} done, seed {}, saved by {}\n"
       "  weights xxh3:{}\n  data xxh3:{}\n",
-      state.loop.step, state.loop.epoch, state.loop.epoch_step, state.seed, state.world_size,
-      state.world_size == 1 ? "" : "s", state.weights_digest, state.data_digest);
+      state.loop.step, count_of(state.loop.epoch, "epoch"), count_of(state.loop.epoch_step, "step"),
+      state.seed, count_of(state.world_size, "rank"), state.weights_digest, state.data_digest);
   return json;
 }
 
@@ -123,7 +119,7 @@ void inspect(Communicator& comm, const CommandLine& line) {
   constexpr std::array<std::string_view, 4> kExperimentEndings = {".textproto", ".txtpb", ".pbtxt",
                                                                   ".prototxt"};
   if (!fs::exists(path)) fail_usage("{}: no such file or folder", line.checkpoint);
-  if (fs::exists(path / "manifest.json")) {
+  if (is_checkpoint(path)) {
     const Json json = inspect_checkpoint(path, line);
     if (line.json) print_json(json);
   } else if (fs::is_directory(path)) {

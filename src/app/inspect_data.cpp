@@ -10,7 +10,7 @@
 
 #include "app/commands.h"
 #include "app/terminal.h"
-#include "lockstep/core/printable.h"
+#include "lockstep/core/text.h"
 #include "lockstep/data/survey.h"
 
 namespace lockstep {
@@ -92,7 +92,7 @@ void print_labels(const SourceSurvey& source) {
   fmt::print("labels   from 0 to {}\n", classes - 1);
   for (std::int64_t label = 0; label < std::min(classes, kMostClassesShown); ++label) {
     const std::int64_t rows = source.class_counts[static_cast<std::size_t>(label)];
-    fmt::print("{:>8}  {:>9} rows  {:5.2f}%\n", label, rows,
+    fmt::print("{:>8}  {:>9} {}  {:5.2f}%\n", label, rows, rows == 1 ? "row " : "rows",
                100 * static_cast<double>(rows) / static_cast<double>(source.rows_read));
   }
   if (classes > kMostClassesShown) fmt::print("     and {} more\n", classes - kMostClassesShown);
@@ -129,7 +129,7 @@ void inspect_data(Communicator& comm, const CommandLine& line) {
       survey(comm, source, options, named ? Labels::kRequired : Labels::kOptional);
   const ImageShape& shape = options.shape;
   if (line.json) {
-    fmt::print("{}\n", to_json(seen, shape).dump(2, ' ', false, Json::error_handler_t::replace));
+    print_json(to_json(seen, shape));
     return;
   }
   const bool exact = seen.row_count == RowCount::kExact;
@@ -139,8 +139,8 @@ void inspect_data(Communicator& comm, const CommandLine& line) {
   fmt::print("rows     {}{}\n", exact ? "" : "about ", seen.rows);
   if (seen.rows_read < seen.rows)
     fmt::print("         what follows is of {} of them\n", seen.rows_read);
-  fmt::print("images   {} pixels each: {}x{}x{}{}\n", shape.pixels(), shape.height, shape.width,
-             shape.channels, seen.format == "CSV" ? " (a guess)" : "");
+  fmt::print("images   {} each: {}x{}x{}{}\n", count_of(shape.pixels(), "pixel"), shape.height,
+             shape.width, shape.channels, seen.format == "CSV" ? " (a guess)" : "");
   fmt::print("pixels   from {} to {}, mean {:.2f}, deviation {:.2f}\n", facts.least, facts.most,
              facts.mean, facts.deviation);
   if (!seen.layout_doubt.empty()) fmt::print("warning: {}\n", seen.layout_doubt);

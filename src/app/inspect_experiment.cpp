@@ -66,7 +66,7 @@ void inspect_experiment(const CommandLine& line) {
   const Experiment experiment = load_experiment(line.checkpoint, line.overrides);
   const Network network(experiment.model, experiment.data.shape, experiment.data.classes);
   if (line.json) {
-    fmt::print("{}\n", to_json(experiment, network).dump(2));
+    print_json(to_json(experiment, network));
     return;
   }
   print_layers(network);

@@ -7,18 +7,17 @@
 #include <exception>
 #include <memory>
 #include <string_view>
-#include <vector>
 
 #include "app/command_line.h"
 #include "app/commands.h"
-#include "app/place.h"
-#include "app/resume.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/fault_point.h"
 #include "lockstep/core/host.h"
 #include "lockstep/core/log.h"
 #include "lockstep/core/output.h"
+#include "lockstep/run/place.h"
+#include "lockstep/run/resume.h"
 
 namespace lockstep {
 
@@ -34,38 +33,9 @@ void keep_freed_memory() {
 }
 
 int run_command(Communicator& comm, const CommandLine& line) {
-  if (line.needs) {
-    if (comm.rank() == 0) print_needs(line);
-    return 0;
-  }
-  const bool alone = comm.world_size() == 1 && line.command != Command::kTrain;
-  const std::vector<Place> places = alone ? std::vector<Place>{} : gather_places(comm);
-  switch (line.command) {
-    case Command::kTrain:
-      return run_train(comm, line, places);
-    case Command::kEvaluate:
-      return run_evaluate(comm, line);
-    case Command::kPredict:
-      return run_predict(comm, line);
-    case Command::kSubmit:
-      return run_submit(comm, line);
-    case Command::kBench:
-      return run_bench(comm, line);
-    case Command::kInspect:
-      return run_inspect(comm, line);
-    case Command::kVerify:
-      return run_verify(comm, line);
-    case Command::kReport:
-      return run_report(comm, line);
-    case Command::kExport:
-      return run_export(comm, line);
-    case Command::kPlan:
-      return run_plan(comm, line);
-    case Command::kHelp:
-      if (comm.rank() == 0) fmt::print("{}", line.help);
-      return 0;
-  }
-  return static_cast<int>(ExitCode::kInternal);
+  // A training gathers the places itself, also that of one rank.
+  if (comm.world_size() > 1 && line.run != run_train) gather_places(comm);
+  return line.run(comm, line);
 }
 
 // An agreed error ends every rank in order, and rank 0 says it; any other is known
@@ -90,8 +60,7 @@ int run(int argc, char** argv) {
     arm_fault_points(comm->rank());
     fault_point("connected", 0);
     const CommandLine line = parse_command_line(argc, argv);
-    const bool trains =
-        line.command == Command::kTrain && !line.print_config && !line.dry_run && !line.needs;
+    const bool trains = line.run == run_train && !line.print_config && !line.dry_run;
     const int status = run_command(*comm, line);
     if (!trains) check_output();
     return status;

@@ -1,7 +1,5 @@
 // What the launcher asks of an experiment before it starts anything.
 
-#include <fmt/format.h>
-
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -23,8 +21,9 @@ nlohmann::ordered_json files_of(const SourceOptions& source) {
 
 }  // namespace
 
-void print_needs(const CommandLine& line) {
-  const Experiment experiment = load_experiment(line.experiment, line.overrides);
+int run_needs(Communicator& comm, const CommandLine& line) {
+  Experiment experiment;
+  agree(comm, [&] { experiment = load_experiment(line.experiment, line.overrides); });
   const nlohmann::ordered_json needs = {
       {"name", experiment.name},
       {"lanes", experiment.parallel.lanes},
@@ -32,7 +31,8 @@ void print_needs(const CommandLine& line) {
       {"train", files_of(experiment.data.train)},
       {"test", files_of(experiment.data.test)},
       {"metric", MonitoredMetric(experiment.callbacks.best_checkpoint.monitor, 0).name()}};
-  fmt::print("{}\n", needs.dump());
+  if (comm.rank() == 0) print_json(needs);
+  return 0;
 }
 
 }  // namespace lockstep

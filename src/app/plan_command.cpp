@@ -11,6 +11,7 @@
 #include "app/commands.h"
 #include "app/plan_measurement.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/text.h"
 #include "lockstep/parallel/lane_sum.h"
 
 namespace lockstep {
@@ -125,10 +126,10 @@ void print_advice(const std::vector<Row>& rows, int lanes) {
   });
   if (largest.job.lanes > lanes) {
     fmt::print(
-        "\nMore than {} ranks need more lanes: training.lanes is the most ranks that can share a "
+        "\nMore than {} need more lanes: training.lanes is the most ranks that can share a "
         "step.\nIt is part of the experiment: other lanes give other weights, the same at any "
         "number of ranks.\n",
-        lanes);
+        count_of(lanes, "rank"));
   }
   fmt::print(
       "\nbatch for {:.0f} %: the global batch at which each rank does {:.0f} % of the images a "
@@ -143,18 +144,17 @@ void print_table(const Planner& planner, const std::vector<Row>& rows, const Exp
   const auto lane =
       static_cast<double>(experiment.parallel.global_batch) / experiment.parallel.lanes;
   fmt::print(
-      "{} parameters; measured here: {:.2f} ms for a lane of {:.0f} images, {:.2f} ms for the "
-      "update, one thread\n"
+      "{}; measured here: {:.2f} ms for a lane of {}, {:.2f} ms for the update, one thread\n"
       "a checkpoint: {:.1f} MB, {:.3f} s to disk, beside the training\n"
-      "nodes of {} rank{} on {} core{}, {} thread{} each; network {}; global batch {}\n\n"
+      "nodes of {} on {}, {} each; network {}; global batch {}\n\n"
       "ranks  nodes  lanes  compute      sum   update     step  images/s  efficiency  batch for "
       "{:.0f} %\n",
-      network.parameter_count(), pass_seconds(planner.alone(), lane) * 1e3, std::ceil(lane),
+      count_of(network.parameter_count(), "parameter"), pass_seconds(planner.alone(), lane) * 1e3,
+      count_of(static_cast<std::int64_t>(std::ceil(lane)), "image"),
       planner.alone().update_seconds * 1e3, checkpoint.bytes / 1e6, checkpoint.seconds,
-      planner.nodes().ranks_per_node, planner.nodes().ranks_per_node == 1 ? "" : "s",
-      planner.nodes().cores_per_node, planner.nodes().cores_per_node == 1 ? "" : "s",
-      planner.threads(), planner.threads() == 1 ? "" : "s", link, experiment.parallel.global_batch,
-      kEfficient * 100);
+      count_of(planner.nodes().ranks_per_node, "rank"),
+      count_of(planner.nodes().cores_per_node, "core"), count_of(planner.threads(), "thread"), link,
+      experiment.parallel.global_batch, kEfficient * 100);
   for (const Row& row : rows) {
     fmt::print("{:5} {:6} {:6} {:8.3f} {:8.3f} {:8.3f} {:8.3f} {:9.0f} {:9.0f} %  {:>14}\n",
                row.job.ranks, row.nodes, row.job.lanes, row.step.compute * 1e3, row.step.sum * 1e3,

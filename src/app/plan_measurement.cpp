@@ -9,10 +9,10 @@
 #include <string>
 
 #include "app/commands.h"
-#include "app/run_folder.h"
 #include "lockstep/core/files.h"
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/parallel/lane_sum.h"
+#include "lockstep/run/run_folder.h"
 #include "lockstep/train/cpu_stepper.h"
 
 namespace lockstep {

@@ -13,15 +13,15 @@
 
 #include "app/commands.h"
 #include "app/terminal.h"
-#include "app/trained_model.h"
 #include "lockstep/callbacks/progress_output.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
-#include "lockstep/core/printable.h"
+#include "lockstep/core/text.h"
 #include "lockstep/eval/evaluator.h"
-#include "lockstep/predict/decode_png.h"
-#include "lockstep/predict/picture_text.h"
-#include "lockstep/predict/prepare_picture.h"
+#include "lockstep/pictures/decode_png.h"
+#include "lockstep/pictures/picture_text.h"
+#include "lockstep/pictures/prepare_picture.h"
+#include "lockstep/run/trained_model.h"
 
 namespace lockstep {
 
@@ -188,15 +188,15 @@ void print_predictions(const std::vector<ReadPicture>& pictures,
   }
 }
 
-void print_json(const std::vector<ReadPicture>& pictures,
-                const std::vector<std::vector<double>>& predictions, const TrainedModel& model) {
+nlohmann::ordered_json to_json(const std::vector<ReadPicture>& pictures,
+                               const std::vector<std::vector<double>>& predictions,
+                               const TrainedModel& model) {
   const std::vector<std::string> names = class_names_of(model.experiment.data);
   auto json = nlohmann::ordered_json::array();
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     json.push_back(to_json(pictures[i].file, predictions[i], names));
   }
-  // A file's name need not be UTF-8.
-  fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  return json;
 }
 
 int predict_pictures(Communicator& comm, const CommandLine& line) {
@@ -215,7 +215,7 @@ int predict_pictures(Communicator& comm, const CommandLine& line) {
     if (pictures.size() < line.pictures.size()) status = static_cast<int>(ExitCode::kUsage);
     const auto predictions = predict(pictures, model, worker_count(comm, line.threads));
     if (line.json) {
-      print_json(pictures, predictions, model);
+      print_json(to_json(pictures, predictions, model));
     } else {
       print_predictions(pictures, predictions, model, line.top);
     }

@@ -3,16 +3,17 @@
 #include <fmt/format.h>
 
 #include "app/commands.h"
-#include "app/run_record.h"
 #include "app/run_report.h"
 #include "app/sweep_folder.h"
-#include "app/trained_model.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/eval/evaluator.h"
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/report/compare_page.h"
 #include "lockstep/report/sweep_page.h"
+#include "lockstep/run/run_files.h"
+#include "lockstep/run/run_record.h"
+#include "lockstep/run/trained_model.h"
 
 namespace lockstep {
 
@@ -35,12 +36,12 @@ int report_one(Communicator& comm, const CommandLine& line) {
                {model.experiment, model.network, data, validation, logits,
                 model.weights.digest(model.network), run_dir},
                folder);
-  if (comm.rank() == 0) fmt::print("{}\n", (folder / "report.html").string());
+  if (comm.rank() == 0) fmt::print("{}\n", (folder / kReportPage).string());
   return 0;
 }
 
 ComparedRun compared_run(const fs::path& run_dir) {
-  const Experiment experiment = load_experiment((run_dir / "experiment.textproto").string(), {});
+  const Experiment experiment = load_experiment((run_dir / kExperimentFile).string(), {});
   const Network network(experiment.model, experiment.data.shape, experiment.data.classes);
   return {experiment.name, read_run_record(run_dir), network.parameter_count(),
           fields_of(experiment)};

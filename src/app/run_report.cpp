@@ -8,12 +8,13 @@
 #include <set>
 #include <vector>
 
-#include "app/run_record.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/core/philox.h"
 #include "lockstep/eval/evaluator.h"
+#include "lockstep/pictures/thumbnail.h"
 #include "lockstep/report/report_files.h"
+#include "lockstep/run/run_record.h"
 
 namespace lockstep {
 
@@ -24,28 +25,29 @@ constexpr std::size_t kShowcaseRows = 24;
 constexpr std::int64_t kSamples = 10;
 constexpr int kSampleEpochs = 4;
 
+std::span<const float> logits_of(const EvaluatedRun& run, std::int64_t index) {
+  const auto classes = static_cast<std::size_t>(run.network.classes());
+  return run.logits.subspan(static_cast<std::size_t>(index) * classes, classes);
+}
+
 PredictedRow predicted_row(const EvaluatedRun& run, std::int64_t index) {
   const RowShare& rows = run.data.validation();
   const auto at = static_cast<std::size_t>(index);
-  const auto classes = static_cast<std::size_t>(run.network.classes());
   const auto pixels = static_cast<std::size_t>(rows.shape.pixels());
-  const std::span<const float> logits = run.logits.subspan(at * classes, classes);
+  const std::size_t predicted = likeliest(logits_of(run, index));
+  const double confidence = probabilities(logits_of(run, index))[predicted];
   PredictedRow row;
   row.number = static_cast<std::int64_t>(rows.numbers[at]) + 1;
   row.truth = rows.labels[at];
-  row.predicted = static_cast<int>(std::max_element(logits.begin(), logits.end()) - logits.begin());
-  const double confidence = probabilities(logits)[static_cast<std::size_t>(row.predicted)];
+  row.predicted = static_cast<int>(predicted);
   row.confidence = std::isfinite(confidence) ? confidence : 0;
   row.image = make_thumbnail(rows.shape, std::span(rows.pixels).subspan(at * pixels, pixels));
   return row;
 }
 
 bool is_wrong(const EvaluatedRun& run, std::int64_t index) {
-  const auto at = static_cast<std::size_t>(index);
-  const auto classes = static_cast<std::size_t>(run.network.classes());
-  const std::span<const float> logits = run.logits.subspan(at * classes, classes);
-  return std::max_element(logits.begin(), logits.end()) - logits.begin() !=
-         run.data.validation().labels[at];
+  const int truth = run.data.validation().labels[static_cast<std::size_t>(index)];
+  return static_cast<int>(likeliest(logits_of(run, index))) != truth;
 }
 
 void keep_most_confident(std::vector<PredictedRow>& rows) {
@@ -116,8 +118,8 @@ std::vector<PredictedRow> gather_rows(Communicator& comm, const std::vector<Pred
       const auto bytes = std::span(part).subspan(at, static_cast<std::size_t>(wire.bytes));
       at += bytes.size();
       rows.push_back({wire.number, wire.truth, wire.predicted, wire.confidence,
-                      Thumbnail{wire.width, wire.height, wire.channels,
-                                std::vector<std::uint8_t>(bytes.begin(), bytes.end())}});
+                      Picture{wire.width, wire.height, wire.channels,
+                              std::vector<std::uint8_t>(bytes.begin(), bytes.end())}});
     }
   }
   return rows;

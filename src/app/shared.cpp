@@ -1,22 +1,14 @@
-#include <sched.h>
+#include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdlib>
-#include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "app/commands.h"
-#include "app/trained_model.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/files.h"
+#include "lockstep/run/trained_model.h"
 
 namespace lockstep {
-
-int worker_count(const Communicator& comm, int threads) {
-  if (threads > 0) return threads;
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  const int count = ::sched_getaffinity(0, sizeof(cores), &cores) == 0 ? CPU_COUNT(&cores) : 1;
-  return std::max(count / comm.node_size(), 1);
-}
 
 SourceOptions below_root(SourceOptions source) {
   const char* root = std::getenv("LOCKSTEP_ROOT");
@@ -27,6 +19,22 @@ SourceOptions below_root(SourceOptions source) {
   place(source.path);
   place(source.labels);
   return source;
+}
+
+void check_out(Communicator& comm, const std::string& out) {
+  agree(comm, [&] {
+    const fs::path folder = fs::path(out).parent_path();
+    if (comm.rank() != 0) return;
+    if (!folder.empty() && !fs::is_directory(folder)) {
+      fail_usage("--out {}: there is no folder {}", out, folder.string());
+    }
+    if (fs::is_directory(out)) fail_usage("--out {}: is a folder; expected a file", out);
+  });
+}
+
+void print_json(const nlohmann::ordered_json& json) {
+  using Handler = nlohmann::ordered_json::error_handler_t;
+  fmt::print("{}\n", json.dump(2, ' ', false, Handler::replace));
 }
 
 TrainSettings train_settings(const Experiment& experiment, const std::filesystem::path& run_dir) {

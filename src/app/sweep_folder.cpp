@@ -5,9 +5,11 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "app/run_record.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
+#include "lockstep/core/text.h"
+#include "lockstep/run/run_files.h"
+#include "lockstep/run/run_record.h"
 
 namespace lockstep {
 
@@ -16,7 +18,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr const char* kPlanFile = "sweep.json";
-constexpr const char* kExperimentFile = "experiment.textproto";
 
 // What the launcher wrote of a run's end; a run that has not begun has no such file.
 void read_outcome(const fs::path& path, SweptRun& run) {
@@ -33,7 +34,7 @@ SweptRun read_run(const Json& planned, const fs::path& sweep) {
   run.folder = planned.at("folder").get<std::string>();
   run.values = planned.at("values").get<std::vector<std::string>>();
   const fs::path run_dir = sweep / run.folder;
-  read_outcome(run_dir / "outcome.json", run);
+  read_outcome(run_dir / kOutcomeFile, run);
   if (fs::is_regular_file(run_dir / kExperimentFile)) run.record = read_run_record(run_dir);
   return run;
 }
@@ -55,8 +56,8 @@ Sweep read_sweep(const std::filesystem::path& folder) {
     for (const Json& planned : plan.at("runs")) sweep.runs.push_back(read_run(planned, folder));
     for (const SweptRun& run : sweep.runs) {
       if (run.values.size() != sweep.fields.size()) {
-        fail_usage("{}: run {} has {} values of {} fields", (folder / kPlanFile).string(),
-                   run.folder, run.values.size(), sweep.fields.size());
+        fail_usage("{}: run {} has {} of {}", (folder / kPlanFile).string(), run.folder,
+                   count_of(run.values.size(), "value"), count_of(sweep.fields.size(), "field"));
       }
     }
     if (sweep.runs.empty() || sweep.fields.empty()) {

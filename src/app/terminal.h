@@ -2,7 +2,7 @@
 #pragma once
 
 #include "lockstep/callbacks/progress_output.h"
-#include "lockstep/predict/picture_text.h"
+#include "lockstep/pictures/picture_text.h"
 
 namespace lockstep {
 

@@ -4,28 +4,31 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "app/commands.h"
 #include "app/dry_run.h"
-#include "app/resume.h"
-#include "app/run_folder.h"
-#include "app/run_lock.h"
 #include "app/run_report.h"
-#include "app/trained_model.h"
 #include "lockstep/callbacks/event_file.h"
 #include "lockstep/callbacks/make_callbacks.h"
-#include "lockstep/callbacks/tensorboard.h"
+#include "lockstep/checkpoint/checkpoint_folder.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/fault_point.h"
 #include "lockstep/core/files.h"
 #include "lockstep/core/output.h"
+#include "lockstep/core/text.h"
+#include "lockstep/data/measure_framing.h"
 #include "lockstep/data/training_data.h"
 #include "lockstep/model/lane_executor.h"
-#include "lockstep/predict/framing.h"
 #include "lockstep/report/model_table.h"
 #include "lockstep/report/text_report.h"
+#include "lockstep/run/resume.h"
+#include "lockstep/run/run_files.h"
+#include "lockstep/run/run_folder.h"
+#include "lockstep/run/run_lock.h"
+#include "lockstep/run/run_record.h"
+#include "lockstep/run/trained_model.h"
+#include "lockstep/train/run_state.h"
 #include "lockstep/train/trainer.h"
 
 namespace lockstep {
@@ -36,8 +39,8 @@ namespace {
 std::string report_of_classes(const Evaluation& validation) {
   constexpr int kMostShown = 100;
   if (validation.classes <= kMostShown) return classification_report(validation);
-  return fmt::format("{} classes: classification_report.txt has a line for each\n",
-                     validation.classes);
+  return fmt::format("{} classes: {} has a line for each\n", validation.classes,
+                     kClassificationFile);
 }
 
 void print_outcome(const TrainResult& result, const fs::path& run_dir) {
@@ -45,55 +48,38 @@ void print_outcome(const TrainResult& result, const fs::path& run_dir) {
   say("\n");
   if (validation.rows() > 0) {
     const ClassMetrics macro = validation.macro_average();
-    say("accuracy {:.4f}  precision {:.4f}  recall {:.4f}  F1 {:.4f}  (macro averages, {} "
-        "validation rows)\n\n{}\n{}\n",
-        validation.accuracy(), macro.precision, macro.recall, macro.f1, validation.rows(),
-        report_of_classes(validation), confusion_matrix_text(validation));
+    say("accuracy {:.4f}  precision {:.4f}  recall {:.4f}  F1 {:.4f}  (macro averages, {})\n\n"
+        "{}\n{}\n",
+        validation.accuracy(), macro.precision, macro.recall, macro.f1,
+        count_of(validation.rows(), "validation row"), report_of_classes(validation),
+        confusion_matrix_text(validation));
   } else {
     say("no validation rows\n\n");
   }
   say("run folder   {}\n", run_dir.string());
   if (result.best_epoch >= 0) {
-    say("best weights {}  (epoch {})\n", (best_link(run_dir) / "weights.safetensors").string(),
+    say("best weights {}  (epoch {})\n", (best_link(run_dir) / kWeightsFile).string(),
         result.best_epoch + 1);
   }
-  say("reports      report.html, evaluation.json, classification_report.txt, metrics.jsonl\n"
-      "weights xxh3:{}\n",
-      result.weights_digest.hex());
-}
-
-// Mean seconds of a step on each rank.
-std::string times_json(const TrainResult& result) {
-  nlohmann::ordered_json json;
-  json["steps"] = result.steps_run;
-  const auto steps = static_cast<double>(std::max<std::int64_t>(result.steps_run, 1));
-  for (const StepTimes& total : result.times_by_rank) {
-    const StepTimes times = total / steps;
-    json["by_rank"].push_back({{"data", times.data},
-                               {"forward", times.forward},
-                               {"backward", times.backward},
-                               {"wait", times.wait},
-                               {"sum", times.sum},
-                               {"update", times.update}});
-  }
-  return json.dump(2) + "\n";
+  say("reports      {}, {}, {}, {}\nweights xxh3:{}\n", kReportPage, kEvaluationFile,
+      kClassificationFile, kMetricsFile, result.weights_digest.hex());
 }
 
 void write_reports(const TrainResult& result, const fs::path& run_dir) {
-  if (result.steps_run > 0) write_file_atomically(run_dir / "times.json", times_json(result));
-  write_file_atomically(run_dir / "evaluation.json", evaluation_json(result.validation));
+  if (result.steps_run > 0) write_file_atomically(run_dir / kTimesFile, times_json(result));
+  write_file_atomically(run_dir / kEvaluationFile, evaluation_json(result.validation));
   const std::string text = result.validation.rows() == 0
                                ? "no validation rows\n"
                                : classification_report(result.validation) + "\n" +
                                      confusion_matrix_text(result.validation);
-  write_file_atomically(run_dir / "classification_report.txt", text);
+  write_file_atomically(run_dir / kClassificationFile, text);
 }
 
 // The pictures of the report, for TensorBoard.
 void show_pictures(const fs::path& run_dir, std::int64_t step) {
-  EventFile events(tensorboard_folder(run_dir));
-  for (const char* name : {"confusion_matrix", "misclassified"}) {
-    events.add_image(name, step, read_file(run_dir / fmt::format("{}.png", name)));
+  EventFile events(run_dir / kTensorboardFolder);
+  for (const fs::path name : {kConfusionPng, kMisclassifiedPng}) {
+    events.add_image(name.stem().string(), step, read_file(run_dir / name));
   }
 }
 
@@ -101,14 +87,16 @@ void show_pictures(const fs::path& run_dir, std::int64_t step) {
 void warn_of_missing_classes(const std::vector<std::int64_t>& class_counts) {
   const auto first = std::find(class_counts.begin(), class_counts.end(), 0);
   if (first == class_counts.end()) return;
-  spdlog::warn("{} of {} classes have no training row, the first of them is {}",
-               std::count(first, class_counts.end(), 0), class_counts.size(),
+  const auto missing = std::count(first, class_counts.end(), 0);
+  spdlog::warn("{} of {} classes {} no training row, {} {}", missing, class_counts.size(),
+               missing == 1 ? "has" : "have", missing == 1 ? "it is" : "the first of them is",
                first - class_counts.begin());
 }
 
 }  // namespace
 
-int run_train(Communicator& comm, const CommandLine& line, const std::vector<Place>& places) {
+int run_train(Communicator& comm, const CommandLine& line) {
+  const std::vector<Place> places = gather_places(comm);
   const bool root = comm.rank() == 0;
   const PreparedExperiment prepared = prepare(comm, line);
   const auto& [experiment, network, device] = prepared;

@@ -8,13 +8,14 @@
 #include <string>
 
 #include "app/commands.h"
-#include "app/trained_model.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
+#include "lockstep/core/text.h"
 #include "lockstep/data/row_share.h"
 #include "lockstep/data/training_data.h"
 #include "lockstep/eval/evaluator.h"
 #include "lockstep/report/text_report.h"
+#include "lockstep/run/trained_model.h"
 
 namespace lockstep {
 
@@ -31,18 +32,6 @@ SourceOptions source_of(const CommandLine& line, const SourceOptions& otherwise,
         Reach::kAgreed);
   }
   return below_root(otherwise);
-}
-
-// The file that --out names, checked before the work rather than after.
-void check_out(Communicator& comm, const std::string& out) {
-  agree(comm, [&] {
-    const fs::path folder = fs::path(out).parent_path();
-    if (comm.rank() != 0) return;
-    if (!folder.empty() && !fs::is_directory(folder)) {
-      fail_usage("--out {}: there is no folder {}", out, folder.string());
-    }
-    if (fs::is_directory(out)) fail_usage("--out {}: is a folder; expected a file", out);
-  });
 }
 
 // Writes `header` and a line for each row of all ranks, in row order.
@@ -62,12 +51,8 @@ void write_lines(Communicator& comm, const std::string& out, const std::string& 
       text.append(reinterpret_cast<const char*>(part.data()), part.size());
     }
     write_output_file(out, text);
-    fmt::print("{} rows to {}\n", rows.total, out);
+    fmt::print("{} to {}\n", count_of(rows.total, "row"), out);
   });
-}
-
-std::size_t largest(std::span<const float> logits) {
-  return static_cast<std::size_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
 // A class name as a field of a CSV file (RFC 4180).
@@ -150,7 +135,7 @@ int predict_rows(Communicator& comm, const CommandLine& line) {
   for (const std::string& name : names) header += fmt::format(",{}", csv_field("p_" + name));
   return write_predictions(comm, line, model, header + "\n",
                            [&](std::string& text, std::int64_t row, std::span<const float> logits) {
-                             text += fmt::format("{},{}", row, csv_field(names[largest(logits)]));
+                             text += fmt::format("{},{}", row, csv_field(names[likeliest(logits)]));
                              for (const double p : probabilities(logits))
                                text += fmt::format(",{:.6f}", p);
                              text += '\n';
@@ -163,7 +148,7 @@ int run_submit(Communicator& comm, const CommandLine& line) {
   return write_predictions(comm, line, model, "ImageId,Label\n",
                            [](std::string& text, std::int64_t row, std::span<const float> logits) {
                              fmt::format_to(std::back_inserter(text), "{},{}\n", row,
-                                            largest(logits));
+                                            likeliest(logits));
                            });
 }
 

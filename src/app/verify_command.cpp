@@ -8,20 +8,21 @@
 #include <iterator>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "app/commands.h"
-#include "app/resume.h"
 #include "lockstep/callbacks/make_callbacks.h"
 #include "lockstep/checkpoint/checkpoint_store.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
+#include "lockstep/core/text.h"
 #include "lockstep/model/lane_executor.h"
+#include "lockstep/run/metrics_line.h"
+#include "lockstep/run/resume.h"
+#include "lockstep/run/run_files.h"
 #include "lockstep/train/trainer.h"
 
 namespace lockstep {
@@ -33,13 +34,8 @@ using DigestsByStep = std::map<std::int64_t, std::string>;  // in hex
 // The digests in the epoch lines of metrics.jsonl.
 DigestsByStep recorded_digests(const fs::path& run_dir) {
   DigestsByStep digests;
-  const fs::path path = run_dir / "metrics.jsonl";
-  if (!fs::exists(path)) return digests;
-  std::istringstream lines(read_file(path));
-  for (std::string line; std::getline(lines, line);) {
-    const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object() || !json.contains("weights_digest")) continue;
-    digests[json.value("step", std::int64_t{-1})] = json.value("weights_digest", "");
+  for (const MetricsPoint& point : read_metrics(run_dir)) {
+    if (!point.weights_digest.empty()) digests[point.step] = point.weights_digest;
   }
   return digests;
 }
@@ -49,9 +45,9 @@ std::vector<std::int64_t> find_steps(const CommandLine& line) {
   const std::vector<std::int64_t> all = CheckpointStore(line.checkpoint).steps();
   if (all.size() < 2) {
     fail_usage(
-        "{}: {} checkpoint{}; a replay needs one to begin at and one to end at (raise "
+        "{}: {}; a replay needs one to begin at and one to end at (raise "
         "checkpoint.keep_last)",
-        line.checkpoint, all.size(), all.size() == 1 ? "" : "s");
+        line.checkpoint, count_of(all.size(), "checkpoint"));
   }
   const std::int64_t from = line.from < 0 ? all.front() : line.from;
   const std::int64_t to = line.to < 0 ? all.back() : line.to;
@@ -141,7 +137,7 @@ int run_verify(Communicator& comm, const CommandLine& line) {
   std::optional<Comparison> comparison;  // on rank 0
   Experiment experiment;
   agree(comm, [&] {
-    experiment = load_experiment((run_dir / "experiment.textproto").string(), {});
+    experiment = load_experiment((run_dir / kExperimentFile).string(), {});
     if (comm.rank() == 0) comparison.emplace(line);
   });
   const ChosenDevice device = choose_device(comm, experiment.device);
@@ -186,9 +182,9 @@ int run_verify(Communicator& comm, const CommandLine& line) {
     });
   }
   if (root) {
-    fmt::print("steps {} to {} replayed on {} rank{}: equal in {} places, weights xxh3:{}\n",
-               comparison->steps().front(), comparison->steps().back(), comm.world_size(),
-               comm.world_size() == 1 ? "" : "s", comparison->compared(),
+    fmt::print("steps {} to {} replayed on {}: equal in {}, weights xxh3:{}\n",
+               comparison->steps().front(), comparison->steps().back(),
+               count_of(comm.world_size(), "rank"), count_of(comparison->compared(), "place"),
                result.weights_digest.hex());
   }
   return 0;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "lockstep/core/text.h"
+
 namespace lockstep {
 
 EarlyStopping::EarlyStopping(const EarlyStoppingOptions& options)
@@ -28,8 +30,8 @@ Directive EarlyStopping::on_epoch_end(const EpochEvent& event) {
 
 std::string EarlyStopping::reason() const {
   const int count = metric_.epochs_without_improvement();
-  std::string text = fmt::format("early stopping: no better {} for {} epoch{}", metric_.name(),
-                                 count, count == 1 ? "" : "s");
+  std::string text =
+      fmt::format("early stopping: no better {} for {}", metric_.name(), count_of(count, "epoch"));
   if (!metric_.best()) return text;
   return text +
          fmt::format(" (best {:.6g} in epoch {})", *metric_.best(), metric_.best_epoch() + 1);

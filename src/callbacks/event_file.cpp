@@ -11,12 +11,13 @@
 #include "callbacks/event_messages.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/host.h"
+#include "lockstep/run/run_files.h"
 
 namespace lockstep {
 
 namespace {
 
-constexpr std::string_view kPrefix = "events.out.tfevents.";
+constexpr std::string_view kPrefix = kEventsBeginning;
 
 double seconds_now() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "lockstep/core/output.h"
+#include "lockstep/core/text.h"
 
 namespace lockstep {
 
@@ -39,10 +40,6 @@ std::string percent(double share) {
   return std::isnan(share) ? "-" : fmt::format("{:.2f}%", 100 * share);
 }
 
-std::string plural(std::int64_t count, std::string_view thing) {
-  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
-}
-
 std::string table_header() {
   return fmt::format("{:>5}  {:>10}  {:>9}  {:>8}  {:>7}  {:>8}  {:>8}  {:>7}", "epoch",
                      "train loss", "train acc", "val loss", "val acc", "lr", "images/s", "seconds");
@@ -65,10 +62,10 @@ std::string bar(double share, int columns) {
 
 std::string run_line(const RunEvent& event) {
   return fmt::format("training {}, validation {}; {} of {}, global batch {}; {}, {} each",
-                     plural(event.data.training_rows, "row"),
-                     plural(event.data.validation_rows, "row"), plural(event.epochs, "epoch"),
-                     plural(event.steps_per_epoch, "step"), event.global_batch,
-                     plural(event.world_size, "rank"), plural(event.workers, "worker"));
+                     count_of(event.data.training_rows, "row"),
+                     count_of(event.data.validation_rows, "row"), count_of(event.epochs, "epoch"),
+                     count_of(event.steps_per_epoch, "step"), event.global_batch,
+                     count_of(event.world_size, "rank"), count_of(event.workers, "worker"));
 }
 
 // What is less is in metrics.jsonl alone.
@@ -131,8 +128,8 @@ Directive Progress::on_epoch_end(const EpochEvent& event) {
 }
 
 void Progress::on_run_end(const EndEvent& event) {
-  print_line(fmt::format("ended after {}, {}, {}: {}", plural(event.epochs, "epoch"),
-                         plural(event.step, "step"), clock(event.seconds), event.reason));
+  print_line(fmt::format("ended after {}, {}, {}: {}", count_of(event.epochs, "epoch"),
+                         count_of(event.step, "step"), clock(event.seconds), event.reason));
   if (!metric_.best()) return;
   print_line(fmt::format("best {}: {:.6g} in epoch {}", metric_.name(), *metric_.best(),
                          metric_.best_epoch() + 1));

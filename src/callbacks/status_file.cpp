@@ -10,6 +10,7 @@
 
 #include "lockstep/core/error.h"
 #include "lockstep/core/host.h"
+#include "lockstep/run/run_files.h"
 
 namespace lockstep {
 
@@ -44,7 +45,7 @@ std::string state_after(RunOutcome outcome) {
 }  // namespace
 
 void StatusFile::on_run_begin(const RunEvent& event) {
-  if (!event.run_dir.empty()) path_ = fs::path(event.run_dir) / "status.json";
+  if (!event.run_dir.empty()) path_ = fs::path(event.run_dir) / kStatusFile;
   time_left_.begin(event);
   epoch_ = event.first_epoch + 1;
   step_ = event.first_step;

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "lockstep/run/run_files.h"
+
 namespace lockstep {
 
 namespace {
@@ -18,14 +20,12 @@ std::string code_block(const std::string& text) {
 
 }  // namespace
 
-fs::path tensorboard_folder(const fs::path& run_dir) { return run_dir / "tensorboard"; }
-
 void TensorBoard::on_run_begin(const RunEvent& event) {
   if (event.run_dir.empty()) return;
   const bool goes_back = file_ != nullptr;
-  if (!goes_back) file_ = std::make_unique<EventFile>(tensorboard_folder(event.run_dir));
+  if (!goes_back) file_ = std::make_unique<EventFile>(fs::path(event.run_dir) / kTensorboardFolder);
   file_->restart(event.first_step + 1);
-  const fs::path experiment = fs::path(event.run_dir) / "experiment.textproto";
+  const fs::path experiment = fs::path(event.run_dir) / kExperimentFile;
   if (!goes_back && fs::exists(experiment)) {
     file_->add_text("experiment", event.first_step, code_block(read_file(experiment)));
   }

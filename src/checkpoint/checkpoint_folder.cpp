@@ -9,12 +9,12 @@
 #include "lockstep/core/error.h"
 #include "lockstep/core/fault_point.h"
 #include "lockstep/core/files.h"
+#include "lockstep/core/text.h"
 
 namespace lockstep {
 
 namespace {
 
-constexpr const char* kManifest = "manifest.json";
 constexpr std::uint64_t kMaxManifestBytes = 1 << 20;
 
 struct Entry {
@@ -43,7 +43,7 @@ std::uint64_t natural(const nlohmann::ordered_json& json, const fs::path& manife
 
 // The manifest of a folder, of any format: those of later formats keep the digest.
 nlohmann::ordered_json whole_manifest(const fs::path& folder) {
-  const fs::path path = folder / kManifest;
+  const fs::path path = folder / kManifestFile;
   if (file_bytes(path) > kMaxManifestBytes) fail_usage("{}: too large", path.string());
   try {
     const std::string text = read_file(path);
@@ -61,7 +61,7 @@ nlohmann::ordered_json whole_manifest(const fs::path& folder) {
 }
 
 std::map<std::string, Entry> read_manifest(const fs::path& folder) {
-  const fs::path path = folder / kManifest;
+  const fs::path path = folder / kManifestFile;
   try {
     const auto json = whole_manifest(folder);
     const std::uint64_t format = natural(json.at("format"), path);
@@ -116,12 +116,12 @@ void put_in_place(const fs::path& temporary, const fs::path& folder) {
 }  // namespace
 
 fs::path checkpoint_folder(const fs::path& run_dir, std::int64_t step) {
-  return run_dir / "checkpoints" / fmt::format("step-{:08}", step);
+  return run_dir / kCheckpointsFolder / fmt::format("{}{:08}", kStepBeginning, step);
 }
 
 bool is_of_newer_format(const fs::path& folder) {
   try {
-    return natural(whole_manifest(folder).at("format"), folder / kManifest) > kCheckpointFormat;
+    return natural(whole_manifest(folder).at("format"), folder / kManifestFile) > kCheckpointFormat;
   } catch (const Error&) {
     return false;
   } catch (const nlohmann::json::exception&) {
@@ -129,17 +129,20 @@ bool is_of_newer_format(const fs::path& folder) {
   }
 }
 
-fs::path best_link(const fs::path& run_dir) { return run_dir / "checkpoints" / "best"; }
+fs::path best_link(const fs::path& run_dir) { return run_dir / kCheckpointsFolder / kBestName; }
+
+bool is_checkpoint(const fs::path& folder) { return fs::exists(folder / kManifestFile); }
 
 void write_checkpoint(const fs::path& run_dir, std::int64_t step, const CheckpointFiles& files) {
   const fs::path folder = checkpoint_folder(run_dir, step);
-  const fs::path temporary = folder.parent_path() / (".tmp-" + folder.filename().string());
+  const fs::path temporary =
+      folder.parent_path() / (kTemporaryBeginning + folder.filename().string());
   std::error_code error;
   fs::remove_all(temporary, error);
   try {
     fs::create_directories(temporary);
     for (const auto& [name, content] : files) write_file_durably(temporary / name, content);
-    write_file_durably(temporary / kManifest, manifest_of(files));
+    write_file_durably(temporary / kManifestFile, manifest_of(files));
     sync_folder(temporary);
     fault_point("save", step);
     put_in_place(temporary, folder);
@@ -176,8 +179,8 @@ CheckpointFiles read_checkpoint(const fs::path& folder) {
   for (const auto& [name, entry] : entries) {
     const std::uint64_t bytes = file_bytes(folder / name);
     if (bytes != entry.bytes) {
-      fail_usage("{}: {} bytes, but the manifest says {}", (folder / name).string(), bytes,
-                 entry.bytes);
+      fail_usage("{}: {}, but the manifest says {}", (folder / name).string(),
+                 count_of(bytes, "byte"), entry.bytes);
     }
   }
   for (const auto& [name, entry] : entries) files[name] = read_whole(folder / name, entry);
@@ -186,7 +189,7 @@ CheckpointFiles read_checkpoint(const fs::path& folder) {
 
 std::string read_checkpoint_file(const fs::path& path) {
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  if (!fs::is_regular_file(folder / kManifest)) return read_file(path);
+  if (!fs::is_regular_file(folder / kManifestFile)) return read_file(path);
   const std::map<std::string, Entry> entries = read_manifest(folder);
   const auto entry = entries.find(path.filename().string());
   return entry == entries.end() ? read_file(path) : read_whole(path, entry->second);

@@ -13,10 +13,8 @@ namespace lockstep {
 
 namespace {
 
-constexpr std::string_view kPrefix = "step-";
-constexpr std::string_view kTemporaryPrefix = ".tmp-";
-
 std::optional<std::int64_t> step_of(const std::string& name) {
+  constexpr std::string_view kPrefix = kStepBeginning;
   if (!name.starts_with(kPrefix)) return std::nullopt;
   std::int64_t step = 0;
   const char* end = name.data() + name.size();
@@ -51,7 +49,7 @@ CheckpointStore::CheckpointStore(fs::path run_dir) : run_dir_(std::move(run_dir)
 
 std::vector<std::int64_t> CheckpointStore::steps() const {
   std::vector<std::int64_t> steps;
-  for (const auto& entry : entries_of(run_dir_ / "checkpoints")) {
+  for (const auto& entry : entries_of(run_dir_ / kCheckpointsFolder)) {
     const auto step = step_of(entry.path().filename().string());
     if (step && entry.is_directory() && !entry.is_symlink()) steps.push_back(*step);
   }
@@ -66,9 +64,9 @@ std::optional<std::int64_t> CheckpointStore::best_step() const {
 }
 
 std::optional<FoundCheckpoint> CheckpointStore::find_latest() const {
-  for (const auto& entry : entries_of(run_dir_ / "checkpoints")) {
+  for (const auto& entry : entries_of(run_dir_ / kCheckpointsFolder)) {
     std::error_code none;
-    if (entry.path().filename().string().starts_with(kTemporaryPrefix)) {
+    if (entry.path().filename().string().starts_with(kTemporaryBeginning)) {
       restore_replaced(entry.path());
       fs::remove_all(entry.path(), none);
     }

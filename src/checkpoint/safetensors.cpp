@@ -8,6 +8,7 @@
 
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
+#include "lockstep/core/text.h"
 
 namespace lockstep {
 
@@ -132,8 +133,8 @@ SafetensorsFile::SafetensorsFile(std::string content, const std::string& origin)
 
 void SafetensorsFile::parse() {
   if (content_.size() < kLengthBytes) {
-    fail_usage("not a safetensors file: {} bytes, at least {} expected", content_.size(),
-               kLengthBytes);
+    fail_usage("not a safetensors file: {}, at least {} expected",
+               count_of(content_.size(), "byte"), kLengthBytes);
   }
   std::uint64_t length = 0;
   std::memcpy(&length, content_.data(), kLengthBytes);

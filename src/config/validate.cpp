@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "lockstep/core/error.h"
+#include "lockstep/core/text.h"
 
 namespace lockstep {
 
@@ -51,8 +52,8 @@ void check_class_names(const DataOptions& data) {
   const std::size_t count = data.class_names.size();
   if (count == 0) return;
   if (count != static_cast<std::size_t>(data.classes)) {
-    fail_usage("data.class_names has {} names; expected none, or data.classes = {}", count,
-               data.classes);
+    fail_usage("data.class_names has {}; expected none, or data.classes = {}",
+               count_of(count, "name"), data.classes);
   }
   std::set<std::string> seen;
   for (const std::string& name : data.class_names) {

@@ -2,7 +2,7 @@
 
 #include <new>
 
-#include "lockstep/core/printable.h"
+#include "lockstep/core/text.h"
 
 namespace lockstep {
 

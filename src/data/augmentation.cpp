@@ -20,24 +20,12 @@ constexpr int kBorder = 3;
 LOCKSTEP_CLONES void sample(const float* __restrict padded, const SourceMap map, int height,
                             int width, float* __restrict plane) {
   const int stride = width + kBorder;
-  const float last_x = static_cast<float>(width + kBefore);
-  const float last_y = static_cast<float>(height + kBefore);
   for (int y = 0; y < height; ++y) {
-    const float row_x = map.xy * static_cast<float>(y) + map.x0;
-    const float row_y = map.xx * static_cast<float>(y) + map.y0;
     for (int x = 0; x < width; ++x) {
-      const float at_x = std::min(std::max(map.xx * static_cast<float>(x) + row_x, 0.0F), last_x);
-      const float at_y = std::min(std::max(-map.xy * static_cast<float>(x) + row_y, 0.0F), last_y);
-      const int left = static_cast<int>(at_x);
-      const int top = static_cast<int>(at_y);
-      const float part_x = at_x - static_cast<float>(left);
-      const float part_y = at_y - static_cast<float>(top);
-      const int corner = top * stride + left;
-      const float upper_left = padded[corner];
-      const float lower_left = padded[corner + stride];
-      const float upper = upper_left + part_x * (padded[corner + 1] - upper_left);
-      const float lower = lower_left + part_x * (padded[corner + stride + 1] - lower_left);
-      plane[x] = upper + part_y * (lower - upper);
+      const PixelPlace at = formula::source_of(map, width, height, x, y);
+      const int corner = at.top * stride + at.left;
+      plane[x] = formula::bilinear(at, padded[corner], padded[corner + 1], padded[corner + stride],
+                                   padded[corner + stride + 1]);
     }
     plane += width;
   }

@@ -1,11 +1,16 @@
-#include "data/csv.h"
+// Strict reader of CSV files with a header line, pixel columns and a label column.
+//
+// A row is one line of unquoted whole numbers: no spaces, no empty fields. LF or
+// CRLF, a byte order mark and blank lines at the very end are accepted.
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <string>
 
 #include "data/csv_header.h"
 #include "data/pixel_fields.h"
+#include "data/source_format.h"
 #include "lockstep/core/error.h"
 
 namespace lockstep {
@@ -28,6 +33,10 @@ class RowParser {
   // kPixelLookBackBytes before it; the start of the next row, or null for a row that
   // is not as it should be.
   const char* parse(const char* text, std::uint8_t* pixels, std::int32_t* label) const;
+
+  // The same for fields of any length, as leading zeros make them, in text up to `end`.
+  const char* parse_any_length(const char* text, const char* end, std::uint8_t* pixels,
+                               std::int32_t* label) const;
 
   std::size_t row_bytes() const {
     return static_cast<std::size_t>(pixels_) * kMostPixelBytes + kMostLabelBytes +
@@ -65,6 +74,29 @@ const char* RowParser::parse(const char* text, std::uint8_t* pixels, std::int32_
   return text == nullptr ? nullptr : skip_line_end(text);
 }
 
+const char* RowParser::parse_any_length(const char* text, const char* end, std::uint8_t* pixels,
+                                        std::int32_t* label) const {
+  const int fields = pixels_ + (labelled_ ? 1 : 0);
+  const int label_field = labelled_ ? before_ : -1;
+  for (int field = 0; field < fields; ++field) {
+    if (field > 0) {
+      if (text == end || *text != ',') return nullptr;
+      ++text;
+    }
+    std::uint32_t value = 0;
+    const auto [stop, fault] = std::from_chars(text, end, value);
+    const bool is_label = field == label_field;
+    if (fault != std::errc() || value >= (is_label ? classes_ : 256)) return nullptr;
+    if (is_label) {
+      *label = static_cast<std::int32_t>(value);
+    } else {
+      *pixels++ = static_cast<std::uint8_t>(value);
+    }
+    text = stop;
+  }
+  return text == end ? end : skip_line_end(text);
+}
+
 // The first row start at or past `cut` in [first, last].
 std::size_t row_start(std::string_view text, std::size_t first, std::size_t last, std::size_t cut) {
   if (cut <= first) return first;
@@ -85,13 +117,16 @@ FileRows room_for(std::size_t bytes, const CsvHeader& header, const DataOptions&
   return rows;
 }
 
-// Appends the rows that start in [at, end); where the next one would start, or
-// before `end` where a row is not as it should be.
-const char* append_rows(const RowParser& parser, const char* at, const char* end, FileRows& rows) {
+// Appends the rows that start in [at, end) of a text that goes on to `text_end`; where the
+// next one would start, or before `end` where a row is not as it should be.
+const char* append_rows(const RowParser& parser, const char* at, const char* end,
+                        const char* text_end, FileRows& rows) {
   const auto most = static_cast<std::int64_t>(rows.labels.size());
   while (at < end && rows.count < most) {
-    const char* next = parser.parse(at, rows.pixels.data() + rows.count * rows.pixels_per_row,
-                                    &rows.labels[static_cast<std::size_t>(rows.count)]);
+    std::uint8_t* const pixels = rows.pixels.data() + rows.count * rows.pixels_per_row;
+    std::int32_t* const label = &rows.labels[static_cast<std::size_t>(rows.count)];
+    const char* next = parser.parse(at, pixels, label);
+    if (next == nullptr) next = parser.parse_any_length(at, text_end, pixels, label);
     if (next == nullptr) break;
     rows.add_digest_of(rows.count);
     ++rows.count;
@@ -100,10 +135,11 @@ const char* append_rows(const RowParser& parser, const char* at, const char* end
   return at;
 }
 
-}  // namespace
-
-FileRows parse_csv(const SourceText& source, const DataOptions& options, Labels labels,
-                   FilePart part) {
+// The rows that start in `part` of the bytes. Error (2): FILE:LINE:COLUMN: what was seen
+// and expected, of the first bad row of the part (columns count bytes from 1).
+FileRows read_csv(const SourceFiles& files, const DataOptions& options, Labels labels,
+                  FilePart part) {
+  const SourceText& source = files.images;
   const CsvHeader header = parse_csv_header(source.text(), source.name(), options, labels);
   const std::string_view text = header.text;
   const auto start_of = [&](int index) {
@@ -121,7 +157,8 @@ FileRows parse_csv(const SourceText& source, const DataOptions& options, Labels 
   const std::size_t direct_last =
       first < kPixelLookBackBytes ? first : std::max(first, std::min(last, readable));
   const char* const begin = text.data();
-  const char* at = append_rows(parser, begin + first, begin + direct_last, rows);
+  const char* at =
+      append_rows(parser, begin + first, begin + direct_last, begin + text.size(), rows);
   const auto done = static_cast<std::size_t>(at - begin);
   if (done < direct_last) fail_csv_row(header, source.name(), options, done);
 
@@ -133,12 +170,30 @@ FileRows parse_csv(const SourceText& source, const DataOptions& options, Labels 
   tail.append(parser.row_bytes(), '\0');
   const char* const tail_begin = tail.data() + kPixelLookBackBytes;
   const char* const tail_end = tail.data() + tail_bytes;
-  at = append_rows(parser, tail_begin, tail_end, rows);
+  at = append_rows(parser, tail_begin, tail_end, tail.data() + tail.size(), rows);
   if (at < tail_end) {
     fail_csv_row(header, source.name(), options, done + static_cast<std::size_t>(at - tail_begin));
   }
   rows.labels.resize(rows.labelled ? static_cast<std::size_t>(rows.count) : 0);
   return rows;
 }
+
+// Images that are square, or square with three channels, else one row of pixels.
+SourceSizes csv_sizes(const SourceFiles& files, const std::string& label_column) {
+  const int pixels = csv_pixel_columns(files.images.text(), files.images.name(), label_column);
+  const auto side_of = [](int area) { return static_cast<int>(std::lround(std::sqrt(area))); };
+  const int grey = side_of(pixels);
+  const int colour = side_of(pixels / 3);
+  if (grey * grey == pixels) return {{grey, grey, 1}, {}};
+  if (3 * colour * colour == pixels) return {{colour, colour, 3}, {}};
+  return {{1, pixels, 1}, {}};
+}
+
+}  // namespace
+
+const SourceFormat kCsv = {.name = "CSV",
+                           .recognizes = [](const SourceFiles&) { return true; },
+                           .sizes = csv_sizes,
+                           .read = read_csv};
 
 }  // namespace lockstep

@@ -7,6 +7,7 @@
 
 #include "lockstep/core/error.h"
 #include "lockstep/core/names.h"
+#include "lockstep/core/text.h"
 
 namespace lockstep {
 
@@ -87,25 +88,19 @@ void check_header(const CsvHeader& header, const std::string& name, const DataOp
   const int pixels = options.shape.pixels();
   const bool labelled = header.label_column >= 0;
   if (!labelled && labels == Labels::kRequired) {
-    fail_usage("{}:1:1: no column \"{}\" in the header{}; its first of {} columns is {}", name,
+    fail_usage("{}:1:1: no column \"{}\" in the header{}; its first of {} is {}", name,
                options.label_column, did_you_mean(options.label_column, header.names),
-               header.columns(), shown(header.names.front()));
+               count_of(header.columns(), "column"), shown(header.names.front()));
   }
   const int found = header.columns() - (labelled ? 1 : 0);
   if (found == pixels) return;
-  fail_usage("{}:1:1: {} pixel columns {} column \"{}\"; expected {} for images of {}x{}x{}", name,
-             found, labelled ? "besides" : "and no", options.label_column, pixels,
-             options.shape.height, options.shape.width, options.shape.channels);
+  fail_usage("{}:1:1: {} {} column \"{}\"; expected {} for images of {}x{}x{}", name,
+             count_of(found, "pixel column"), labelled ? "besides" : "and no", options.label_column,
+             pixels, options.shape.height, options.shape.width, options.shape.channels);
 }
 
-// What the parser takes as a number.
-struct Limit {
-  std::size_t most_digits;
-  int largest;
-};
-
 // What is wrong with one field, or an empty string.
-std::string fault_of(std::string_view field, Limit limit, std::string_view kind) {
+std::string fault_of(std::string_view field, int largest, std::string_view kind) {
   if (field.empty()) return fmt::format("empty field; expected a {}", kind);
   if (field.find('"') != std::string_view::npos) {
     return fmt::format("quoted field {}; expected a bare {}", shown(field), kind);
@@ -120,8 +115,8 @@ std::string fault_of(std::string_view field, Limit limit, std::string_view kind)
   }
   std::int64_t value = 0;
   const auto [end, overflow] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  const bool above = overflow != std::errc() || value > limit.largest;
-  if (!negative && !above && digits.size() <= limit.most_digits) return {};
+  const bool above = overflow != std::errc() || value > largest;
+  if (!negative && !above) return {};
   return fmt::format("{} is out of range; expected a {}", shown(field), kind);
 }
 
@@ -185,16 +180,17 @@ void fail_csv_row(const CsvHeader& header, const std::string& name, const DataOp
   const auto line_number = 1 + std::count(header.text.begin(), row_place, '\n');
   const std::string_view line = line_at(header.text.substr(0, header.body_last), row);
   if (line.empty()) {
-    fail_usage("{}:{}:1: blank line; expected {} columns", name, line_number, header.columns());
+    fail_usage("{}:{}:1: blank line; expected {}", name, line_number,
+               count_of(header.columns(), "column"));
   }
   const std::vector<std::string_view> fields = split_fields(line);
-  const Limit pixel_limit = {3, 255};
-  const Limit label_limit = {11, options.classes - 1};
-  const std::string label_kind = fmt::format("label from 0 to {}", label_limit.largest);
+  constexpr int kLargestPixel = 255;
+  const int largest_label = options.classes - 1;
+  const std::string label_kind = fmt::format("label from 0 to {}", largest_label);
   for (std::size_t i = 0; i < fields.size() && i < header.names.size(); ++i) {
     const bool label = static_cast<int>(i) == header.label_column;
-    const std::string fault = label ? fault_of(fields[i], label_limit, label_kind)
-                                    : fault_of(fields[i], pixel_limit, "pixel from 0 to 255");
+    const std::string fault = label ? fault_of(fields[i], largest_label, label_kind)
+                                    : fault_of(fields[i], kLargestPixel, "pixel from 0 to 255");
     if (fault.empty()) continue;
     fail_usage("{}:{}:{}: column \"{}\": {}", name, line_number, fields[i].data() - line.data() + 1,
                header.names[i], fault);
@@ -206,8 +202,8 @@ void fail_csv_row(const CsvHeader& header, const std::string& name, const DataOp
   const std::size_t column =
       fewer ? line.size() + 1
             : static_cast<std::size_t>(fields[header.names.size()].data() - line.data()) + 1;
-  fail_usage("{}:{}:{}: {} columns, {} \"{}\"; expected {}, as in the header", name, line_number,
-             column, fields.size(), fewer ? "without" : "beyond",
+  fail_usage("{}:{}:{}: {}, {} \"{}\"; expected {}, as in the header", name, line_number, column,
+             count_of(fields.size(), "column"), fewer ? "without" : "beyond",
              fewer ? header.names[fields.size()] : header.names.back(), header.columns());
 }
 

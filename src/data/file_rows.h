@@ -44,9 +44,4 @@ struct FilePart {
   int count;
 };
 
-// Collective: this rank's part of `source`. Errors (2, agreed) name file, line
-// and column.
-FileRows read_rows(Communicator& comm, const SourceOptions& source, const DataOptions& options,
-                   Labels labels);
-
 }  // namespace lockstep

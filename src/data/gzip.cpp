@@ -1,10 +1,11 @@
-#include "data/gzip.h"
+// Gzip files (RFC 1952) of one member, inflated in one go.
 
 #include <libdeflate.h>
 
-#include <memory>
-
+#include "data/deflate.h"
+#include "data/packed_file.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/text.h"
 
 namespace lockstep {
 
@@ -12,14 +13,13 @@ namespace {
 
 constexpr std::size_t kLeastBytes = 18;  // header of 10, trailer of 8
 
-}  // namespace
-
 bool is_gzip(std::string_view file) { return file.starts_with("\x1f\x8b"); }
 
+// The size that the file's trailer gives.
 std::uint64_t gunzipped_bytes(std::string_view file, const std::string& name) {
   if (file.size() < kLeastBytes) {
-    fail_usage("{}: damaged gzip file: {} bytes, expected at least {}", name, file.size(),
-               kLeastBytes);
+    fail_usage("{}: damaged gzip file: {}, expected at least {}", name,
+               count_of(file.size(), "byte"), kLeastBytes);
   }
   std::uint64_t bytes = 0;
   for (std::size_t i = 1; i <= 4; ++i) {
@@ -33,9 +33,7 @@ std::uint64_t gunzipped_bytes(std::string_view file, const std::string& name) {
 }
 
 void gunzip(std::string_view file, const std::string& name, std::span<std::byte> out) {
-  const std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)> inflater(
-      libdeflate_alloc_decompressor(), &libdeflate_free_decompressor);
-  if (!inflater) fail_internal("no memory to inflate {}", name);
+  const Inflater inflater = make_inflater(name);
   std::size_t consumed = 0;
   const libdeflate_result result = libdeflate_gzip_decompress_ex(
       inflater.get(), file.data(), file.size(), out.data(), out.size(), &consumed, nullptr);
@@ -52,5 +50,27 @@ void gunzip(std::string_view file, const std::string& name, std::span<std::byte>
                name);
   }
 }
+
+class GzipFile : public PackedFile {
+ public:
+  GzipFile(std::string name, const MappedFile& file)
+      : name_(std::move(name)), file_(file.text()), bytes_(gunzipped_bytes(file_, name_)) {}
+
+  std::uint64_t bytes() const override { return bytes_; }
+  std::uint64_t packed_bytes() const override { return file_.size(); }
+  void inflate(std::span<std::byte> out) const override { gunzip(file_, name_, out); }
+
+ private:
+  std::string name_;
+  std::string_view file_;
+  std::uint64_t bytes_;
+};
+
+}  // namespace
+
+const Packing kGzip = {
+    .recognizes = [](std::string_view file, const std::string&) { return is_gzip(file); },
+    .open = [](const std::string& path, const std::string&, const MappedFile& file)
+        -> std::unique_ptr<PackedFile> { return std::make_unique<GzipFile>(path, file); }};
 
 }  // namespace lockstep

@@ -1,9 +1,12 @@
-#include "data/idx.h"
+// Reader of IDX files, the format of MNIST: a big-endian magic number, the sizes, then the
+// bytes. Labels are in a file of their own.
 
 #include <cstring>
 
+#include "data/source_format.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/share.h"
+#include "lockstep/core/text.h"
 
 namespace lockstep {
 
@@ -27,8 +30,8 @@ std::vector<std::uint32_t> read_sizes(const SourceText& source, std::uint32_t ma
   const std::size_t dimensions = magic & 0xFF;
   const std::size_t header_bytes = 4 * (1 + dimensions);
   if (file.size() < header_bytes) {
-    fail_usage("{}: {} bytes; expected the {} of an IDX header", source.name(), file.size(),
-               header_bytes);
+    fail_usage("{}: {}; expected the {} of an IDX header", source.name(),
+               count_of(file.size(), "byte"), header_bytes);
   }
   if (word_at(file, 0) != magic) {
     fail_usage("{}: starts with 0x{:08x}; expected the 0x{:08x} of IDX {}", source.name(),
@@ -67,7 +70,8 @@ void read_labels(const SourceText& source, std::uint32_t images, int classes, Ra
                  FileRows& rows) {
   const std::uint32_t count = read_sizes(source, kLabelMagic)[0];
   if (count != images) {
-    fail_usage("{}: {} labels; expected {}, as there are images", source.name(), count, images);
+    fail_usage("{}: {}; expected {}, as there are images", source.name(), count_of(count, "label"),
+               images);
   }
   constexpr std::int64_t kHeaderBytes = 8;
   rows.labels.reserve(static_cast<std::size_t>(range.size()));
@@ -83,27 +87,29 @@ void read_labels(const SourceText& source, std::uint32_t images, int classes, Ra
   rows.labelled = true;
 }
 
-}  // namespace
-
+// Whether a file starts as IDX images or labels do.
 bool is_idx(std::string_view file) {
   if (file.size() < 4) return false;
   const std::uint32_t magic = word_at(file, 0);
   return magic == kImageMagic || magic == kColourMagic || magic == kLabelMagic;
 }
 
-IdxSizes read_idx_sizes(const SourceText& images) {
+SourceSizes idx_sizes(const SourceFiles& files, const std::string&) {
+  const SourceText& images = files.images;
   const bool colour = images.text().size() >= 4 && word_at(images.text(), 0) == kColourMagic;
   const std::vector<std::uint32_t> sizes = read_sizes(images, colour ? kColourMagic : kImageMagic);
   const auto size = [&](std::size_t i) { return static_cast<int>(sizes[i]); };
-  return {sizes[0], {size(1), size(2), colour ? size(3) : 1}};
+  return {{size(1), size(2), colour ? size(3) : 1}, sizes[0]};
 }
 
-FileRows parse_idx(const SourceText& images, const SourceText* label_source,
-                   const DataOptions& options, Labels labels, FilePart part) {
+// The images of `part` of all rows, in equal parts by row, with their labels.
+FileRows read_idx(const SourceFiles& files, const DataOptions& options, Labels labels,
+                  FilePart part) {
+  const SourceText& images = files.images;
   const std::uint32_t magic = options.shape.channels == 1 ? kImageMagic : kColourMagic;
   const std::vector<std::uint32_t> sizes = read_sizes(images, magic);
   check_shape(images, sizes, options.shape);
-  if (label_source == nullptr && labels == Labels::kRequired) {
+  if (!files.labels && labels == Labels::kRequired) {
     fail_usage("{}: IDX images without labels; expected the field `labels` of the source too",
                images.name());
   }
@@ -111,8 +117,8 @@ FileRows parse_idx(const SourceText& images, const SourceText* label_source,
   FileRows rows;
   rows.count = range.size();
   rows.pixels_per_row = options.shape.pixels();
-  if (label_source != nullptr) {
-    read_labels(*label_source, sizes[0], options.classes, range, rows);
+  if (files.labels) {
+    read_labels(*files.labels, sizes[0], options.classes, range, rows);
   }
   const auto row_bytes = static_cast<std::size_t>(rows.pixels_per_row);
   rows.pixels = ZeroedPages(static_cast<std::size_t>(rows.count) * row_bytes);
@@ -125,5 +131,14 @@ FileRows parse_idx(const SourceText& images, const SourceText* label_source,
   }
   return rows;
 }
+
+}  // namespace
+
+const SourceFormat kIdx = {
+    .name = "IDX",
+    .recognizes =
+        [](const SourceFiles& files) { return files.labels || is_idx(files.images.text()); },
+    .sizes = idx_sizes,
+    .read = read_idx};
 
 }  // namespace lockstep

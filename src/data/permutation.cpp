@@ -25,7 +25,7 @@ LOCKSTEP_CLONES void Permutation::walk(const RoundKeys& keys, int half_bits,
     std::uint64_t right = value & mask;
     for (const std::uint32_t key : keys) {
       // The product's middle bits depend on every bit of the word and of the key.
-      const std::uint64_t product = (right ^ key) * std::uint64_t{0xD2511F53};
+      const std::uint64_t product = (right ^ key) * formula::kPhiloxMultiplier;
       left ^= (product >> 32 ^ product >> 15) & mask;
       std::swap(left, right);
     }

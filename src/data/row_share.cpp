@@ -1,8 +1,8 @@
 #include "lockstep/data/row_share.h"
 
 #include "data/chunk_share.h"
-#include "data/file_rows.h"
 #include "data/row_move.h"
+#include "data/source_format.h"
 
 namespace lockstep {
 

@@ -2,19 +2,18 @@
 
 #include <unistd.h>
 
-#include <algorithm>
+#include <array>
 #include <span>
 #include <vector>
 
-#include "data/gzip.h"
-#include "data/zip_member.h"
+#include "data/packed_file.h"
 #include "lockstep/core/error.h"
 
 namespace lockstep {
 
 namespace {
 
-constexpr std::string_view kZipMagic = "PK\x03\x04";
+constexpr std::array kPackings = {&kZip, &kGzip};
 
 // Every rank reads its own part of what must be one and the same file.
 void check_same_size(Communicator& comm, const std::string& name, std::uint64_t bytes) {
@@ -40,39 +39,27 @@ void check_memory(const std::string& name, std::uint64_t bytes) {
 
 SourceText::SourceText(Communicator& comm, const std::string& path, const std::string& member)
     : name_(member.empty() ? path : path + ":" + member) {
-  std::optional<ZipMember> zip;
-  bool gzip = false;
+  std::unique_ptr<PackedFile> packed;
   std::uint64_t bytes = 0;
   agree(comm, [&] {
-    if (!member.empty()) {
-      zip.emplace(path, member);
-      bytes = zip->bytes();
-      return;
-    }
     file_.emplace(path);
-    const std::string_view text = file_->text();
-    if (text.starts_with(kZipMagic)) {
-      fail_usage("{}: is a zip archive; expected the name of a member too: {}", path,
-                 zip_member_names(path));
+    for (const Packing* packing : kPackings) {
+      if (packed || !packing->recognizes(file_->text(), member)) continue;
+      packed = packing->open(path, member, *file_);
     }
-    gzip = is_gzip(text);
-    bytes = gzip ? gunzipped_bytes(text, name_) : text.size();
+    bytes = packed ? packed->bytes() : file_->text().size();
+    packed_bytes_ = packed ? packed->packed_bytes() : 0;
   });
   check_same_size(comm, name_, bytes);
-  if (!zip && !gzip) return;
+  if (!packed) return;
   agree(comm, [&] { check_memory(name_, bytes); });
   const bool first_of_node = comm.node_place() == 0;
   inflated_ = comm.share(first_of_node ? bytes : 0);
   comm.begin_long_work("inflating the data", kEachRank);
   agree(comm, [&] {
-    if (!first_of_node) return;
-    const auto memory = inflated_->part(0);
-    if (zip) {
-      zip->read(memory);
-    } else {
-      gunzip(file_->text(), name_, memory);
-    }
+    if (first_of_node) packed->inflate(inflated_->part(0));
   });
+  packed.reset();
   file_.reset();
 }
 

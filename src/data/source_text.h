@@ -22,11 +22,14 @@ class SourceText {
 
   // Local, below.
   std::string_view text() const;
+  // As they lie in the archive or gzip file; 0 for a plain file.
+  std::uint64_t packed_bytes() const { return packed_bytes_; }
   // For errors: the path, or path:member.
   const std::string& name() const { return name_; }
 
  private:
   std::string name_;
+  std::uint64_t packed_bytes_ = 0;
   std::optional<MappedFile> file_;
   std::unique_ptr<SharedWindow> inflated_;
 };

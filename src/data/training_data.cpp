@@ -7,14 +7,15 @@
 #include "data/augmentation.h"
 #include "data/chunk_share.h"
 #include "data/deal.h"
-#include "data/file_rows.h"
 #include "data/permutation.h"
 #include "data/pixel_layout.h"
 #include "data/row_census.h"
 #include "data/row_move.h"
+#include "data/source_format.h"
 #include "data/zeroed_pages.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/philox.h"
+#include "lockstep/core/text.h"
 
 namespace lockstep {
 
@@ -63,9 +64,9 @@ std::vector<std::int64_t> deal_rows(Communicator& comm, const FileRows& rows, co
 void check_lanes(const SourceOptions& source, const Deal& deal, int lanes) {
   if (deal.training_rows() >= lanes) return;
   throw Error(ExitCode::kUsage,
-              fmt::format("{}: {} training rows beside {} of validation; expected at least one for "
-                          "each of {} lanes",
-                          source.path, deal.training_rows(), deal.validation_rows(), lanes),
+              fmt::format("{}: {} beside {} of validation; expected at least one for each of {}",
+                          source.path, count_of(deal.training_rows(), "training row"),
+                          deal.validation_rows(), count_of(lanes, "lane")),
               Reach::kAgreed);
 }
 

@@ -1,12 +1,11 @@
 #include "data/zip_member.h"
 
-#include <libdeflate.h>
 #include <zip.h>
 
 #include <algorithm>
 #include <vector>
 
-#include "data/gzip.h"
+#include "data/deflate.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/core/names.h"
@@ -89,7 +88,7 @@ void ZipMember::fail_damaged() const {
   fail_usage("{}: damaged: it does not inflate to the size and CRC that the archive gives", name_);
 }
 
-void ZipMember::read(std::span<std::byte> out) const {
+void ZipMember::inflate(std::span<std::byte> out) const {
   const std::unique_ptr<zip_file_t, decltype(&zip_fclose)> file(
       zip_fopen_index(archive_.get(), index_, ZIP_FL_COMPRESSED), &zip_fclose);
   if (!file) fail_damaged();
@@ -99,9 +98,7 @@ void ZipMember::read(std::span<std::byte> out) const {
     fail_damaged();
   }
   if (deflated_) {
-    const std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)>
-        inflater(libdeflate_alloc_decompressor(), &libdeflate_free_decompressor);
-    if (!inflater) fail_internal("no memory to inflate {}", name_);
+    const Inflater inflater = make_inflater(name_);
     if (libdeflate_deflate_decompress(inflater.get(), packed.data(), packed.size(), out.data(),
                                       out.size(), nullptr) != LIBDEFLATE_SUCCESS) {
       fail_damaged();
@@ -113,6 +110,17 @@ void ZipMember::read(std::span<std::byte> out) const {
   }
   if (libdeflate_crc32(0, out.data(), out.size()) != crc_) fail_damaged();
 }
+
+const Packing kZip = {.recognizes =
+                          [](std::string_view file, const std::string& member) {
+                            return !member.empty() || file.starts_with("PK\x03\x04");
+                          },
+                      .open = [](const std::string& path, const std::string& member,
+                                 const MappedFile&) -> std::unique_ptr<PackedFile> {
+                        if (!member.empty()) return std::make_unique<ZipMember>(path, member);
+                        fail_usage("{}: is a zip archive; expected the name of a member too: {}",
+                                   path, zip_member_names(path));
+                      }};
 
 std::string zip_member_names(const std::string& path) {
   const std::unique_ptr<zip_t, decltype(&zip_discard)> archive(open_archive(path), &zip_discard);

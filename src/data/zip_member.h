@@ -8,24 +8,21 @@
 #include <span>
 #include <string>
 
+#include "data/packed_file.h"
+
 struct zip;
 
 namespace lockstep {
 
-class ZipMember {
+class ZipMember : public PackedFile {
  public:
   // Errors (2): no such file, not a zip, no such member, encrypted, a compression
   // other than Deflate, sizes that cannot be.
   ZipMember(const std::string& path, const std::string& member);
 
-  // The member's size when inflated, in bytes.
-  std::uint64_t bytes() const { return bytes_; }
-  // And in the archive.
-  std::uint64_t packed_bytes() const { return packed_bytes_; }
-
-  // Reads the member into `out`, of bytes(), and checks its CRC. Error (2) for a
-  // damaged archive.
-  void read(std::span<std::byte> out) const;
+  std::uint64_t bytes() const override { return bytes_; }
+  std::uint64_t packed_bytes() const override { return packed_bytes_; }
+  void inflate(std::span<std::byte> out) const override;
 
  private:
   struct Close {

@@ -79,9 +79,7 @@ Evaluation Evaluator::evaluate(Communicator& comm, std::span<const float> logits
   std::vector<double> chunk_losses(static_cast<std::size_t>(rows.chunks()), 0.0);
   for (std::size_t row = 0; row < static_cast<std::size_t>(rows.size()); ++row) {
     const auto of_row = logits.subspan(row * classes, classes);
-    const auto predicted =
-        static_cast<std::size_t>(std::max_element(of_row.begin(), of_row.end()) - of_row.begin());
-    ++confusion[static_cast<std::size_t>(rows.labels[row]) * classes + predicted];
+    ++confusion[static_cast<std::size_t>(rows.labels[row]) * classes + likeliest(of_row)];
     chunk_losses[row / static_cast<std::size_t>(kChunkRows)] += loss_of(of_row, rows.labels[row]);
   }
   comm.sum(confusion);
@@ -108,6 +106,10 @@ std::vector<double> probabilities(std::span<const float> logits) {
   }
   for (double& each : result) each /= total;
   return result;
+}
+
+std::size_t likeliest(std::span<const float> logits) {
+  return static_cast<std::size_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
 }  // namespace lockstep

@@ -74,20 +74,20 @@ void set(onnx::NodeProto& node, const char* name, const Shape& values) {
 // Appends the nodes of a model to a graph; value_ is the last one's output.
 class GraphWriter {
  public:
-  GraphWriter(const ExportedModel& model, onnx::GraphProto& graph) : model_(model), graph_(graph) {}
+  GraphWriter(const ExportedModel& model, onnx::GraphProto& graph)
+      : model_(model), network_(model.network.graph()), graph_(graph) {}
 
   void write() {
     graph_.set_name("lockstep");
-    shape_ = model_.network.input();
-    describe(*graph_.add_input(), kInput, {shape_.channels, shape_.height, shape_.width});
+    const ImageShape& input = model_.network.input();
+    describe(*graph_.add_input(), kInput, {input.channels, input.height, input.width});
     describe(*graph_.add_output(), kOutput, {model_.network.classes()});
-    const Shape per_channel{1, shape_.channels, 1, 1};
+    const Shape per_channel{1, input.channels, 1, 1};
     value_ = kInput;
     node("Mul", {value_, constant("pixel_factor", model_.factor, per_channel)});
     node("Add", {value_, constant("pixel_offset", model_.offset, per_channel)});
-    for (index_ = 0; index_ < model_.options.layers.size(); ++index_) {
-      std::visit([this](const auto& layer) { add(layer); }, model_.options.layers[index_]);
-      shape_ = model_.network.layers()[index_].output;
+    for (const Primitive& primitive : network_.primitives) {
+      std::visit([this](const auto& work) { add(work); }, primitive.work);
     }
     graph_.mutable_node(graph_.node_size() - 1)->set_output(0, kOutput);
   }
@@ -113,64 +113,56 @@ class GraphWriter {
     return name;
   }
 
-  // A parameter of the layer under way, under the name that it has in a checkpoint.
-  std::string mine(const char* layer, const char* role, const Shape& shape) {
-    return constant(fmt::format("{}.{}.{}", index_, layer, role), model_.parameter(index_, role),
-                    shape);
+  // A parameter of the network, under the name that it has in a checkpoint.
+  template <typename Id>
+  std::string mine(Id id) {
+    const Parameter& parameter = network_.parameter(id);
+    return constant(parameter.name, model_.values(parameter), parameter.shape);
   }
 
   std::string number(float value) {
     return constant(fmt::format("number_{}", graph_.initializer_size()), {&value, 1}, {});
   }
 
-  void add(const ConvOptions& conv) {
+  void add(const ConvOp& conv) {
+    const Parameter& stored = network_.parameter(conv.weight);
+    const std::int64_t filters = stored.shape.front();
+    const std::int64_t inputs_of_one = stored.shape.back();
     const std::int64_t kernel = conv.kernel;
     const std::vector<float> weight = channels_first(
-        model_.parameter(index_, "weight"), static_cast<std::size_t>(conv.filters),
-        static_cast<std::size_t>(kernel * kernel), static_cast<std::size_t>(shape_.channels));
-    Names inputs{value_, constant(fmt::format("{}.conv.weight", index_), weight,
-                                  {conv.filters, shape_.channels, kernel, kernel})};
-    if (conv.bias) inputs.push_back(mine("conv", "bias", {conv.filters}));
-    const auto [before, after] = margins_of(conv, shape_);
+        model_.values(stored), static_cast<std::size_t>(filters),
+        static_cast<std::size_t>(kernel * kernel), static_cast<std::size_t>(inputs_of_one));
+    Names inputs{value_, constant(stored.name, weight, {filters, inputs_of_one, kernel, kernel})};
+    if (conv.bias) inputs.push_back(mine(*conv.bias));
     onnx::NodeProto& made = node("Conv", inputs);
     set(made, "kernel_shape", Shape{kernel, kernel});
     set(made, "strides", Shape{conv.stride, conv.stride});
-    set(made, "pads", Shape{before, before, after, after});
-    activate(conv.activation);
+    set(made, "pads",
+        Shape{conv.padding_before, conv.padding_before, conv.padding_after, conv.padding_after});
   }
 
-  void add(const DenseOptions& dense) {
-    flatten();
-    Names inputs{value_, mine("dense", "weight", {dense.units, shape_.channels})};
-    if (dense.bias) inputs.push_back(mine("dense", "bias", {dense.units}));
+  void add(const DenseOp& dense) {
+    Names inputs{value_, mine(dense.weight)};
+    if (dense.bias) inputs.push_back(mine(*dense.bias));
     set(node("Gemm", inputs), "transB", std::int64_t{1});
-    activate(dense.activation);
   }
 
-  void add(const BatchNormOptions& norm) {
-    Names inputs{value_};
-    for (const char* role : {"scale", "shift", "running_mean", "running_variance"}) {
-      inputs.push_back(mine("batch_norm", role, {shape_.channels}));
-    }
-    set(node("BatchNormalization", inputs), "epsilon", norm.epsilon);
+  void add(const BatchNormOp& norm) {
+    set(node("BatchNormalization", {value_, mine(norm.scale), mine(norm.shift),
+                                    mine(norm.running_mean), mine(norm.running_variance)}),
+        "epsilon", norm.epsilon);
   }
 
-  void add(const DropoutOptions& /*dropout*/) {}
+  void add(const DropoutOp& /*dropout*/) {}
 
-  void add(const MaxPoolOptions& pool) {
+  void add(const MaxPoolOp& pool) {
     onnx::NodeProto& made = node("MaxPool", {value_});
     set(made, "kernel_shape", Shape{pool.size, pool.size});
-    set(made, "strides", Shape{stride_of(pool), stride_of(pool)});
+    set(made, "strides", Shape{pool.stride, pool.stride});
   }
 
-  void add(const FlattenOptions& /*flatten*/) { flatten(); }
-
-  void add(const ActivationOptions& activation) { activate(activation.kind); }
-
   // Pixels come before channels in a flat vector.
-  void flatten() {
-    if (flat_) return;
-    flat_ = true;
+  void add(const FlattenOp& /*flatten*/) {
     set(node("Transpose", {value_}), "perm", Shape{0, 2, 3, 1});
     set(node("Flatten", {value_}), "axis", std::int64_t{1});
   }
@@ -185,16 +177,16 @@ class GraphWriter {
     node("Mul", {value_, number(0.5F)});
   }
 
-  void activate(ActivationKind kind) {
+  void add(const ActivateOp& activate) {
     const std::string x = value_;
-    switch (kind) {
+    switch (activate.kind) {
       case ActivationKind::kNone:
         return;
       case ActivationKind::kRelu:
         node("Relu", {x});
         return;
       case ActivationKind::kLeakyRelu:
-        set(node("LeakyRelu", {x}), "alpha", kLeakyReluSlope);
+        set(node("LeakyRelu", {x}), "alpha", static_cast<float>(kLeakyReluSlope));
         return;
       case ActivationKind::kGelu:
         return gelu();
@@ -212,11 +204,9 @@ class GraphWriter {
   }
 
   const ExportedModel& model_;
+  const Graph& network_;
   onnx::GraphProto& graph_;
   std::string value_;
-  ImageShape shape_;  // of the value, one sample
-  bool flat_ = false;
-  std::size_t index_ = 0;  // of the layer under way
 };
 
 }  // namespace

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <span>
 
-#include "gpu/kernels/arguments.h"
+#include "gpu/kernels/table.h"
 #include "lockstep/gpu/accelerator.h"
 
 namespace lockstep {
@@ -19,17 +19,32 @@ inline at::Device device_of(const Accelerator& accelerator) {
   return {at::kCUDA, static_cast<c10::DeviceIndex>(accelerator.index())};
 }
 
-inline constexpr unsigned kBlockThreads = 256;
+inline constexpr unsigned kBlockThreads = gpu::kThreads;
 
 // Blocks of kBlockThreads for `threads` threads in all.
 inline Grid grid_of(std::int64_t threads) {
   return {static_cast<unsigned>((threads + kBlockThreads - 1) / kBlockThreads), 1, kBlockThreads};
 }
 
+// A function of src/gpu/kernels.
 template <typename Arguments>
-void launch(Accelerator& accelerator, const char* kernel, const Grid& grid,
+struct Kernel {
+  const char* name;
+};
+
+namespace gpu {
+
+#define LOCKSTEP_CONSTANT(constant, kernel, Arguments, barriers) \
+  inline constexpr Kernel<Arguments> constant{#kernel};
+LOCKSTEP_KERNEL_TABLE(LOCKSTEP_CONSTANT)
+#undef LOCKSTEP_CONSTANT
+
+}  // namespace gpu
+
+template <typename Arguments>
+void launch(Accelerator& accelerator, const Kernel<Arguments>& kernel, const Grid& grid,
             const Arguments& arguments) {
-  accelerator.launch({kernel, grid, &arguments, sizeof(Arguments)});
+  accelerator.launch({kernel.name, grid, &arguments});
 }
 
 inline at::Tensor device_zeros(const Accelerator& accelerator, std::int64_t count,

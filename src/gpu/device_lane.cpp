@@ -30,7 +30,7 @@ at::Tensor DeviceLane::form_batch(const Pass& pass) const {
   const ImageShape& shape = settings_.network.input();
   at::Tensor images = make_activations(pass, shape, type_of(settings_.precision));
   const auto* factor = settings_.normalization.const_data_ptr<float>();
-  launch(settings_.accelerator, "form_batch",
+  launch(settings_.accelerator, gpu::kFormBatch,
          {static_cast<unsigned>(pass.samples), 1, kBlockThreads},
          gpu::FormBatch{.samples = dropout_.samples,
                         .rows = rows_.const_data_ptr<std::uint8_t>(),
@@ -68,7 +68,7 @@ void DeviceLane::run(std::int64_t samples, const DeviceReplica& replica, std::sp
   const Grid one_block{1, 1, kBlockThreads};
   if (samples == 0) {
     view_floats(pass, sums.data(), {network.total_size()}).zero_();
-    launch(settings_.accelerator, "cross_entropy", one_block, loss);
+    launch(settings_.accelerator, gpu::kCrossEntropy, one_block, loss);
     return;
   }
   const at::Tensor logits = ops_.forward(pass, form_batch(pass)).contiguous();
@@ -77,7 +77,7 @@ void DeviceLane::run(std::int64_t samples, const DeviceReplica& replica, std::sp
   loss.logits = logits.const_data_ptr<float>();
   loss.d_logits = d_logits.data_ptr<float>();
   loss.by_sample = by_sample.data_ptr<float>();
-  launch(settings_.accelerator, "cross_entropy", one_block, loss);
+  launch(settings_.accelerator, gpu::kCrossEntropy, one_block, loss);
   ops_.backward(pass, std::move(d_logits));
 }
 

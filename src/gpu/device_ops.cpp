@@ -14,46 +14,45 @@ constexpr std::int64_t kMostChunks = 256;  // of rows
 constexpr std::int64_t kFewestRows = 64;   // of a chunk
 
 // What both kinds of op share: the lane's dropout.
-class DropoutPlace {
+class DeviceDropout {
  public:
-  DropoutPlace(const Network& network, const DropoutSource& source, int drop_of_256,
-               std::uint32_t layer)
-      : source_(source), drop_of_256_(drop_of_256) {
+  DeviceDropout(const Network& network, const DropoutSource& source, const DropoutOp& drop)
+      : source_(source), drop_(drop) {
     const std::vector<std::uint32_t> layers = dropout_layers(network);
-    place_ = std::find(layers.begin(), layers.end(), layer) - layers.begin();
+    index_ = std::find(layers.begin(), layers.end(), drop.layer) - layers.begin();
   }
 
   gpu::Dropout in(const Pass& pass, std::int64_t elements) const {
-    if (drop_of_256_ == 0 || pass.mode == Mode::kInfer) {
+    if (!drop_.drops() || pass.mode == Mode::kInfer) {
       return {
           .key = nullptr, .samples = nullptr, .elements = elements, .below = 0, .keep_scale = 1};
     }
-    return {.key = source_.keys + 2 * place_,
+    return {.key = source_.keys + 2 * index_,
             .samples = source_.samples,
             .elements = elements,
-            .below = drop_of_256_,
-            .keep_scale = keep_scale(drop_of_256_)};
+            .below = drop_.of_256,
+            .keep_scale = drop_.keep_scale()};
   }
 
  private:
   DropoutSource source_;
-  int drop_of_256_;
-  std::ptrdiff_t place_;
+  DropoutOp drop_;
+  std::ptrdiff_t index_;  // among the network's dropouts
 };
 
 class DeviceNorm final : public OpRunner {
  public:
-  DeviceNorm(Accelerator& accelerator, const Network& network, const Op& op, at::ScalarType type,
-             const DropoutSource& dropout)
+  DeviceNorm(Accelerator& accelerator, const Network& network, const NormOp& norm,
+             const OpContext& context, const DropoutSource& dropout)
       : accelerator_(accelerator),
-        norm_(std::get<NormOp>(op.work)),
-        op_(op),
-        type_(type),
-        dropout_(network, dropout, norm_.drop_of_256, norm_.drop_layer),
-        by_channel_(device_zeros(accelerator, kValues * op.in.channels, at::kFloat)) {}
+        norm_(norm.norm),
+        fused_(norm),
+        op_(context),
+        dropout_(network, dropout, norm.drop),
+        by_channel_(device_zeros(accelerator, kValues * context.in.channels, at::kFloat)) {}
 
   at::Tensor forward(const Pass& pass, at::Tensor x) override {
-    at::Tensor y = make_activations(pass, op_.out, type_);
+    at::Tensor y = make_activations(pass, op_.out, op_.type);
     gpu::Norm norm = form(pass);
     at::Tensor partial;
     if (pass.mode == Mode::kTrain) {
@@ -62,24 +61,24 @@ class DeviceNorm final : public OpRunner {
     }
     norm.x = x.const_data_ptr();
     norm.out = y.data_ptr();
-    if (norm.training != 0) launch(accelerator_, "norm_moments", chunk_grid(norm), norm);
-    launch(accelerator_, "norm_finish", channel_grid(), norm);
-    launch(accelerator_, "norm_forward", grid_of(norm.rows * norm.channels), norm);
+    if (norm.training != 0) launch(accelerator_, gpu::kNormMoments, chunk_grid(norm), norm);
+    launch(accelerator_, gpu::kNormFinish, channel_grid(), norm);
+    launch(accelerator_, gpu::kNormForward, grid_of(norm.rows * norm.channels), norm);
     if (norm.training != 0) x_ = std::move(x);
     return y;
   }
 
   at::Tensor backward(const Pass& pass, at::Tensor dy) override {
-    at::Tensor dx = make_activations(pass, op_.in, type_);
+    at::Tensor dx = make_activations(pass, op_.in, op_.type);
     gpu::Norm norm = form(pass);
     const at::Tensor partial = make_partial(norm);
     norm.partial = partial.data_ptr<double>();
     norm.x = x_.const_data_ptr();
     norm.dy = dy.const_data_ptr();
     norm.out = dx.data_ptr();
-    launch(accelerator_, "norm_sums", chunk_grid(norm), norm);
-    launch(accelerator_, "norm_gradients", channel_grid(), norm);
-    launch(accelerator_, "norm_backward", grid_of(norm.rows * norm.channels), norm);
+    launch(accelerator_, gpu::kNormSums, chunk_grid(norm), norm);
+    launch(accelerator_, gpu::kNormGradients, channel_grid(), norm);
+    launch(accelerator_, gpu::kNormBackward, grid_of(norm.rows * norm.channels), norm);
     x_.reset();
     return dx;
   }
@@ -96,8 +95,8 @@ class DeviceNorm final : public OpRunner {
     norm.chunks = static_cast<int>((norm.rows + norm.chunk_rows - 1) / norm.chunk_rows);
     norm.samples = pass.samples;
     norm.epsilon = norm_.epsilon;
-    norm.relu_before = norm_.relu_before ? 1 : 0;
-    norm.relu_after = norm_.relu_after ? 1 : 0;
+    norm.relu_before = fused_.relu_before ? 1 : 0;
+    norm.relu_after = fused_.relu_after ? 1 : 0;
     norm.training = pass.mode == Mode::kTrain ? 1 : 0;
     float* values = by_channel_.data_ptr<float>();
     for (float** each :
@@ -131,40 +130,39 @@ class DeviceNorm final : public OpRunner {
   }
 
   Accelerator& accelerator_;
-  NormOp norm_;
-  Op op_;
-  at::ScalarType type_;
-  DropoutPlace dropout_;
+  BatchNormOp norm_;
+  NormOp fused_;
+  OpContext op_;
+  DeviceDropout dropout_;
   at::Tensor by_channel_;
   at::Tensor x_;  // of the pass under way
 };
 
 class DeviceGate final : public OpRunner {
  public:
-  DeviceGate(Accelerator& accelerator, const Network& network, const Op& op, at::ScalarType type,
-             const DropoutSource& dropout)
+  DeviceGate(Accelerator& accelerator, const Network& network, const GateOp& gate,
+             const OpContext& context, const DropoutSource& dropout)
       : accelerator_(accelerator),
-        gate_(std::get<GateOp>(op.work)),
-        op_(op),
-        type_(type),
-        dropout_(network, dropout, gate_.drop_of_256, gate_.drop_layer) {}
+        gate_(gate),
+        op_(context),
+        dropout_(network, dropout, gate.drop) {}
 
   at::Tensor forward(const Pass& pass, at::Tensor x) override {
-    at::Tensor y = make_activations(pass, op_.out, type_);
+    at::Tensor y = make_activations(pass, op_.out, op_.type);
     code_ = make_activations(pass, op_.out, at::kByte);
     gpu::Gate gate = form(pass);
     gate.in = x.const_data_ptr();
     gate.out = y.data_ptr();
-    launch(accelerator_, "gate_forward", grid_of(y.numel()), gate);
+    launch(accelerator_, gpu::kGateForward, grid_of(y.numel()), gate);
     return y;
   }
 
   at::Tensor backward(const Pass& pass, at::Tensor dy) override {
-    at::Tensor dx = make_activations(pass, op_.in, type_);
+    at::Tensor dx = make_activations(pass, op_.in, op_.type);
     gpu::Gate gate = form(pass);
     gate.in = dy.const_data_ptr();
     gate.out = dx.data_ptr();
-    launch(accelerator_, "gate_backward", grid_of(dx.numel()), gate);
+    launch(accelerator_, gpu::kGateBackward, grid_of(dx.numel()), gate);
     code_.reset();
     return dx;
   }
@@ -180,17 +178,16 @@ class DeviceGate final : public OpRunner {
             .channels = op_.in.channels,
             .out_height = op_.out.height,
             .out_width = op_.out.width,
-            .size = gate_.pool_size,
-            .stride = gate_.pool_stride,
+            .size = gate_.pool.size,
+            .stride = gate_.pool.stride,
             .relu = gate_.relu ? 1 : 0,
             .dropout = dropout_.in(pass, op_.out.pixels())};
   }
 
   Accelerator& accelerator_;
   GateOp gate_;
-  Op op_;
-  at::ScalarType type_;
-  DropoutPlace dropout_;
+  OpContext op_;
+  DeviceDropout dropout_;
   at::Tensor code_;  // of the pass under way
 };
 
@@ -198,30 +195,27 @@ class DeviceGate final : public OpRunner {
 
 std::vector<std::uint32_t> dropout_layers(const Network& network) {
   std::vector<std::uint32_t> layers;
-  for (const Op& op : network.ops()) {
-    const auto* norm = std::get_if<NormOp>(&op.work);
-    const auto* gate = std::get_if<GateOp>(&op.work);
-    if (norm != nullptr && norm->drop_of_256 > 0) layers.push_back(norm->drop_layer);
-    if (gate != nullptr && gate->drop_of_256 > 0) layers.push_back(gate->drop_layer);
+  for (const Primitive& primitive : network.graph().primitives) {
+    if (const auto* drop = std::get_if<DropoutOp>(&primitive.work)) layers.push_back(drop->layer);
   }
   return layers;
 }
 
 OpChain make_device_ops(Accelerator& accelerator, const Network& network, Precision precision,
                         const DropoutSource& dropout) {
-  return {network, precision,
-          [&](const Op& op, at::ScalarType type, InputGradient input,
-              Position position) -> std::unique_ptr<OpRunner> {
-            if (std::holds_alternative<ConvOp>(op.work)) return make_torch_conv(op, type, input);
-            if (std::holds_alternative<ActivationOp>(op.work)) return make_activation(op);
-            if (std::holds_alternative<NormOp>(op.work)) {
-              return std::make_unique<DeviceNorm>(accelerator, network, op, type, dropout);
-            }
-            if (std::holds_alternative<GateOp>(op.work)) {
-              return std::make_unique<DeviceGate>(accelerator, network, op, type, dropout);
-            }
-            return position == Position::kLast ? make_logits(op, type, input)
-                                               : make_torch_dense(op, type, input);
+  return {network, precision, [&](const Op& op, const OpContext& context) {
+            using Runner = std::unique_ptr<OpRunner>;
+            return std::visit(
+                Match{[&](const NormOp& norm) -> Runner {
+                        return std::make_unique<DeviceNorm>(accelerator, network, norm, context,
+                                                            dropout);
+                      },
+                      [&](const GateOp& gate) -> Runner {
+                        return std::make_unique<DeviceGate>(accelerator, network, gate, context,
+                                                            dropout);
+                      },
+                      [&](const auto& work) { return make_torch_runner(work, context); }},
+                op.work);
           }};
 }
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "gpu/device.h"
-#include "lockstep/model/op.h"
 
 namespace lockstep {
 
@@ -23,13 +22,10 @@ float* data_or_null(const at::Tensor& values) {
 // How much of its value each running statistic keeps in an update.
 std::vector<float> momenta(const Network& network) {
   std::vector<float> momenta(static_cast<std::size_t>(network.statistics_size()), 1.0F);
-  for (const Op& op : network.ops()) {
-    const auto* norm = std::get_if<NormOp>(&op.work);
-    if (norm == nullptr) continue;
-    for (const Range& range : {norm->running_mean, norm->running_variance}) {
-      const auto first = momenta.begin() + (range.first - network.trainable_size());
-      std::fill(first, first + range.size(), norm->momentum);
-    }
+  for (const Parameter& parameter : network.parameters()) {
+    if (!is_statistic(parameter.role)) continue;
+    const auto first = momenta.begin() + (parameter.range.first - network.trainable_size());
+    std::fill(first, first + parameter.range.size(), parameter.momentum);
   }
   return momenta;
 }
@@ -90,18 +86,8 @@ gpu::Update DeviceReplica::update() const {
   update.second = data_or_null(second_);
   update.trainable = trainable_;
   update.total = weights_.numel();
-  const auto set_adam = [&](const auto& adam) {
-    update.beta1 = adam.beta1;
-    update.beta2 = adam.beta2;
-    update.epsilon = adam.epsilon;
-  };
-  if (const auto* adam = std::get_if<AdamOptions>(&options_)) set_adam(*adam);
-  if (const auto* adam = std::get_if<AdamWOptions>(&options_)) set_adam(*adam);
-  if (const auto* sgd = std::get_if<SgdOptions>(&options_)) {
-    update.sgd_momentum = sgd->momentum;
-    update.sgd_decay = sgd->weight_decay;
-    update.nesterov = sgd->nesterov ? 1 : 0;
-  }
+  update.adam = adam_constants(options_);
+  update.sgd = sgd_constants(options_);
   return update;
 }
 

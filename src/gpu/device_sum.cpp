@@ -4,7 +4,6 @@
 
 #include "gpu/device.h"
 #include "lockstep/core/error.h"
-#include "lockstep/parallel/lane_sum.h"
 
 namespace lockstep {
 
@@ -12,67 +11,40 @@ namespace {
 
 constexpr std::int64_t kAlign = 64;  // floats: 256 bytes, as the device likes its memory
 
-void write_postfix(const LaneTree& tree, LaneNode node, std::span<const LaneNode> known,
-                   std::vector<int>& program) {
-  const auto found = std::find(known.begin(), known.end(), node);
-  if (found != known.end()) {
-    program.push_back(static_cast<int>(found - known.begin()));
-    return;
-  }
-  if (node.level == 0) fail_internal("lane {} is missing from a sum", node.index);
-  write_postfix(tree, node.left(), known, program);
-  if (tree.lanes_of(node.right()).size() == 0) return;
-  write_postfix(tree, node.right(), known, program);
-  program.push_back(gpu::kAdd);
-}
-
 }  // namespace
-
-std::vector<int> postfix(const LaneTree& tree, LaneNode node, std::span<const LaneNode> known) {
-  std::vector<int> program;
-  write_postfix(tree, node, known, program);
-  return program;
-}
 
 DeviceSum::DeviceSum(Accelerator& accelerator, Transport& transport, int lanes, std::int64_t size,
                      Reduction reduction)
     : accelerator_(accelerator),
       transport_(transport),
       reduction_(reduction),
-      tree_(lanes),
-      owned_(share_of(lanes, transport.world_size(), transport.rank())),
+      plan_(lanes, size, transport.world_size(), transport.rank()),
       size_(size),
-      lane_floats_((size + kAlign - 1) / kAlign * kAlign),
-      nodes_(tree_.complete_nodes(owned_)) {
-  const auto buffers = owned_.size() + static_cast<std::int64_t>(nodes_.size()) + 1;
-  memory_ = device_zeros(accelerator, buffers * lane_floats_, at::kFloat);
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    const LaneNode node = nodes_[i];
-    if (node.level == 0) {
-      partials_.push_back(lane(node.index).data());
+      lane_floats_((size + kAlign - 1) / kAlign * kAlign) {
+  const auto partials = static_cast<std::int64_t>(plan_.partials.size());
+  const std::int64_t own = plan_.lanes.size();
+  memory_ = device_zeros(accelerator, (own + partials + 1) * lane_floats_, at::kFloat);
+  std::vector<const float*> own_lanes;
+  for (std::int64_t i = 0; i < own; ++i) own_lanes.push_back(buffer(i));
+  std::vector<float*> values;  // of the partial sums
+  for (std::int64_t i = 0; i < partials; ++i) {
+    const std::vector<int>& program = plan_.partials[static_cast<std::size_t>(i)];
+    if (program.size() == 1) {
+      values.push_back(buffer(program[0]));
       continue;
     }
-    float* const to =
-        memory_.data_ptr<float>() + (owned_.size() + static_cast<std::int64_t>(i)) * lane_floats_;
-    std::vector<LaneNode> leaves;
-    std::vector<const float*> values;
-    const Range covered = tree_.lanes_of(node);
-    for (std::int64_t l = covered.first; l < covered.last; ++l) {
-      leaves.push_back({0, static_cast<int>(l)});
-      values.push_back(lane(l).data());
-    }
-    own_.push_back(plan(node, leaves, values, size, to));
-    partials_.push_back(to);
+    values.push_back(buffer(own + i));
+    own_.push_back(addition(program, own_lanes, size, values.back()));
   }
-  reduction == Reduction::kOrdered ? plan_ordered() : plan_native();
+  reduction == Reduction::kOrdered ? plan_ordered(values) : plan_native(values);
 }
 
 std::span<float> DeviceSum::lane(std::int64_t lane) const {
-  if (!owned_.contains(lane)) {
-    fail_internal("lane {} of a sum; expected one of [{}, {})", lane, owned_.first, owned_.last);
+  const Range& owned = plan_.lanes;
+  if (!owned.contains(lane)) {
+    fail_internal("lane {} of a sum; expected one of [{}, {})", lane, owned.first, owned.last);
   }
-  return {memory_.data_ptr<float>() + (lane - owned_.first) * lane_floats_,
-          static_cast<std::size_t>(size_)};
+  return {buffer(lane - owned.first), static_cast<std::size_t>(size_)};
 }
 
 std::span<float> DeviceSum::values() const {
@@ -80,78 +52,42 @@ std::span<float> DeviceSum::values() const {
           static_cast<std::size_t>(size_)};
 }
 
-Range DeviceSum::slice(int rank) const {
-  const std::int64_t blocks = (size_ + kAlign - 1) / kAlign;
-  const Range mine = share_of(blocks, transport_.world_size(), rank);
-  return {std::min(mine.first * kAlign, size_), std::min(mine.last * kAlign, size_)};
+float* DeviceSum::buffer(std::int64_t index) const {
+  return memory_.data_ptr<float>() + index * lane_floats_;
 }
 
-std::span<float> DeviceSum::part(float* base, Range range) const {
-  return {base + range.first, static_cast<std::size_t>(range.size())};
-}
-
-DeviceSum::Addition DeviceSum::plan(LaneNode node, const std::vector<LaneNode>& known,
-                                    const std::vector<const float*>& values, std::int64_t count,
-                                    float* to) const {
+DeviceSum::Addition DeviceSum::addition(std::span<const int> program,
+                                        std::span<const float* const> values, std::int64_t count,
+                                        float* to) const {
   std::vector<std::int64_t> addresses;
   for (const float* each : values) addresses.push_back(reinterpret_cast<std::int64_t>(each));
   return {to_device<std::int64_t>(accelerator_, addresses, at::kLong),
-          to_device<int>(accelerator_, postfix(tree_, node, known), at::kInt), count, to};
+          to_device<int>(accelerator_, program, at::kInt), count, to};
 }
 
-// The owner of each slice of elements gets all ranks' partial sums of it, adds them in
-// tree order and sends the slice to all.
-void DeviceSum::plan_ordered() {
-  const int world = transport_.world_size();
-  const Range mine = slice(transport_.rank());
-  std::vector<std::vector<LaneNode>> of_peers;
-  std::int64_t parts = 0;
-  for (int peer = 0; peer < world; ++peer) {
-    of_peers.push_back(tree_.complete_nodes(share_of(tree_.lanes(), world, peer)));
-    parts += static_cast<std::int64_t>(of_peers.back().size());
-  }
+void DeviceSum::plan_ordered(std::span<float* const> partials) {
   received_ =
-      device_zeros(accelerator_, std::max<std::int64_t>(parts * mine.size(), 1), at::kFloat);
-  std::vector<LaneNode> known;
-  std::vector<const float*> values;
-  float* next = received_.data_ptr<float>();
-  for (int peer = 0; peer < world; ++peer) {
-    const bool self = peer == transport_.rank();
-    const auto& nodes = of_peers[static_cast<std::size_t>(peer)];
-    for (std::size_t i = 0; i < nodes.size(); ++i, next += mine.size()) {
-      known.push_back(nodes[i]);
-      values.push_back(self ? partials_[i] + mine.first : next);
-      if (self) continue;
-      partials_in_.push_back(
-          {peer, std::as_writable_bytes(std::span(next, static_cast<std::size_t>(mine.size())))});
-    }
-    if (self) continue;
-    for (float* partial : partials_) {
-      partials_out_.push_back({peer, std::as_bytes(part(partial, slice(peer)))});
-    }
-    slices_out_.push_back({peer, std::as_bytes(part(this->values().data(), mine))});
-    slices_in_.push_back({peer, std::as_writable_bytes(part(this->values().data(), slice(peer)))});
-  }
-  if (mine.size() == 0) return;
-  rest_.push_back(
-      plan(tree_.root(), known, values, mine.size(), this->values().data() + mine.first));
+      device_zeros(accelerator_, std::max<std::int64_t>(plan_.received_size(), 1), at::kFloat);
+  auto* received = received_.data_ptr<float>();
+  exchange_ = plan_.exchange(partials, received, values().data());
+  const std::int64_t count = plan_.slice().size();
+  if (count == 0) return;
+  rest_.push_back(addition(plan_.program, exchange_.addends, count, exchange_.sum));
 }
 
 // This rank's partial sums, one after the other; the transport adds those of all ranks.
-void DeviceSum::plan_native() {
-  std::vector<std::int64_t> addresses;
+void DeviceSum::plan_native(std::span<float* const> partials) {
   std::vector<int> program;
-  for (float* partial : partials_) {
-    addresses.push_back(reinterpret_cast<std::int64_t>(partial));
-    program.push_back(static_cast<int>(addresses.size()) - 1);
-    if (addresses.size() > 1) program.push_back(gpu::kAdd);
+  for (int i = 0; i < static_cast<int>(partials.size()); ++i) {
+    program.push_back(i);
+    if (i > 0) program.push_back(kAdd);
   }
-  rest_.push_back({to_device<std::int64_t>(accelerator_, addresses, at::kLong),
-                   to_device<int>(accelerator_, program, at::kInt), size_, values().data()});
+  rest_.push_back(addition(program, std::vector<const float*>(partials.begin(), partials.end()),
+                           size_, values().data()));
 }
 
 void DeviceSum::add(const Addition& addition) {
-  launch(accelerator_, "add_along_tree", grid_of(addition.count),
+  launch(accelerator_, gpu::kAddAlongTree, grid_of(addition.count),
          gpu::AddAlongTree{
              .buffers = reinterpret_cast<const float* const*>(addition.buffers.const_data_ptr()),
              .program = addition.program.const_data_ptr<int>(),
@@ -163,13 +99,15 @@ void DeviceSum::add(const Addition& addition) {
 void DeviceSum::run() {
   for (const Addition& each : own_) add(each);
   const bool alone = transport_.world_size() == 1;
-  if (!alone && reduction_ == Reduction::kOrdered) transport_.exchange(partials_out_, partials_in_);
+  if (!alone && reduction_ == Reduction::kOrdered) {
+    transport_.exchange(exchange_.partials_out, exchange_.partials_in);
+  }
   for (const Addition& each : rest_) add(each);
   if (alone) return;
   if (reduction_ == Reduction::kNative) {
     transport_.native_sum(values());
   } else {
-    transport_.exchange(slices_out_, slices_in_);
+    transport_.exchange(exchange_.slices_out, exchange_.slices_in);
   }
 }
 

@@ -9,15 +9,11 @@
 #include <vector>
 
 #include "lockstep/comm/transport.h"
-#include "lockstep/core/share.h"
 #include "lockstep/gpu/accelerator.h"
-#include "lockstep/parallel/lane_tree.h"
+#include "lockstep/parallel/exchange_plan.h"
 #include "lockstep/parallel/options.h"
 
 namespace lockstep {
-
-// `tree`'s node in postfix order: indices in `known`, which covers its lanes, and kAdd.
-std::vector<int> postfix(const LaneTree& tree, LaneNode node, std::span<const LaneNode> known);
 
 class DeviceSum {
  public:
@@ -25,7 +21,7 @@ class DeviceSum {
   DeviceSum(Accelerator& accelerator, Transport& transport, int lanes, std::int64_t size,
             Reduction reduction);
 
-  Range owned_lanes() const { return owned_; }
+  Range owned_lanes() const { return plan_.lanes; }
   // Device memory [size] of an owned lane; zero at first.
   std::span<float> lane(std::int64_t lane) const;
   // Device memory [size]: the sums, once what run() enqueued is done.
@@ -43,31 +39,24 @@ class DeviceSum {
     float* to;
   };
 
-  Addition plan(LaneNode node, const std::vector<LaneNode>& known,
-                const std::vector<const float*>& values, std::int64_t count, float* to) const;
-  void plan_ordered();
-  void plan_native();
+  Addition addition(std::span<const int> program, std::span<const float* const> values,
+                    std::int64_t count, float* to) const;
+  void plan_ordered(std::span<float* const> partials);
+  void plan_native(std::span<float* const> partials);
   void add(const Addition& addition);
-  Range slice(int rank) const;
-  std::span<float> part(float* base, Range range) const;
+  float* buffer(std::int64_t index) const;
 
   Accelerator& accelerator_;
   Transport& transport_;
   Reduction reduction_;
-  LaneTree tree_;
-  Range owned_;
+  ExchangePlan plan_;
   std::int64_t size_;
-  std::int64_t lane_floats_;      // of a lane's buffer, rounded up
-  std::vector<LaneNode> nodes_;   // the complete ones of this rank's lanes
-  std::vector<float*> partials_;  // their values
-  at::Tensor memory_;             // lanes, partial sums of nodes, the result
-  at::Tensor received_;           // this rank's slice of the others' partial sums
-  std::vector<Addition> own_;     // of nodes_ that are not single lanes
-  std::vector<Addition> rest_;    // of this rank's slice, by its owner
-  std::vector<Outgoing> partials_out_;
-  std::vector<Incoming> partials_in_;
-  std::vector<Outgoing> slices_out_;
-  std::vector<Incoming> slices_in_;
+  std::int64_t lane_floats_;    // of a lane's buffer, rounded up
+  at::Tensor memory_;           // buffers of the lanes, of partial sums, of the result
+  at::Tensor received_;         // this rank's slice of the others' partial sums
+  std::vector<Addition> own_;   // of the partial sums that are not single lanes
+  std::vector<Addition> rest_;  // of this rank's slice, by its owner
+  PlannedExchange exchange_{};
 };
 
 }  // namespace lockstep

@@ -54,7 +54,7 @@ std::vector<float> GpuEvaluator::logits(const Weights& weights, const RowShare& 
     pass.samples = static_cast<int>(range.size());
     at::Tensor images = make_activations(pass, shape, type_of(state.precision));
     launch(
-        state.accelerator, "form_batch", {static_cast<unsigned>(pass.samples), 1, kBlockThreads},
+        state.accelerator, gpu::kFormBatch, {static_cast<unsigned>(pass.samples), 1, kBlockThreads},
         gpu::FormBatch{.samples = nullptr,
                        .rows = pixels.const_data_ptr<std::uint8_t>() + range.first * shape.pixels(),
                        .factor = state.factor.const_data_ptr<float>(),

@@ -24,9 +24,6 @@ namespace lockstep {
 
 namespace {
 
-static_assert(gpu::kTailFloats == kTailSize);
-static_assert(gpu::kStepFlags == kFlags);
-
 using Clock = std::chrono::steady_clock;
 using LaneSizes = std::vector<std::int64_t>;  // samples of each lane, of all ranks
 
@@ -211,14 +208,11 @@ LaneSizes GpuStepper::State::sizes_in(std::int64_t step) const {
 void GpuStepper::State::write_inputs(int epoch, std::int64_t step, float learning_rate) {
   if (drawn_for != std::pair(epoch, step)) draw(epoch, step);
   const std::int64_t update = replica.updates + 1;
-  const AdamStep adam = adam_step(train.optimizer, learning_rate, update);
   gpu::StepRule& rule = *StepInputs::rule(inputs.data());
   rule = {.learning_rate = learning_rate,
-          .step_size = adam.step_size,
-          .second_factor = adam.second_factor,
-          .keep = adam.keep,
+          .adam = adam_step(train.optimizer, learning_rate, update),
           .average_part = train.ema_decay > 0 ? average_part(train.ema_decay, update) : 0,
-          .statistics_limit = 1 - 1 / static_cast<float>(update),
+          .statistics_limit = formula::statistics_limit(static_cast<float>(update)),
           .clip_norm = train.clip_norm,
           .flags = {}};
   for (std::size_t flag = 0; flag < wishes.size(); ++flag) rule.flags[flag] = wishes[flag] ? 1 : 0;
@@ -246,11 +240,11 @@ void GpuStepper::State::update() {
   const float* sums = sum.values().data();
   const gpu::StepRule* rule = StepInputs::rule(device_base());
   const auto blocks = static_cast<int>(squares.numel());
-  launch(accelerator, "sum_squares", {static_cast<unsigned>(blocks), 1, kBlockThreads},
+  launch(accelerator, gpu::kSumSquares, {static_cast<unsigned>(blocks), 1, kBlockThreads},
          gpu::Squares{.values = sums,
                       .by_block = squares.data_ptr<double>(),
                       .count = network.trainable_size()});
-  launch(accelerator, "finish_sum", {1, 1, kBlockThreads},
+  launch(accelerator, gpu::kFinishSum, {1, 1, kBlockThreads},
          gpu::FinishSum{.squares = squares.const_data_ptr<double>(),
                         .tail = sums + network.total_size(),
                         .rule = rule,
@@ -260,7 +254,7 @@ void GpuStepper::State::update() {
   update.sum = sums;
   update.facts = facts_on_device();
   update.rule = rule;
-  launch(accelerator, "update_weights", grid_of(update.total), update);
+  launch(accelerator, gpu::kUpdateWeights, grid_of(update.total), update);
   accelerator.copy_to_host(facts, facts_on_device(), sizeof(gpu::StepFacts));
 }
 
@@ -281,12 +275,8 @@ Recording& GpuStepper::State::recording_of(const LaneSizes& sizes) {
 }
 
 StepSum GpuStepper::State::summed() const {
-  StepSum step;
+  StepSum step = read_tail(facts->tail);
   step.square_norm = facts->square_norm;
-  step.samples = std::llround(facts->tail[kSamples]);
-  step.loss_sum = facts->tail[kLoss];
-  step.correct = std::llround(facts->tail[kCorrect]);
-  for (int flag = 0; flag < kFlags; ++flag) step.raised[flag] = facts->tail[kFirstFlag + flag] > 0;
   return step;
 }
 
@@ -341,12 +331,10 @@ NonFinite GpuStepper::find_non_finite() {
     const auto* first = copy.const_data_ptr<float>();
     return std::vector<float>(first, first + copy.numel());
   };
-  const Range owned = state.sum.owned_lanes();
-  for (std::int64_t lane = owned.first; lane < owned.last; ++lane) {
-    const auto parameter = first_non_finite(state.network, on_host(state.sum.lane(lane)));
-    if (parameter) return {static_cast<int>(lane), *parameter};
-  }
-  return {kSumOfLanes, first_non_finite(state.network, on_host(state.sum.values())).value_or(0)};
+  return lockstep::find_non_finite(state.sum.owned_lanes(), [&](int lane) {
+    return first_non_finite(
+        state.network, on_host(lane == kSumOfLanes ? state.sum.values() : state.sum.lane(lane)));
+  });
 }
 
 StepTimes GpuStepper::take_times() { return std::exchange(state_->times, {}); }

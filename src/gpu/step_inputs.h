@@ -44,14 +44,8 @@ class StepInputs {
 };
 
 inline gpu::Sample to_sample(const DrawnSample& drawn) {
-  return {.number = drawn.row,
-          .slot = drawn.slot,
-          .xx = drawn.map.xx,
-          .xy = drawn.map.xy,
-          .x0 = drawn.map.x0,
-          .y0 = drawn.map.y0,
-          .label = drawn.label,
-          .unused = 0};
+  return {
+      .number = drawn.row, .slot = drawn.slot, .map = drawn.map, .label = drawn.label, .unused = 0};
 }
 
 }  // namespace lockstep

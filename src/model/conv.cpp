@@ -8,9 +8,10 @@
 #include <optional>
 #include <utility>
 
-#include "lockstep/model/op_runner.h"
 #include "model/conv_bf16.h"
 #include "model/kernels.h"
+#include "model/own_runners.h"
+#include "model/torch_runner.h"
 
 namespace lockstep {
 
@@ -20,10 +21,12 @@ namespace {
 at::Tensor channels_first(const at::Tensor& x) { return x.permute({0, 3, 1, 2}); }
 at::Tensor channels_last(const at::Tensor& x) { return x.permute({0, 2, 3, 1}); }
 
-class TorchConv final : public OpRunner {
+}  // namespace
+
+template <>
+class TorchRunner<ConvOp> final : public OpRunner {
  public:
-  TorchConv(const Op& op, at::ScalarType type, InputGradient input)
-      : conv_(std::get<ConvOp>(op.work)), op_(op), type_(type), input_(input) {}
+  TorchRunner(const ConvOp& conv, const OpContext& context) : conv_(conv), op_(context) {}
 
   at::Tensor forward(const Pass& pass, at::Tensor x) override {
     x = channels_first(x);
@@ -35,8 +38,8 @@ class TorchConv final : public OpRunner {
   }
 
   at::Tensor backward(const Pass& pass, at::Tensor dy) override {
-    const bool needs_input = input_ == InputGradient::kNeeded;
-    const bool has_bias = conv_.bias.size() > 0;
+    const bool needs_input = op_.input == InputGradient::kNeeded;
+    const bool has_bias = conv_.bias.has_value();
     const auto bias_sizes =
         has_bias ? at::OptionalIntArrayRef(bias_shape_) : at::OptionalIntArrayRef();
     auto [dx, dw, db] = at::convolution_backward(
@@ -44,7 +47,7 @@ class TorchConv final : public OpRunner {
         /*transposed=*/false, {0, 0}, /*groups=*/1, {needs_input, true, has_bias});
     x_.reset();
     filters_first(view_floats(pass, pass.gradient(conv_.weight), stored_shape())).copy_(dw);
-    if (has_bias) view_floats(pass, pass.gradient(conv_.bias), bias_shape_).copy_(db);
+    if (has_bias) view_floats(pass, pass.gradient(*conv_.bias), bias_shape_).copy_(db);
     if (!needs_input) return {};
     if (!symmetric()) {
       dx = dx.slice(2, before(), before() + op_.in.height)
@@ -67,31 +70,32 @@ class TorchConv final : public OpRunner {
   }
   static at::Tensor filters_first(const at::Tensor& stored) { return stored.permute({0, 3, 1, 2}); }
   at::Tensor weight(const Pass& pass) const {
-    return filters_first(view_weights(pass, conv_.weight, stored_shape(), type_));
+    return filters_first(view_weights(pass, conv_.weight, stored_shape(), op_.type));
   }
   std::optional<at::Tensor> bias(const Pass& pass) const {
-    if (conv_.bias.size() == 0) return std::nullopt;
-    return view_weights(pass, conv_.bias, bias_shape_, type_);
+    if (!conv_.bias) return std::nullopt;
+    return view_weights(pass, *conv_.bias, bias_shape_, op_.type);
   }
 
   ConvOp conv_;
-  Op op_;
-  at::ScalarType type_;
-  InputGradient input_;
+  OpContext op_;
   std::array<std::int64_t, 1> bias_shape_{op_.out.channels};
   at::Tensor x_;  // of the pass under way
 };
 
+template std::unique_ptr<OpRunner> make_torch_runner(const ConvOp&, const OpContext&);
+
+namespace {
+
 class OwnConv final : public OpRunner {
  public:
-  OwnConv(const Op& op, InputGradient input)
-      : parameters_(std::get<ConvOp>(op.work)), op_(op), input_(input), conv_(op) {}
+  OwnConv(const ConvOp& conv, const OpContext& context)
+      : parameters_(conv), op_(context), conv_(conv, context.in, context.out) {}
 
   at::Tensor forward(const Pass& pass, at::Tensor x) override {
     at::Tensor y = make_activations(x.size(0), op_.out, at::kBFloat16);
-    const bool has_bias = parameters_.bias.size() > 0;
     conv_.forward(x.size(0), const_bits(x), pass.rounded(parameters_.weight),
-                  has_bias ? pass.rounded(parameters_.bias) : nullptr, bits(y));
+                  parameters_.bias ? pass.rounded(*parameters_.bias) : nullptr, bits(y));
     if (pass.mode == Mode::kTrain) x_ = std::move(x);
     return y;
   }
@@ -99,37 +103,34 @@ class OwnConv final : public OpRunner {
   at::Tensor backward(const Pass& pass, at::Tensor dy) override {
     const std::int64_t samples = dy.size(0);
     at::Tensor dx;
-    if (input_ == InputGradient::kNeeded) dx = make_activations(samples, op_.in, at::kBFloat16);
+    if (op_.input == InputGradient::kNeeded) dx = make_activations(samples, op_.in, at::kBFloat16);
     conv_.backward(samples, const_bits(x_), const_bits(dy), pass.rounded(parameters_.weight),
                    pass.gradient(parameters_.weight), dx.defined() ? bits(dx) : nullptr);
     x_.reset();
-    if (parameters_.bias.size() > 0) {
+    if (parameters_.bias) {
       kernels().bf16.sum_rows(reinterpret_cast<const Bf16*>(const_bits(dy)),
                               samples * op_.out.height * op_.out.width, op_.out.channels,
-                              pass.gradient(parameters_.bias));
+                              pass.gradient(*parameters_.bias));
     }
     return dx;
   }
 
  private:
   ConvOp parameters_;
-  Op op_;
-  InputGradient input_;
+  OpContext op_;
   ConvBf16 conv_;
   at::Tensor x_;  // of the pass under way
 };
 
 }  // namespace
 
-std::unique_ptr<OpRunner> make_conv(const Op& op, at::ScalarType type, InputGradient input) {
-  if (type == at::kBFloat16 && ConvBf16::can_train(op, input == InputGradient::kNeeded)) {
-    return std::make_unique<OwnConv>(op, input);
+std::unique_ptr<OpRunner> make_own_conv(const ConvOp& conv, const OpContext& context) {
+  const bool needs_input = context.input == InputGradient::kNeeded;
+  if (context.type != at::kBFloat16 ||
+      !ConvBf16::can_train(conv, context.in, context.out, needs_input)) {
+    return nullptr;
   }
-  return make_torch_conv(op, type, input);
-}
-
-std::unique_ptr<OpRunner> make_torch_conv(const Op& op, at::ScalarType type, InputGradient input) {
-  return std::make_unique<TorchConv>(op, type, input);
+  return std::make_unique<OwnConv>(conv, context);
 }
 
 }  // namespace lockstep

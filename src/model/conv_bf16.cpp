@@ -13,49 +13,47 @@ constexpr std::int64_t kVector = 16;
 // registers for a while, few enough to stay in a core's cache.
 constexpr std::int64_t kGroupValues = 48 * 1024;
 
-Correlation forward_form(const Op& op) {
-  const auto& conv = std::get<ConvOp>(op.work);
+Correlation forward_form(const ConvOp& conv, const ImageShape& in, const ImageShape& out) {
   return {.samples = 0,
-          .height = op.in.height,
-          .width = op.in.width + conv.padding_before + conv.padding_after,
-          .channels = op.in.channels,
-          .out_height = op.out.height,
-          .out_width = op.out.width,
-          .filters = op.out.channels,
+          .height = in.height,
+          .width = in.width + conv.padding_before + conv.padding_after,
+          .channels = in.channels,
+          .out_height = out.height,
+          .out_width = out.width,
+          .filters = out.channels,
           .kernel = conv.kernel,
           .top = conv.padding_before};
 }
 
 // The gradient of the input is a correlation of the output's with the weights
 // turned by half a circle.
-Correlation backward_form(const Op& op) {
-  const auto& conv = std::get<ConvOp>(op.work);
+Correlation backward_form(const ConvOp& conv, const ImageShape& in, const ImageShape& out) {
   return {.samples = 0,
-          .height = op.out.height,
-          .width = op.in.width + conv.kernel - 1,
-          .channels = op.out.channels,
-          .out_height = op.in.height,
-          .out_width = op.in.width,
-          .filters = op.in.channels,
+          .height = out.height,
+          .width = in.width + conv.kernel - 1,
+          .channels = out.channels,
+          .out_height = in.height,
+          .out_width = in.width,
+          .filters = in.channels,
           .kernel = conv.kernel,
           .top = conv.kernel - 1 - conv.padding_before};
 }
 
 }  // namespace
 
-bool ConvBf16::can_train(const Op& op, bool input_gradient) {
-  const auto& conv = std::get<ConvOp>(op.work);
-  return has_bf16_instructions() && conv.stride == 1 && op.out.channels % kVector == 0 &&
-         (!input_gradient || op.in.channels % kVector == 0) &&
+bool ConvBf16::can_train(const ConvOp& conv, const ImageShape& in, const ImageShape& out,
+                         bool input_gradient) {
+  return has_bf16_instructions() && conv.stride == 1 && out.channels % kVector == 0 &&
+         (!input_gradient || in.channels % kVector == 0) &&
          std::max(conv.padding_before, conv.padding_after) < conv.kernel;
 }
 
-ConvBf16::ConvBf16(const Op& op)
+ConvBf16::ConvBf16(const ConvOp& conv, const ImageShape& in, const ImageShape& out)
     : kernels_(kConvBf16Kernels),
-      forward_(forward_form(op)),
-      backward_(backward_form(op)),
-      left_(std::get<ConvOp>(op.work).padding_before),
-      right_(std::get<ConvOp>(op.work).padding_after) {}
+      forward_(forward_form(conv, in, out)),
+      backward_(backward_form(conv, in, out)),
+      left_(conv.padding_before),
+      right_(conv.padding_after) {}
 
 void ConvBf16::forward(std::int64_t samples, const std::uint16_t* x, const std::uint16_t* weight,
                        const std::uint16_t* bias, std::uint16_t* y) {

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "lockstep/model/op.h"
+#include "lockstep/model/graph.h"
 #include "model/conv_bf16_kernels.h"
 
 namespace lockstep {
@@ -17,9 +17,10 @@ class ConvBf16 {
   // Whether this processor and layer are of the kind that the kernels are for:
   // stride 1, filters a multiple of 16, and so are the channels where the input's
   // gradient is wanted.
-  static bool can_train(const Op& op, bool input_gradient);
+  static bool can_train(const ConvOp& conv, const ImageShape& in, const ImageShape& out,
+                        bool input_gradient);
 
-  explicit ConvBf16(const Op& op);
+  ConvBf16(const ConvOp& conv, const ImageShape& in, const ImageShape& out);
 
   // y [samples, out.height, out.width, out.channels] from x [samples, in.height,
   // in.width, in.channels], weight [filters, kernel, kernel, channels] and bias

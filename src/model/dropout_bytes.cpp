@@ -1,6 +1,6 @@
 #include "model/dropout_bytes.h"
 
-#include "lockstep/model/op.h"
+#include "lockstep/model/plan.h"
 #include "model/kernels.h"
 
 namespace lockstep {

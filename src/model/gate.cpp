@@ -2,9 +2,9 @@
 
 #include <vector>
 
-#include "lockstep/model/op_runner.h"
 #include "model/dropout_bytes.h"
 #include "model/kernels.h"
+#include "model/own_runners.h"
 
 namespace lockstep {
 
@@ -13,19 +13,18 @@ namespace {
 template <typename T>
 class Gate final : public OpRunner {
  public:
-  Gate(const Op& op, at::ScalarType type)
-      : gate_(std::get<GateOp>(op.work)), op_(op), type_(type) {}
+  Gate(const GateOp& gate, const OpContext& context) : gate_(gate), op_(context) {}
 
   at::Tensor forward(const Pass& pass, at::Tensor x) override {
     form_ = make_form(pass);
-    at::Tensor y = make_activations(pass.samples, op_.out, type_);
+    at::Tensor y = make_activations(pass.samples, op_.out, op_.type);
     codes_.resize(static_cast<std::size_t>(y.numel()));
     kernels().of<T>().gate_forward(form_, data(x), data(y), codes_.data());
     return y;
   }
 
   at::Tensor backward(const Pass& pass, at::Tensor dy) override {
-    at::Tensor dx = make_activations(pass.samples, op_.in, type_);
+    at::Tensor dx = make_activations(pass.samples, op_.in, op_.type);
     kernels().of<T>().gate_backward(form_, data(dy), codes_.data(), data(dx));
     return dx;
   }
@@ -34,7 +33,7 @@ class Gate final : public OpRunner {
   static T* data(const at::Tensor& tensor) { return static_cast<T*>(tensor.data_ptr()); }
 
   GateForm make_form(const Pass& pass) {
-    const bool drops = gate_.drop_of_256 > 0 && pass.mode == Mode::kTrain;
+    const bool drops = gate_.drop.drops() && pass.mode == Mode::kTrain;
     return {
         .samples = pass.samples,
         .height = op_.in.height,
@@ -42,18 +41,17 @@ class Gate final : public OpRunner {
         .channels = op_.in.channels,
         .out_height = op_.out.height,
         .out_width = op_.out.width,
-        .size = gate_.pool_size,
-        .stride = gate_.pool_stride,
+        .size = gate_.pool.size,
+        .stride = gate_.pool.stride,
         .relu = gate_.relu,
-        .bits = drops ? bytes_.draw(*pass.context, gate_.drop_layer, *pass.batch, op_.out.pixels())
+        .bits = drops ? bytes_.draw(*pass.context, gate_.drop.layer, *pass.batch, op_.out.pixels())
                       : nullptr,
-        .drop_below = static_cast<std::uint8_t>(gate_.drop_of_256),
-        .keep_scale = drops ? keep_scale(gate_.drop_of_256) : 1.0F};
+        .drop_below = static_cast<std::uint8_t>(gate_.drop.of_256),
+        .keep_scale = drops ? gate_.drop.keep_scale() : 1.0F};
   }
 
   GateOp gate_;
-  Op op_;
-  at::ScalarType type_;
+  OpContext op_;
   DropoutBytes bytes_;
   GateForm form_{};
   std::vector<std::uint8_t> codes_;  // by output element, of the pass under way
@@ -61,9 +59,9 @@ class Gate final : public OpRunner {
 
 }  // namespace
 
-std::unique_ptr<OpRunner> make_gate(const Op& op, at::ScalarType type) {
-  if (type == at::kFloat) return std::make_unique<Gate<float>>(op, type);
-  return std::make_unique<Gate<Bf16>>(op, type);
+std::unique_ptr<OpRunner> make_gate(const GateOp& gate, const OpContext& context) {
+  if (context.type == at::kFloat) return std::make_unique<Gate<float>>(gate, context);
+  return std::make_unique<Gate<Bf16>>(gate, context);
 }
 
 }  // namespace lockstep

@@ -1,9 +1,9 @@
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
 #include "lockstep/core/philox.h"
 #include "lockstep/model/network.h"
-#include "lockstep/model/op.h"
 
 namespace lockstep {
 
@@ -39,26 +39,39 @@ float draw(Initializer initializer, const Fans& fans, PhiloxKey key, std::uint32
                             (element % 2 == 0 ? std::cos(angle) : std::sin(angle)));
 }
 
+void draw_weight(const Parameter& weight, PhiloxKey key, std::uint32_t number,
+                 std::span<float> values) {
+  const auto outputs = static_cast<double>(weight.shape.front());
+  const auto inputs = static_cast<double>(weight.shape.back());
+  const double area = static_cast<double>(weight.range.size()) / (outputs * inputs);
+  const Fans fans{inputs * area, outputs * area};
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = draw(weight.initializer, fans, key, number, i);
+  }
+}
+
 }  // namespace
 
 std::vector<float> Network::initial_weights(std::uint64_t seed) const {
   std::vector<float> weights(static_cast<std::size_t>(total_size_), 0.0F);
   const PhiloxKey key = philox_key(seed, Purpose::kInitialize);
-  for (std::size_t p = 0; p < parameters_.size(); ++p) {
-    const Parameter& parameter = parameters_[p];
+  for (std::size_t p = 0; p < parameters().size(); ++p) {
+    const Parameter& parameter = parameters()[p];
     const auto values =
         std::span(weights).subspan(static_cast<std::size_t>(parameter.range.first),
                                    static_cast<std::size_t>(parameter.range.size()));
-    if (parameter.name.ends_with(".scale") || parameter.name.ends_with(".running_variance")) {
-      std::fill(values.begin(), values.end(), 1.0F);
-    }
-    if (!parameter.name.ends_with(".weight")) continue;
-    const auto outputs = static_cast<double>(parameter.shape.front());
-    const auto inputs = static_cast<double>(parameter.shape.back());
-    const double area = static_cast<double>(parameter.range.size()) / (outputs * inputs);
-    const Fans fans{inputs * area, outputs * area};
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      values[i] = draw(initializers_[p], fans, key, static_cast<std::uint32_t>(p), i);
+    switch (parameter.role) {
+      case Role::kWeight:
+        draw_weight(parameter, key, static_cast<std::uint32_t>(p), values);
+        break;
+      case Role::kScale:
+      case Role::kRunningVariance:
+        std::fill(values.begin(), values.end(), 1.0F);
+        break;
+      case Role::kBias:
+      case Role::kShift:
+      case Role::kRunningMean:
+        break;
     }
   }
   return weights;

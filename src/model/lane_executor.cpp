@@ -14,6 +14,7 @@
 #include "lockstep/core/error.h"
 #include "lockstep/model/op_runner.h"
 #include "model/loss.h"
+#include "model/own_runners.h"
 #include "model/reusing_allocator.h"
 
 namespace lockstep {
@@ -40,20 +41,25 @@ std::uint16_t* bits(at::Tensor& x) {
   return reinterpret_cast<std::uint16_t*>(x.data_ptr<at::BFloat16>());
 }
 
-at::Tensor view_weights(const Pass& pass, const Range& range, at::IntArrayRef shape,
+at::Tensor view_weights(const Pass& pass, ParameterId id, at::IntArrayRef shape,
                         at::ScalarType type) {
-  if (type == at::kFloat) return view_floats(pass, pass.values(range), shape);
-  return at::from_blob(const_cast<std::uint16_t*>(pass.rounded(range)), shape,
+  if (type == at::kFloat) return view_floats(pass, pass.values(id), shape);
+  return at::from_blob(const_cast<std::uint16_t*>(pass.rounded(id)), shape,
                        at::TensorOptions(type).device(pass.device));
 }
 
-std::unique_ptr<OpRunner> make_cpu_runner(const Op& op, at::ScalarType type, InputGradient input,
-                                          Position position) {
-  if (std::holds_alternative<ConvOp>(op.work)) return make_conv(op, type, input);
-  if (std::holds_alternative<NormOp>(op.work)) return make_norm(op, type);
-  if (std::holds_alternative<GateOp>(op.work)) return make_gate(op, type);
-  if (std::holds_alternative<ActivationOp>(op.work)) return make_activation(op);
-  return position == Position::kLast ? make_logits(op, type, input) : make_dense(op, type, input);
+std::unique_ptr<OpRunner> make_cpu_runner(const Op& op, const OpContext& context) {
+  const auto own_or_torch = [&](std::unique_ptr<OpRunner> own, const auto& work) {
+    return own != nullptr ? std::move(own) : make_torch_runner(work, context);
+  };
+  return std::visit(
+      Match{
+          [&](const ConvOp& conv) { return own_or_torch(make_own_conv(conv, context), conv); },
+          [&](const DenseOp& dense) { return own_or_torch(make_own_dense(dense, context), dense); },
+          [&](const NormOp& norm) { return make_norm(norm, context); },
+          [&](const GateOp& gate) { return make_gate(gate, context); },
+          [&](const auto& work) { return make_torch_runner(work, context); }},
+      op.work);
 }
 
 at::ScalarType type_of(Precision precision) {

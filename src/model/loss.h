@@ -8,9 +8,8 @@
 
 namespace lockstep {
 
-// `logits` [samples, classes], `labels` [samples]. The target of a sample is
-// (1 - s) at its label plus s / classes everywhere (Szegedy et al. 2016, section
-// 7). Writes the gradient of the summed loss, [samples, classes].
+// `logits` [samples, classes], `labels` [samples]; see formula::cross_entropy. Writes the
+// gradient of the summed loss, [samples, classes].
 LaneResult cross_entropy(std::span<const float> logits, std::span<const std::int32_t> labels,
                          float label_smoothing, std::span<float> gradient);
 

@@ -4,7 +4,7 @@
 #include <set>
 #include <variant>
 
-#include "lockstep/model/op.h"
+#include "lockstep/model/plan.h"
 
 namespace lockstep {
 
@@ -12,23 +12,16 @@ namespace {
 
 std::int64_t value_bytes(Precision precision) { return precision == Precision::kBf16 ? 2 : 4; }
 
-// Bytes beside tensors that an op keeps from pass to pass.
-std::int64_t kept_bytes(const Op& op, std::int64_t samples) {
-  if (const auto* gate = std::get_if<GateOp>(&op.work)) {
-    return samples * op.out.pixels() * (gate->drop_of_256 > 0 ? 2 : 1);
-  }
-  if (const auto* norm = std::get_if<NormOp>(&op.work)) {
-    return norm->drop_of_256 > 0 ? samples * op.in.pixels() : 0;
-  }
-  return 0;
+Kept kept_of(const Op& op) {
+  return std::visit([](const auto& work) { return work.kept(); }, op.work);
 }
 
 // What both kinds of pass take beside activations.
 std::int64_t common_bytes(const Network& network, Precision precision, std::int64_t samples) {
   std::int64_t kept = 0;
   std::int64_t largest_copy = 0;
-  for (const Op& op : network.ops()) {
-    kept += kept_bytes(op, samples);
+  for (const Op& op : network.plan()) {
+    kept += samples * op.out.pixels() * kept_of(op).output_bytes;
     if (!std::holds_alternative<ConvOp>(op.work)) continue;
     largest_copy = std::max(largest_copy, samples * op.in.pixels() * value_bytes(precision));
   }
@@ -42,9 +35,9 @@ std::int64_t training_pass_bytes(const Network& network, Precision precision,
                                  std::int64_t samples) {
   std::int64_t inputs = 0;
   std::set<std::int64_t> sizes;
-  for (const Op& op : network.ops()) {
+  for (const Op& op : network.plan()) {
     const std::int64_t bytes = samples * op.in.pixels() * value_bytes(precision);
-    if (!std::holds_alternative<GateOp>(op.work)) inputs += bytes;
+    if (kept_of(op).input) inputs += bytes;
     sizes.insert(bytes);
     sizes.insert(samples * op.out.pixels() * value_bytes(precision));
   }
@@ -57,7 +50,7 @@ std::int64_t inference_pass_bytes(const Network& network, Precision precision,
                                   std::int64_t samples) {
   std::set<std::int64_t> sizes;
   std::set<std::int64_t> twice;  // sizes that input and output of an op share
-  for (const Op& op : network.ops()) {
+  for (const Op& op : network.plan()) {
     const std::int64_t bytes = samples * op.in.pixels() * value_bytes(precision);
     sizes.insert(bytes);
     sizes.insert(samples * op.out.pixels() * value_bytes(precision));

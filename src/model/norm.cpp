@@ -10,9 +10,9 @@
 #include <cmath>
 #include <vector>
 
-#include "lockstep/model/op_runner.h"
 #include "model/dropout_bytes.h"
 #include "model/kernels.h"
+#include "model/own_runners.h"
 
 namespace lockstep {
 
@@ -21,8 +21,9 @@ namespace {
 template <typename T>
 class Norm final : public OpRunner {
  public:
-  Norm(const Op& op, at::ScalarType type) : norm_(std::get<NormOp>(op.work)), op_(op), type_(type) {
-    const auto channels = static_cast<std::size_t>(op.in.channels);
+  Norm(const NormOp& norm, const OpContext& context)
+      : norm_(norm.norm), fused_(norm), op_(context) {
+    const auto channels = static_cast<std::size_t>(context.in.channels);
     for (auto* values :
          {&mean_, &variance_, &factor_, &offset_, &sum_d_, &sum_dx_, &kd_, &kx_, &k1_}) {
       values->resize(channels);
@@ -44,7 +45,7 @@ class Norm final : public OpRunner {
       factor_[c] = pass.values(norm_.scale)[c] * inverse;
       offset_[c] = pass.values(norm_.shift)[c] - mean[c] * factor_[c];
     }
-    at::Tensor y = make_activations(pass.samples, op_.out, type_);
+    at::Tensor y = make_activations(pass.samples, op_.out, op_.type);
     kernels().of<T>().norm_forward(form_, data(x), factor_.data(), offset_.data(), data(y));
     if (training) x_ = std::move(x);
     return y;
@@ -64,7 +65,7 @@ class Norm final : public OpRunner {
       kx_[c] = -factor_[c] * inverse * sum_d_normal / count;
       k1_[c] = -factor_[c] * sum_d_[c] / count - kx_[c] * mean_[c];
     }
-    at::Tensor dx = make_activations(pass.samples, op_.in, type_);
+    at::Tensor dx = make_activations(pass.samples, op_.in, op_.type);
     kernel.norm_backward(form_, data(x_), factor_.data(), offset_.data(), data(dy), kd_.data(),
                          kx_.data(), k1_.data(), data(dx));
     x_.reset();
@@ -77,13 +78,13 @@ class Norm final : public OpRunner {
   NormForm make_form(const Pass& pass) {
     NormForm form{.rows = pass.samples * std::int64_t{op_.in.height} * op_.in.width,
                   .channels = op_.in.channels,
-                  .relu_before = norm_.relu_before,
-                  .relu_after = norm_.relu_after,
+                  .relu_before = fused_.relu_before,
+                  .relu_after = fused_.relu_after,
                   .bits = nullptr,
-                  .drop_below = static_cast<std::uint8_t>(norm_.drop_of_256),
-                  .keep_scale = keep_scale(norm_.drop_of_256)};
-    if (norm_.drop_of_256 > 0 && pass.mode == Mode::kTrain) {
-      form.bits = bytes_.draw(*pass.context, norm_.drop_layer, *pass.batch, op_.in.pixels());
+                  .drop_below = static_cast<std::uint8_t>(fused_.drop.of_256),
+                  .keep_scale = fused_.drop.keep_scale()};
+    if (fused_.drop.drops() && pass.mode == Mode::kTrain) {
+      form.bits = bytes_.draw(*pass.context, fused_.drop.layer, *pass.batch, op_.in.pixels());
     }
     return form;
   }
@@ -99,9 +100,9 @@ class Norm final : public OpRunner {
     }
   }
 
-  NormOp norm_;
-  Op op_;
-  at::ScalarType type_;
+  BatchNormOp norm_;
+  NormOp fused_;
+  OpContext op_;
   DropoutBytes bytes_;
   // Of the pass under way:
   NormForm form_{};
@@ -112,9 +113,9 @@ class Norm final : public OpRunner {
 
 }  // namespace
 
-std::unique_ptr<OpRunner> make_norm(const Op& op, at::ScalarType type) {
-  if (type == at::kFloat) return std::make_unique<Norm<float>>(op, type);
-  return std::make_unique<Norm<Bf16>>(op, type);
+std::unique_ptr<OpRunner> make_norm(const NormOp& norm, const OpContext& context) {
+  if (context.type == at::kFloat) return std::make_unique<Norm<float>>(norm, context);
+  return std::make_unique<Norm<Bf16>>(norm, context);
 }
 
 }  // namespace lockstep

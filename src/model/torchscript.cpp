@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <torch/csrc/jit/api/module.h>
 
+#include <optional>
 #include <sstream>
 #include <vector>
 
@@ -14,21 +15,28 @@ namespace lockstep {
 
 namespace {
 
+// "conv_0_weight" of "0.conv.weight": a name in Python begins with a letter.
+std::string script_name(const std::string& name) {
+  const std::size_t first = name.find('.');
+  const std::size_t second = name.find('.', first + 1);
+  return fmt::format("{}_{}_{}", name.substr(first + 1, second - first - 1), name.substr(0, first),
+                     name.substr(second + 1));
+}
+
 // Registers parameters on a module and collects the lines of its forward().
 class ScriptWriter {
  public:
-  explicit ScriptWriter(const ExportedModel& model) : model_(model), module_("Lockstep") {}
+  explicit ScriptWriter(const ExportedModel& model)
+      : model_(model), graph_(model.network.graph()), module_("Lockstep") {}
 
   torch::jit::Module write() {
     module_.register_attribute("training", c10::BoolType::get(), false);
-    shape_ = model_.network.input();
-    const std::int64_t channels = shape_.channels;
+    const std::int64_t channels = model_.network.input().channels;
     keep("pixel_factor", model_.factor, {1, channels, 1, 1}, Kind::kBuffer);
     keep("pixel_offset", model_.offset, {1, channels, 1, 1}, Kind::kBuffer);
     line("pixels.to(self.pixel_factor.dtype) * self.pixel_factor + self.pixel_offset");
-    for (index_ = 0; index_ < model_.options.layers.size(); ++index_) {
-      std::visit([this](const auto& layer) { add(layer); }, model_.options.layers[index_]);
-      shape_ = model_.network.layers()[index_].output;
+    for (const Primitive& primitive : graph_.primitives) {
+      std::visit([this](const auto& work) { add(work); }, primitive.work);
     }
     module_.define("def forward(self, pixels):\n" + source_ + "    return x\n");
     return module_;
@@ -48,66 +56,55 @@ class ScriptWriter {
     module_.register_parameter(name, own, kind == Kind::kBuffer);
   }
 
-  // Registers a parameter of the layer under way; what forward() calls it.
-  std::string mine(const char* layer, const char* role, const std::vector<std::int64_t>& shape,
-                   Kind kind = Kind::kParameter, const std::vector<std::int64_t>& order = {}) {
-    const std::string name = fmt::format("{}_{}_{}", layer, index_, role);
-    keep(name, model_.parameter(index_, role), shape, kind, order);
+  // Registers a parameter; what forward() calls it: "self.conv_0_weight".
+  template <typename Id>
+  std::string mine(Id id, const std::vector<std::int64_t>& order = {}) {
+    const Parameter& parameter = graph_.parameter(id);
+    const std::string name = script_name(parameter.name);
+    keep(name, model_.values(parameter), parameter.shape,
+         is_statistic(parameter.role) ? Kind::kBuffer : Kind::kParameter, order);
     return "self." + name;
   }
 
-  void add(const ConvOptions& conv) {
-    const Margins margins = margins_of(conv, shape_);
-    const std::int64_t filters = conv.filters;
-    const std::string weight =
-        mine("conv", "weight", {filters, conv.kernel, conv.kernel, shape_.channels},
-             Kind::kParameter, {0, 3, 1, 2});
-    const std::string bias = conv.bias ? mine("conv", "bias", {filters}) : "None";
-    if (margins.after > 0) {
-      line(fmt::format("torch.constant_pad_nd(x, [{0}, {1}, {0}, {1}], 0.)", margins.before,
-                       margins.after));
+  std::string mine_or_none(const std::optional<ParameterId>& id) { return id ? mine(*id) : "None"; }
+
+  void add(const ConvOp& conv) {
+    const std::string weight = mine(conv.weight, {0, 3, 1, 2});
+    const std::string bias = mine_or_none(conv.bias);
+    if (conv.padding_after > 0) {
+      line(fmt::format("torch.constant_pad_nd(x, [{0}, {1}, {0}, {1}], 0.)", conv.padding_before,
+                       conv.padding_after));
     }
     line(fmt::format("torch.conv2d(x, {0}, {1}, [{2}, {2}])", weight, bias, conv.stride));
-    activate(conv.activation);
   }
 
-  void add(const DenseOptions& dense) {
-    flatten();
-    const std::string weight = mine("dense", "weight", {dense.units, shape_.channels});
-    const std::string bias = dense.bias ? mine("dense", "bias", {dense.units}) : "None";
-    line(fmt::format("torch.linear(x, {}, {})", weight, bias));
-    activate(dense.activation);
+  void add(const DenseOp& dense) {
+    const std::string weight = mine(dense.weight);
+    line(fmt::format("torch.linear(x, {}, {})", weight, mine_or_none(dense.bias)));
   }
 
-  void add(const BatchNormOptions& norm) {
-    const std::vector<std::int64_t> shape{shape_.channels};
-    const std::string scale = mine("batch_norm", "scale", shape);
-    const std::string shift = mine("batch_norm", "shift", shape);
-    const std::string mean = mine("batch_norm", "running_mean", shape, Kind::kBuffer);
-    const std::string variance = mine("batch_norm", "running_variance", shape, Kind::kBuffer);
+  void add(const BatchNormOp& norm) {
+    const std::string scale = mine(norm.scale);
+    const std::string shift = mine(norm.shift);
+    const std::string mean = mine(norm.running_mean);
+    const std::string variance = mine(norm.running_variance);
     line(fmt::format("torch.batch_norm(x, {}, {}, {}, {}, False, 0., {:.9e}, False)", scale, shift,
                      mean, variance, norm.epsilon));
   }
 
-  void add(const DropoutOptions& /*dropout*/) {}
+  void add(const DropoutOp& /*dropout*/) {}
 
-  void add(const MaxPoolOptions& pool) {
-    line(fmt::format("torch.max_pool2d(x, [{0}, {0}], [{1}, {1}])", pool.size, stride_of(pool)));
+  void add(const MaxPoolOp& pool) {
+    line(fmt::format("torch.max_pool2d(x, [{0}, {0}], [{1}, {1}])", pool.size, pool.stride));
   }
 
-  void add(const FlattenOptions& /*flatten*/) { flatten(); }
-
-  void add(const ActivationOptions& activation) { activate(activation.kind); }
-
   // Pixels come before channels in a flat vector.
-  void flatten() {
-    if (flat_) return;
-    flat_ = true;
+  void add(const FlattenOp& /*flatten*/) {
     line("torch.flatten(torch.permute(x, [0, 2, 3, 1]), 1)");
   }
 
-  void activate(ActivationKind kind) {
-    switch (kind) {
+  void add(const ActivateOp& activate) {
+    switch (activate.kind) {
       case ActivationKind::kNone:
         return;
       case ActivationKind::kRelu:
@@ -126,11 +123,9 @@ class ScriptWriter {
   }
 
   const ExportedModel& model_;
+  const Graph& graph_;
   torch::jit::Module module_;
   std::string source_;
-  ImageShape shape_;  // of x, one sample
-  bool flat_ = false;
-  std::size_t index_ = 0;  // of the layer under way
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "lockstep/comm/node_barrier.h"
 #include "lockstep/core/error.h"
+#include "lockstep/parallel/exchange_plan.h"
 #include "lockstep/parallel/lane_tree.h"
 
 namespace lockstep {
@@ -52,9 +53,18 @@ class LaneSumBase : public LaneSum {
   LaneSumBase(Communicator& comm, const LaneSumShape& shape)
       : comm_(comm),
         shape_(shape),
-        tree_(shape.lanes),
         owned_(share_of(shape.lanes, comm.world_size(), comm.rank())),
         lane_floats_((shape.size + kLineFloats - 1) / kLineFloats * kLineFloats) {}
+
+  std::span<const float> values() const override {
+    return {result_, static_cast<std::size_t>(shape_.size)};
+  }
+
+  double square_norm() const override {
+    double sum = 0;
+    for (std::int64_t b = 0; b < blocks_of(shape_.size); ++b) sum += squares_[b];
+    return sum;
+  }
 
  protected:
   std::size_t lane_bytes(std::int64_t lanes) const {
@@ -63,16 +73,19 @@ class LaneSumBase : public LaneSum {
 
   Communicator& comm_;
   LaneSumShape shape_;
-  LaneTree tree_;
   Range owned_;
-  std::int64_t lane_floats_;  // of a lane's buffer, rounded up to cache lines
+  std::int64_t lane_floats_;   // of a lane's buffer, rounded up to cache lines
+  float* result_ = nullptr;    // the sums
+  double* squares_ = nullptr;  // of them, by block
 };
 
 // All ranks on one node: every worker adds its part of the elements straight from
 // all lanes' buffers, which lie in shared memory, into the shared result.
 class NodeSum final : public LaneSumBase {
  public:
-  NodeSum(Communicator& comm, const LaneSumShape& shape) : LaneSumBase(comm, shape) {
+  NodeSum(Communicator& comm, const LaneSumShape& shape)
+      : LaneSumBase(comm, shape),
+        program_(ExchangePlan(shape.lanes, shape.size, /*ranks=*/1, /*rank=*/0).partials[0]) {
     const std::vector<int> workers = gather_values(comm, shape.workers);
     for (std::size_t rank = 0; rank < workers.size(); ++rank) {
       if (static_cast<int>(rank) < comm.rank()) first_worker_ += workers[rank];
@@ -99,23 +112,13 @@ class NodeSum final : public LaneSumBase {
     // Block by block, so that the squares find the sums in the core's cache.
     for (std::int64_t first = mine.first; first < mine.last; first += kNormBlock) {
       const Range block{first, std::min(first + kNormBlock, mine.last)};
-      add_along_tree(tree_, tree_.root(), leaves_, block, values_ + first);
-      write_squares(values_ + first, block, shape_.normed_size, squares_);
+      add_along_tree(program_, lanes_, block, result_ + first);
+      write_squares(result_ + first, block, shape_.normed_size, squares_);
     }
     const auto added = Clock::now();
     barrier_->barrier.arrive_and_wait(workers);
     if (worker == 0) comm_.end_wait();
     return times_of(begin, complete, added);
-  }
-
-  std::span<const float> values() const override {
-    return {values_, static_cast<std::size_t>(shape_.size)};
-  }
-
-  double square_norm() const override {
-    double sum = 0;
-    for (std::int64_t b = 0; b < blocks_of(shape_.size); ++b) sum += squares_[b];
-    return sum;
   }
 
  private:
@@ -129,14 +132,13 @@ class NodeSum final : public LaneSumBase {
       std::byte* base = window_->part(rank).data();
       if (rank == 0) {
         barrier_ = reinterpret_cast<Barrier*>(base);
-        values_ = reinterpret_cast<float*>(base + sizeof(Barrier));
+        result_ = reinterpret_cast<float*>(base + sizeof(Barrier));
         base += sizeof(Barrier) + lane_bytes(1);
       }
       const Range lanes = share_of(shape_.lanes, comm_.world_size(), rank);
       auto* floats = reinterpret_cast<float*>(base);
       for (std::int64_t lane = lanes.first; lane < lanes.last; ++lane, floats += lane_floats_) {
         lanes_.push_back(floats);
-        leaves_.push_back({{0, static_cast<int>(lane)}, floats});
       }
       if (rank == 0) squares_ = reinterpret_cast<double*>(floats);
     }
@@ -146,28 +148,32 @@ class NodeSum final : public LaneSumBase {
   int node_workers_ = 0;
   std::unique_ptr<SharedWindow> window_;
   Barrier* barrier_ = nullptr;
-  float* values_ = nullptr;
-  double* squares_ = nullptr;
   std::vector<float*> lanes_;  // of all ranks, by lane
-  std::vector<NodeValues> leaves_;
+  std::vector<int> program_;   // adds them
 };
 
 // Own lanes and result in own memory; workers meet at a barrier of this rank.
 class RankSum : public LaneSumBase {
  public:
   RankSum(Communicator& comm, const LaneSumShape& shape)
-      : LaneSumBase(comm, shape), nodes_(tree_.complete_nodes(owned_)) {
-    storage_ = connect_self()->share(
-        lane_bytes(owned_.size() + static_cast<std::int64_t>(nodes_.size()) + 1));
-    floats_ = reinterpret_cast<float*>(storage_->part(0).data());
-    squares_.resize(static_cast<std::size_t>(blocks_of(shape.size)));
-    for (std::int64_t i = 0; i < owned_.size(); ++i) {
-      leaves_.push_back({{0, static_cast<int>(owned_.first + i)}, floats_ + i * lane_floats_});
-    }
+      : LaneSumBase(comm, shape),
+        plan_(shape.lanes, shape.size, comm.world_size(), comm.rank()),
+        square_storage_(static_cast<std::size_t>(blocks_of(shape.size))) {
+    squares_ = square_storage_.data();
+    const auto partials = static_cast<std::int64_t>(plan_.partials.size());
+    storage_ = connect_self()->share(lane_bytes(owned_.size() + partials + 1));
+    auto* floats = reinterpret_cast<float*>(storage_->part(0).data());
+    const auto place = [&](std::int64_t count, std::vector<float*>& buffers) {
+      for (; count > 0; --count, floats += lane_floats_) buffers.push_back(floats);
+    };
+    place(owned_.size(), lanes_);
+    place(partials, partials_);
+    result_ = floats;
   }
 
   std::span<float> lane(int lane) override {
-    return {floats_ + (lane - owned_.first) * lane_floats_, static_cast<std::size_t>(shape_.size)};
+    return {lanes_[static_cast<std::size_t>(lane - owned_.first)],
+            static_cast<std::size_t>(shape_.size)};
   }
 
   SumTimes run(int worker) override {
@@ -176,8 +182,8 @@ class RankSum : public LaneSumBase {
     barrier_.arrive_and_wait(workers);
     const auto complete = Clock::now();
     const Range mine = block_share(shape_.size, shape_.workers, worker);
-    for (std::size_t i = 0; i < nodes_.size(); ++i) {
-      add_along_tree(tree_, nodes_[i], leaves_, mine, partial(i) + mine.first);
+    for (std::size_t i = 0; i < partials_.size(); ++i) {
+      add_along_tree(plan_.partials[i], lanes_, mine, partials_[i] + mine.first);
     }
     const auto added = Clock::now();
     barrier_.arrive_and_wait(workers);
@@ -187,27 +193,12 @@ class RankSum : public LaneSumBase {
     return times_of(begin, complete, added);
   }
 
-  std::span<const float> values() const override {
-    return {result(), static_cast<std::size_t>(shape_.size)};
-  }
-
-  double square_norm() const override {
-    double sum = 0;
-    for (const double square : squares_) sum += square;
-    return sum;
-  }
-
  protected:
   // Collective, by the main threads: partial sums of all ranks to the result.
   virtual void combine() = 0;
 
-  float* partial(std::size_t i) const {
-    return floats_ + (owned_.size() + static_cast<std::int64_t>(i)) * lane_floats_;
-  }
-  float* result() const { return partial(nodes_.size()); }
-
-  std::vector<LaneNode> nodes_;  // the largest ones that this rank holds completely
-  std::vector<double> squares_;  // by block
+  ExchangePlan plan_;
+  std::vector<float*> partials_;  // as the plan adds them
 
  private:
   // The other workers must not wait for one whose peers have failed, nor go on.
@@ -221,75 +212,29 @@ class RankSum : public LaneSumBase {
 
   std::exception_ptr failure_;             // of the main thread, for all workers
   std::unique_ptr<SharedWindow> storage_;  // own lanes, partial sums, result
-  float* floats_ = nullptr;
-  std::vector<NodeValues> leaves_;
+  std::vector<float*> lanes_;
+  std::vector<double> square_storage_;
   NodeBarrier barrier_{};
 };
 
-// The ordered sum by messages: the owner of each slice of elements gets all
-// ranks' partial sums of it, adds them in tree order and sends the slice to all.
+// The ordered sum by messages; see ExchangePlan.
 class MessageSum final : public RankSum {
  public:
-  MessageSum(Communicator& comm, const LaneSumShape& shape) : RankSum(comm, shape) {
-    for (int rank = 0; rank < comm.world_size(); ++rank) {
-      peer_nodes_.push_back(tree_.complete_nodes(share_of(shape.lanes, comm.world_size(), rank)));
-    }
-    std::size_t parts = 0;
-    for (const auto& nodes : peer_nodes_) parts += nodes.size();
-    received_.resize(parts * static_cast<std::size_t>(slice(comm.rank()).size()));
-  }
+  MessageSum(Communicator& comm, const LaneSumShape& shape)
+      : RankSum(comm, shape),
+        received_(static_cast<std::size_t>(plan_.received_size())),
+        exchange_(plan_.exchange(partials_, received_.data(), result_)) {}
 
  private:
-  Range slice(int rank) const { return block_share(shape_.size, comm_.world_size(), rank); }
-
-  static std::span<float> part(float* base, Range range) {
-    return {base + range.first, static_cast<std::size_t>(range.size())};
-  }
-
   void combine() override {
-    exchange_partials();
-    gather_slices();
-    write_squares(result(), {0, shape_.size}, shape_.normed_size, squares_.data());
+    comm_.exchange(exchange_.partials_out, exchange_.partials_in);
+    add_along_tree(plan_.program, exchange_.addends, {0, plan_.slice().size()}, exchange_.sum);
+    comm_.exchange(exchange_.slices_out, exchange_.slices_in);
+    write_squares(result_, {0, shape_.size}, shape_.normed_size, squares_);
   }
 
-  void exchange_partials() {
-    std::vector<Outgoing> out;
-    std::vector<Incoming> in;
-    std::vector<NodeValues> known;
-    const Range mine = slice(comm_.rank());
-    float* next = received_.data();
-    for (int peer = 0; peer < comm_.world_size(); ++peer) {
-      const bool self = peer == comm_.rank();
-      const auto& nodes = peer_nodes_[static_cast<std::size_t>(peer)];
-      for (std::size_t i = 0; i < nodes.size(); ++i) {
-        known.push_back(self ? NodeValues{nodes[i], partial(i)}
-                             : NodeValues{nodes[i], next, mine.first});
-        if (self) continue;
-        in.push_back(
-            {peer, std::as_writable_bytes(std::span(next, static_cast<std::size_t>(mine.size())))});
-        next += mine.size();
-      }
-      for (std::size_t i = 0; !self && i < nodes_.size(); ++i) {
-        out.push_back({peer, std::as_bytes(part(partial(i), slice(peer)))});
-      }
-    }
-    comm_.exchange(out, in);
-    if (mine.size() > 0) add_along_tree(tree_, tree_.root(), known, mine, result() + mine.first);
-  }
-
-  void gather_slices() {
-    std::vector<Outgoing> out;
-    std::vector<Incoming> in;
-    for (int peer = 0; peer < comm_.world_size(); ++peer) {
-      if (peer == comm_.rank()) continue;
-      out.push_back({peer, std::as_bytes(part(result(), slice(comm_.rank())))});
-      in.push_back({peer, std::as_writable_bytes(part(result(), slice(peer)))});
-    }
-    comm_.exchange(out, in);
-  }
-
-  std::vector<std::vector<LaneNode>> peer_nodes_;  // by rank
   std::vector<float> received_;
+  PlannedExchange exchange_;
 };
 
 // The transport's own all-reduce of what each rank's lanes sum to.
@@ -299,13 +244,12 @@ class NativeSum final : public RankSum {
 
  private:
   void combine() override {
-    float* sum = result();
-    std::fill_n(sum, shape_.size, 0.0F);
-    for (std::size_t node = 0; node < nodes_.size(); ++node) {
-      for (std::int64_t i = 0; i < shape_.size; ++i) sum[i] += partial(node)[i];
+    std::fill_n(result_, shape_.size, 0.0F);
+    for (const float* partial : partials_) {
+      for (std::int64_t i = 0; i < shape_.size; ++i) result_[i] += partial[i];
     }
-    comm_.native_sum({sum, static_cast<std::size_t>(shape_.size)});
-    write_squares(sum, {0, shape_.size}, shape_.normed_size, squares_.data());
+    comm_.native_sum({result_, static_cast<std::size_t>(shape_.size)});
+    write_squares(result_, {0, shape_.size}, shape_.normed_size, squares_);
   }
 };
 

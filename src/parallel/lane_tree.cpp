@@ -17,28 +17,37 @@ LOCKSTEP_CLONES void add(const float* a, const float* b, float* to, std::int64_t
   for (std::int64_t i = 0; i < count; ++i) to[i] = a[i] + b[i];
 }
 
-const NodeValues* find(const std::vector<NodeValues>& known, LaneNode node) {
-  for (const NodeValues& each : known) {
-    if (each.node == node) return &each;
-  }
-  return nullptr;
-}
-
-// The value of `node` for one block: where it lies in memory already, or `scratch`
-// after writing it there.
-const float* block_value(const LaneTree& tree, LaneNode node, const std::vector<NodeValues>& known,
-                         Range block, float* scratch) {
-  if (const NodeValues* found = find(known, node)) {
-    return found->values + (block.first - found->first);
+void write_postfix(const LaneTree& tree, LaneNode node, std::span<const LaneNode> known,
+                   std::vector<int>& program) {
+  const auto found = std::find(known.begin(), known.end(), node);
+  if (found != known.end()) {
+    program.push_back(static_cast<int>(found - known.begin()));
+    return;
   }
   if (node.level == 0) fail_internal("lane {} is missing from a sum", node.index);
-  const bool has_right = tree.lanes_of(node.right()).size() > 0;
-  if (!has_right) return block_value(tree, node.left(), known, block, scratch);
-  std::array<float, kBlock> right_scratch;
-  const float* left = block_value(tree, node.left(), known, block, scratch);
-  const float* right = block_value(tree, node.right(), known, block, right_scratch.data());
-  add(left, right, scratch, block.size());
-  return scratch;
+  write_postfix(tree, node.left(), known, program);
+  if (tree.lanes_of(node.right()).size() == 0) return;
+  write_postfix(tree, node.right(), known, program);
+  program.push_back(kAdd);
+}
+
+// The sum for one block: where it lies in memory already, or `to` after writing it there.
+const float* block_sum(std::span<const int> program, std::span<const float* const> values,
+                       Range block, float* to) {
+  std::array<std::array<float, kBlock>, kDeepestTree> scratch;  // not written: costs nothing
+  std::array<const float*, kDeepestTree> stack;
+  std::size_t depth = 0;
+  for (const int step : program) {
+    if (step != kAdd) {
+      stack[depth++] = values[static_cast<std::size_t>(step)] + block.first;
+      continue;
+    }
+    --depth;
+    float* const sum = depth == 1 ? to : scratch[depth - 1].data();
+    add(stack[depth - 1], stack[depth], sum, block.size());
+    stack[depth - 1] = sum;
+  }
+  return stack[0];
 }
 
 }  // namespace
@@ -70,14 +79,28 @@ void LaneTree::collect(LaneNode node, Range lanes, std::vector<LaneNode>& found)
   collect(node.right(), lanes, found);
 }
 
-void add_along_tree(const LaneTree& tree, LaneNode node, const std::vector<NodeValues>& known,
-                    Range range, float* to) {
+std::vector<LaneNode> leaves(Range lanes) {
+  std::vector<LaneNode> nodes;
+  for (std::int64_t lane = lanes.first; lane < lanes.last; ++lane) {
+    nodes.push_back({0, static_cast<int>(lane)});
+  }
+  return nodes;
+}
+
+std::vector<int> postfix(const LaneTree& tree, LaneNode node, std::span<const LaneNode> known) {
+  std::vector<int> program;
+  write_postfix(tree, node, known, program);
+  return program;
+}
+
+void add_along_tree(std::span<const int> program, std::span<const float* const> values, Range range,
+                    float* to) {
   for (std::int64_t first = range.first; first < range.last; first += kBlock) {
     const Range block{first, std::min(first + kBlock, range.last)};
     float* target = to + (first - range.first);
-    const float* value = block_value(tree, node, known, block, target);
-    if (value != target) {
-      std::memcpy(target, value, static_cast<std::size_t>(block.size()) * sizeof(float));
+    const float* sum = block_sum(program, values, block, target);
+    if (sum != target) {
+      std::memcpy(target, sum, static_cast<std::size_t>(block.size()) * sizeof(float));
     }
   }
 }

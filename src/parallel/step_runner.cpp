@@ -58,6 +58,23 @@ struct StepRunner::State {
   StepSum summed() const;
 };
 
+NonFinite find_non_finite(Range lanes,
+                          const std::function<std::optional<std::int64_t>(int)>& first) {
+  for (int lane = static_cast<int>(lanes.first); lane < lanes.last; ++lane) {
+    if (const auto parameter = first(lane)) return {lane, *parameter};
+  }
+  return {kSumOfLanes, first(kSumOfLanes).value_or(0)};
+}
+
+StepSum read_tail(const float* tail) {
+  StepSum step;
+  step.samples = std::llround(tail[kSamples]);
+  step.loss_sum = tail[kLoss];
+  step.correct = std::llround(tail[kCorrect]);
+  for (int flag = 0; flag < kFlags; ++flag) step.raised[flag] = tail[kFirstFlag + flag] > 0;
+  return step;
+}
+
 StepRunner::StepRunner(Communicator& comm, const Network& network, Workers& workers,
                        const ParallelOptions& options, std::uint64_t seed, float label_smoothing)
     : state_(new State{network,
@@ -113,16 +130,11 @@ void StepRunner::State::run_lane(int lane, int worker, const Weights& weights, i
 
 StepSum StepRunner::State::summed() const {
   const std::span<const float> values = sum->values();
-  const float* end = values.data() + tail();
-  StepSum step;
+  StepSum step = read_tail(values.data() + tail());
   step.gradients = values.first(static_cast<std::size_t>(network.trainable_size()));
   step.statistics = values.subspan(static_cast<std::size_t>(network.trainable_size()),
                                    static_cast<std::size_t>(network.statistics_size()));
   step.square_norm = sum->square_norm();
-  step.samples = std::llround(end[kSamples]);
-  step.loss_sum = end[kLoss];
-  step.correct = std::llround(end[kCorrect]);
-  for (int flag = 0; flag < kFlags; ++flag) step.raised[flag] = end[kFirstFlag + flag] > 0;
   return step;
 }
 
@@ -156,13 +168,10 @@ StepSum StepRunner::run(const Weights& weights, int epoch, const Fill& fill, con
 
 NonFinite StepRunner::find_non_finite() const {
   const State& state = *state_;
-  for (std::int64_t lane = state.owned.first; lane < state.owned.last; ++lane) {
-    const int number = static_cast<int>(lane);
-    const auto parameter = first_non_finite(state.network, state.sum->lane(number));
-    if (parameter) return {number, *parameter};
-  }
-  const auto parameter = first_non_finite(state.network, state.sum->values());
-  return {kSumOfLanes, parameter.value_or(0)};
+  return lockstep::find_non_finite(state.owned, [&](int lane) {
+    return first_non_finite(state.network,
+                            lane == kSumOfLanes ? state.sum->values() : state.sum->lane(lane));
+  });
 }
 
 void StepRunner::raise(Flag flag) { state_->wishes[static_cast<std::size_t>(flag)] = true; }

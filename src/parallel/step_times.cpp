@@ -35,19 +35,14 @@ int longest(std::span<const StepTimes> by_rank, const Part& part) {
 }  // namespace
 
 StepTimes& StepTimes::operator+=(const StepTimes& other) {
-  data += other.data;
-  forward += other.forward;
-  backward += other.backward;
-  wait += other.wait;
-  sum += other.sum;
-  exposed += other.exposed;
-  update += other.update;
+  for (const auto& [name, time] : kTimesOfAStep) this->*time += other.*time;
   return *this;
 }
 
 StepTimes StepTimes::operator/(double divisor) const {
-  return {data / divisor, forward / divisor, backward / divisor, wait / divisor,
-          sum / divisor,  exposed / divisor, update / divisor};
+  StepTimes result = *this;
+  for (const auto& [name, time] : kTimesOfAStep) result.*time /= divisor;
+  return result;
 }
 
 const char* name_of(Cause cause) {

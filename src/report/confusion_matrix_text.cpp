@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "lockstep/core/printable.h"
+#include "lockstep/core/text.h"
 #include "lockstep/report/text_report.h"
 #include "report/confusions.h"
 #include "report/text_table.h"

@@ -17,7 +17,7 @@ struct Move {
   void operator()(Box& box) const { move(box.corner); }
   void operator()(Dot& dot) const { move(dot.centre); }
   void operator()(Label& label) const { move(label.at); }
-  void operator()(Picture& picture) const { move(picture.corner); }
+  void operator()(PlacedPicture& picture) const { move(picture.corner); }
 };
 
 }  // namespace

@@ -7,7 +7,7 @@
 #include <variant>
 #include <vector>
 
-#include "lockstep/report/thumbnail.h"
+#include "lockstep/pictures/picture.h"
 
 namespace lockstep {
 
@@ -61,14 +61,14 @@ struct Label {
   Weight weight = Weight::kNormal;
 };
 
-struct Picture {
+struct PlacedPicture {
   Point corner;
   double width = 0;
   double height = 0;
-  Thumbnail image;
+  Picture image;
 };
 
-using Shape = std::variant<Curve, Box, Dot, Label, Picture>;
+using Shape = std::variant<Curve, Box, Dot, Label, PlacedPicture>;
 
 struct Drawing {
   double width = 0;

@@ -24,11 +24,11 @@ const std::string& name_of(const std::vector<std::string>& names, int index) {
 }
 
 // The image in a square of `side`, in its own proportions.
-void add_picture(Drawing& to, Point corner, double side, const Thumbnail& image) {
+void add_picture(Drawing& to, Point corner, double side, const Picture& image) {
   const double scale = side / std::max(image.width, image.height);
   const double width = scale * image.width;
   const double height = scale * image.height;
-  to.add(Picture{
+  to.add(PlacedPicture{
       {corner.x + (side - width) / 2, corner.y + (side - height) / 2}, width, height, image});
 }
 

@@ -42,7 +42,7 @@ std::string encode(const Surface& surface) {
 }
 
 // Grey pictures are surfaces of one byte a pixel, others of 0xRRGGBB words.
-Surface surface_of(const Thumbnail& image, cairo_format_t format) {
+Surface surface_of(const Picture& image, cairo_format_t format) {
   Surface surface(cairo_image_surface_create(format, image.width, image.height));
   check(cairo_surface_status(surface.get()));
   unsigned char* data = cairo_image_surface_get_data(surface.get());
@@ -104,7 +104,7 @@ class Painter {
     cairo_show_text(to_, text.c_str());
   }
 
-  void operator()(const Picture& picture) {
+  void operator()(const PlacedPicture& picture) {
     const Surface image = surface_of(picture.image, CAIRO_FORMAT_RGB24);
     cairo_save(to_);
     cairo_translate(to_, picture.corner.x, picture.corner.y);
@@ -149,11 +149,11 @@ std::string png_file(const Drawing& drawing) {
   return encode(surface);
 }
 
-std::string png_file(const Thumbnail& image) {
+std::string png_file(const Picture& image) {
   return encode(surface_of(image, image.channels == 1 ? CAIRO_FORMAT_A8 : CAIRO_FORMAT_RGB24));
 }
 
-std::string data_address(const Thumbnail& image) {
+std::string data_address(const Picture& image) {
   return "data:image/png;base64," + base64(png_file(image));
 }
 

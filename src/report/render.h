@@ -18,7 +18,7 @@ std::string svg_file(const Drawing& drawing);
 std::string png_file(const Drawing& drawing);
 
 // A PNG file of the picture's own size, and the same as a data: address.
-std::string png_file(const Thumbnail& image);
-std::string data_address(const Thumbnail& image);
+std::string png_file(const Picture& image);
+std::string data_address(const Picture& image);
 
 }  // namespace lockstep

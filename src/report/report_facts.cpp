@@ -58,8 +58,8 @@ void write_times(Markup& to, const ReportData& data) {
              2);
   to.open("tbody");
   for (std::size_t rank = 0; rank < data.run.times.size(); ++rank) {
-    const RankTimes& times = data.run.times[rank];
-    to.open("tr").leaf("th", fmt::format("{}", rank), {{"scope", "row"}}).leaf("td", times.host);
+    const auto& [host, times] = data.run.times[rank];
+    to.open("tr").leaf("th", fmt::format("{}", rank), {{"scope", "row"}}).leaf("td", host);
     double all = 0;
     for (const double seconds :
          {times.data, times.forward, times.backward, times.wait, times.sum, times.update}) {

@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "lockstep/run/run_files.h"
 #include "report/class_charts.h"
 #include "report/curves.h"
 #include "report/galleries.h"
@@ -54,16 +55,16 @@ std::map<std::string, std::string> report_files(const ReportData& data) {
   const std::vector<std::string>& names = data.validation.class_names;
   const Drawing curves = in_grid(training_curves(data.run), kCurveColumns, "Training curves");
   const Drawing confusion = confusion_drawing(data.validation);
-  return {{"report.html", report_page(data)},
-          {"curves.svg", svg_file(curves)},
-          {"curves.png", png_file(curves)},
-          {"confusion_matrix.svg", svg_file(confusion)},
-          {"confusion_matrix.png", png_file(confusion)},
-          {"misclassified.png",
+  return {{kReportPage, report_page(data)},
+          {kCurvesSvg, svg_file(curves)},
+          {kCurvesPng, png_file(curves)},
+          {kConfusionSvg, svg_file(confusion)},
+          {kConfusionPng, png_file(confusion)},
+          {kMisclassifiedPng,
            png_file(prediction_gallery("Misclassified validation rows", data.mistakes, names))},
-          {"predictions.png",
+          {kPredictionsPng,
            png_file(prediction_gallery("Validation rows chosen at random", data.showcase, names))},
-          {"samples.png", png_file(sample_gallery(data.samples, names))}};
+          {kSamplesPng, png_file(sample_gallery(data.samples, names))}};
 }
 
 }  // namespace lockstep

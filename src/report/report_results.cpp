@@ -5,6 +5,8 @@
 #include <limits>
 #include <numeric>
 
+#include "lockstep/core/text.h"
+#include "lockstep/run/run_files.h"
 #include "report/class_charts.h"
 #include "report/confusions.h"
 #include "report/curves.h"
@@ -37,7 +39,8 @@ std::vector<Card> result_cards(const Evaluation& validation) {
   if (validation.rows() == 0) return {};
   const std::int64_t rows = validation.rows();
   return {{"accuracy", percent(validation.accuracy()),
-           fmt::format("{} of {} validation rows", grouped(validation.correct()), grouped(rows))},
+           fmt::format("{} of {} validation row{}", grouped(validation.correct()), grouped(rows),
+                       rows == 1 ? "" : "s")},
           {"wrong", grouped(rows - validation.correct()),
            percent(1 - validation.accuracy()) + " of the rows"},
           {"loss", decimals(validation.loss()), "cross entropy, validation"},
@@ -90,8 +93,8 @@ void write_metrics_table(Markup& to, const Evaluation& evaluation) {
   to.close().close();
   if (shown < evaluation.classes) {
     to.leaf("p",
-            fmt::format("The first {} of {} classes; classification_report.txt has all.", shown,
-                        evaluation.classes),
+            fmt::format("The first {} of {} classes; {} has all.", shown, evaluation.classes,
+                        kClassificationFile),
             {{"class", "note"}});
   }
   to.close();
@@ -125,18 +128,16 @@ void write_summary(Markup& to, const ReportData& data) {
        fmt::format("training, {} validation", grouped(sum_of(data.validation_class_counts)))});
   std::int64_t parameters = 0;
   for (const LayerInfo& layer : data.layers) parameters += layer.parameters;
-  cards.push_back(
-      {"parameters", grouped(parameters), fmt::format("{} layers", data.layers.size())});
+  cards.push_back({"parameters", grouped(parameters), count_of(data.layers.size(), "layer")});
   if (!run.epochs.empty()) {
     cards.push_back(
         {"training time", duration(total_seconds(run)),
-         fmt::format("{} epoch{}, {} steps", run.epochs.back().epoch,
-                     run.epochs.back().epoch == 1 ? "" : "s", grouped(run.epochs.back().step))});
+         fmt::format("{}, {} step{}", count_of(run.epochs.back().epoch, "epoch"),
+                     grouped(run.epochs.back().step), run.epochs.back().step == 1 ? "" : "s")});
     cards.push_back({"images/s", grouped(std::llround(mean_images_per_second(run))),
                      run.ranks == 0 ? ""
-                                    : fmt::format("{} rank{}, {} thread{} each", run.ranks,
-                                                  run.ranks == 1 ? "" : "s", run.threads_per_rank,
-                                                  run.threads_per_rank == 1 ? "" : "s")});
+                                    : fmt::format("{}, {} each", count_of(run.ranks, "rank"),
+                                                  count_of(run.threads_per_rank, "thread"))});
   }
   write_cards(to, cards);
 }

@@ -15,7 +15,7 @@ std::string name_of(const ReportData& data, int index) {
   return class_name(data.validation.class_names[static_cast<std::size_t>(index)]);
 }
 
-void write_image(Markup& to, const Thumbnail& image, const std::string& description) {
+void write_image(Markup& to, const Picture& image, const std::string& description) {
   to.empty("img", {{"src", data_address(image)},
                    {"width", fmt::format("{}", image.width)},
                    {"height", fmt::format("{}", image.height)},

@@ -68,7 +68,7 @@ class Writer {
               {"text-anchor", anchor_name(label.anchor)}});
   }
 
-  void operator()(const Picture& picture) {
+  void operator()(const PlacedPicture& picture) {
     to_.empty("image", {{"x", length(picture.corner.x)},
                         {"y", length(picture.corner.y)},
                         {"width", length(picture.width)},

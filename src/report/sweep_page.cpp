@@ -8,6 +8,7 @@
 #include <limits>
 #include <utility>
 
+#include "lockstep/core/text.h"
 #include "report/page.h"
 #include "report/parallel_coordinates.h"
 #include "report/render.h"
@@ -50,8 +51,10 @@ std::string epoch_text(const SweptRun& run, const MetricsPoint& best) {
 
 void write_header(Markup& to, const Sweep& sweep) {
   to.open("header").leaf("h1", sweep.name + ": sweep");
-  to.leaf("p", fmt::format("{} runs over {}", sweep.runs.size(), fmt::join(sweep.fields, ", ")),
-          {{"class", "sub"}});
+  to.leaf(
+      "p",
+      fmt::format("{} over {}", count_of(sweep.runs.size(), "run"), fmt::join(sweep.fields, ", ")),
+      {{"class", "sub"}});
   to.close().raw("\n");
 }
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "lockstep/core/printable.h"
+#include "lockstep/core/text.h"
 #include "lockstep/eval/evaluation.h"
 
 namespace lockstep {

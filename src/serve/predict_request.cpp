@@ -7,8 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "lockstep/core/error.h"
-#include "lockstep/predict/decode_png.h"
-#include "lockstep/predict/prepare_picture.h"
+#include "lockstep/core/text.h"
+#include "lockstep/pictures/decode_png.h"
+#include "lockstep/pictures/prepare_picture.h"
 #include "serve/base64.h"
 #include "serve/request_check.h"
 
@@ -40,8 +41,9 @@ nlohmann::json parse(const std::string& body) {
 
 Predictor::Image read_pixels(const nlohmann::json& values, int pixels) {
   if (!values.is_array() || values.size() != static_cast<std::size_t>(pixels)) {
-    fail_usage("{} values; expected an array of {} numbers, the pixels row by row",
-               values.is_array() ? values.size() : 0, pixels);
+    fail_usage("{}; expected an array of {}, the pixels row by row",
+               count_of(values.is_array() ? values.size() : 0, "value"),
+               count_of(pixels, "number"));
   }
   Predictor::Image image;
   image.reserve(values.size());

@@ -1,16 +1,19 @@
-// The only source that knows cpp-httplib: it parses requests and writes answers; limits
-// of time, size and number are ours.
+// The connections and their limits; what is answered to which request.
 
 #include "lockstep/serve/server.h"
 
 #include <fmt/format.h>
-#include <httplib.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -19,6 +22,7 @@
 #include "lockstep/core/error.h"
 #include "serve/answer_memory.h"
 #include "serve/connections.h"
+#include "serve/http.h"
 #include "serve/metrics.h"
 #include "serve/page_files.h"
 #include "serve/predict_request.h"
@@ -29,119 +33,69 @@ namespace lockstep {
 
 namespace {
 
+using boost::asio::ip::tcp;
 using Clock = TimedSocket::Clock;
 
-constexpr const char* kAddress = "127.0.0.1";
 constexpr std::size_t kMostConnections = 64;
 constexpr std::size_t kMostHeadBytes = 16 * 1024;
-constexpr std::size_t kMostAnswerBytes = 64 << 20;  // of all answers under way
-constexpr int kBacklog = 256;                       // connections that the system holds for us
+constexpr std::size_t kMostAnswerBytes = 64 << 20;   // of all answers under way
+constexpr std::size_t kMostJoinedBytes = 16 * 1024;  // of an answer sent with its head
 constexpr std::chrono::seconds kTimeLimit{5};
 constexpr std::chrono::milliseconds kLinger{500};
-constexpr const char* kJson = "application/json";
+constexpr std::chrono::milliseconds kNoDescriptorPause{10};
 
-// What this thread's connection must know of the answer that it gave.
-struct Exchange {
-  std::string route;
-  int status = 0;
-  AnswerMemory::Room room;
-};
-thread_local Exchange exchange;
+struct Answer {
+  AnswerMemory::Room room{};  // given back after what it holds
+  int status = 200;
+  std::string_view type = "application/json";
+  std::string text{};
+  std::string_view kept{};  // instead of `text`; the server keeps it
+  std::string headers{};    // further ones, each with its end of line
 
-// A connection as the library sees it.
-class SocketStream final : public httplib::Stream {
- public:
-  explicit SocketStream(TimedSocket& socket) : socket_(socket) {}
-
-  bool is_readable() const override { return true; }
-  bool is_writable() const override { return true; }
-  ssize_t read(char* data, size_t size) override { return socket_.read(data, size); }
-  ssize_t write(const char* data, size_t size) override {
-    return socket_.write(data, size, kTimeLimit);
-  }
-  void get_remote_ip_and_port(std::string& /*ip*/, int& /*port*/) const override {}
-  void get_local_ip_and_port(std::string& /*ip*/, int& /*port*/) const override {}
-  socket_t socket() const override { return socket_.socket(); }
-
- private:
-  TimedSocket& socket_;
+  std::string_view content() const { return kept.empty() ? text : kept; }
 };
 
-// A thread for each connection; the accepting thread waits for a place.
-class ConnectionThreads final : public httplib::TaskQueue {
- public:
-  explicit ConnectionThreads(Connections& connections) : connections_(connections) {}
-
-  void enqueue(std::function<void()> serve) override {
-    connections_.open();
-    threads_.enqueue(std::move(serve));
-  }
-  void shutdown() override {
-    connections_.end_all();
-    threads_.shutdown();
-  }
-
- private:
-  Connections& connections_;
-  httplib::ThreadPool threads_{kMostConnections};
-};
-
-std::vector<std::string> header_values(const httplib::Request& request, const char* name) {
-  const auto [first, last] = request.headers.equal_range(name);
-  std::vector<std::string> values;
-  for (auto at = first; at != last; ++at) values.push_back(at->second);
-  return values;
+Answer error(int status, const std::string& message, std::string headers = "") {
+  return {.status = status, .text = error_answer(message), .headers = std::move(headers)};
 }
 
-RequestHead head_of(const httplib::Request& request) {
-  return {request.method,
-          request.path,
-          header_values(request, "Host"),
-          header_values(request, "Origin"),
-          header_values(request, "Content-Type"),
-          header_values(request, "Content-Encoding"),
-          header_values(request, "Content-Length"),
-          header_values(request, "Transfer-Encoding")};
+Answer busy(const std::string& message) { return error(503, message, "Retry-After: 1\r\n"); }
+
+bool write_answer(TimedSocket& socket, const Answer& answer, bool head_only) {
+  const std::string_view content = answer.content();
+  const auto write = [&](std::string_view text) {
+    return socket.write(text.data(), text.size(), kTimeLimit) >= 0;
+  };
+  std::string head = answer_head(answer.status, answer.type, content.size(), answer.headers);
+  if (head_only) return write(head);
+  if (content.size() > kMostJoinedBytes) return write(head) && write(content);
+  return write(head.append(content));
 }
 
-void set_error(httplib::Response& response, int status, const std::string& message) {
-  response.status = status;
-  response.set_content(error_answer(message), kJson);
+// Port 0 stands for any that is free; Error (2) when the port cannot be had.
+tcp::acceptor listen_at(boost::asio::io_context& context, int port) try {
+  return {context, {boost::asio::ip::address_v4::loopback(), static_cast<std::uint16_t>(port)}};
+} catch (const boost::system::system_error&) {
+  fail_usage("port {} on 127.0.0.1 cannot be had; choose another --port", port);
 }
-
-void set_busy(httplib::Response& response, const char* message) {
-  set_error(response, 503, message);
-  response.set_header("Retry-After", "1");
-}
-
-const httplib::Headers kHeaders = {
-    {"Content-Security-Policy",
-     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; "
-     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
-    {"X-Content-Type-Options", "nosniff"},
-    {"Referrer-Policy", "no-referrer"},
-    {"Cross-Origin-Opener-Policy", "same-origin"},
-    {"Cross-Origin-Resource-Policy", "same-origin"},
-    {"Cache-Control", "no-store"},
-};
 
 }  // namespace
 
-class Server::Http final : public httplib::Server {
+class Server::Http {
  public:
   Http(const ServedModel& model, Predictor& predictor, int port);
 
   int port() const { return port_; }
   void run();
-  void end();
+  void stop();
 
  private:
-  bool process_and_close_socket(socket_t socket) override;
-  bool answer_request(SocketStream& stream);
-  void add_limits();
-  void add_routes();
-  void add_text(const char* path, std::string_view text, const char* type);
-  void predict(const httplib::Request& request, httplib::Response& response);
+  int accept();
+  void serve(int socket);
+  bool answer_request(TimedSocket& socket);
+  Answer answer(const Request& request, TimedSocket& socket);
+  Answer answer_page(const std::string& path) const;
+  Answer predict(const std::string& body);
 
   const ServedModel& model_;
   Predictor& predictor_;
@@ -149,51 +103,58 @@ class Server::Http final : public httplib::Server {
   Connections connections_{kMostConnections};
   AnswerMemory answer_memory_{kMostAnswerBytes};
   Metrics metrics_;
-  int port_;
-  std::atomic<bool> ended_{false};
+  const std::string schema_;
+  boost::asio::io_context context_;
+  tcp::acceptor acceptor_;
+  const int port_;
+  std::atomic<bool> stopped_{false};
 };
 
 Server::Http::Http(const ServedModel& model, Predictor& predictor, int port)
-    : model_(model), predictor_(predictor), reader_(model), port_(port) {
-  add_limits();
-  add_routes();
-  set_default_headers(kHeaders);
-  set_tcp_nodelay(true);
-  // The library's own options would let two servers share a port.
-  set_socket_options([](socket_t socket) {
-    const int on = 1;
-    ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  });
-  if (port == 0) {
-    port_ = bind_to_any_port(kAddress);
-  } else if (!bind_to_port(kAddress, port)) {
-    port_ = -1;
-  }
-  if (port_ < 0) fail_usage("port {} on {} cannot be had; choose another --port", port, kAddress);
-  ::listen(svr_sock_, kBacklog);
-  new_task_queue = [this] { return new ConnectionThreads(connections_); };
-}
+    : model_(model),
+      predictor_(predictor),
+      reader_(model),
+      schema_(schema(model)),
+      acceptor_(listen_at(context_, port)),
+      port_(acceptor_.local_endpoint().port()) {}
 
 void Server::Http::run() {
-  const bool asked = listen_after_bind();
-  ended_ = true;
-  if (!asked) fail_internal("connections can no longer be accepted");
+  boost::asio::thread_pool threads(kMostConnections);
+  for (int socket = 0; (socket = accept()) >= 0;) {
+    connections_.open();
+    boost::asio::post(threads, [this, socket] { serve(socket); });
+  }
+  connections_.end_all();
+  threads.join();
+  if (!stopped_) fail_internal("connections can no longer be accepted");
 }
 
-void Server::Http::end() {
-  // The library forgets a stop() that comes before it listens.
-  while (!is_running() && !ended_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  stop();
+void Server::Http::stop() {
+  stopped_ = true;
+  ::shutdown(acceptor_.native_handle(), SHUT_RDWR);
 }
 
-// Called by the connection's own thread.
-bool Server::Http::process_and_close_socket(socket_t socket) {
+// The next connection; -1 when there will be none.
+int Server::Http::accept() {
+  boost::system::error_code fault = boost::asio::error::no_descriptors;
+  while (fault == boost::asio::error::no_descriptors) {
+    tcp::socket socket = acceptor_.accept(fault);
+    if (!fault) {
+      boost::system::error_code gone;
+      socket.set_option(tcp::no_delay(true), gone);
+      return socket.release();
+    }
+    std::this_thread::sleep_for(kNoDescriptorPause);
+  }
+  return -1;
+}
+
+void Server::Http::serve(int socket) {
   TimedSocket timed(socket);
-  SocketStream stream(timed);
   while (connections_.await_request(socket) == Connections::Verdict::kGoOn &&
          timed.wait_for_request(kTimeLimit, kMostHeadBytes + kMostBodyBytes) ==
              TimedSocket::Next::kRequest) {
-    if (!answer_request(stream)) {
+    if (!answer_request(timed)) {
       timed.linger(kLinger);
       break;
     }
@@ -201,109 +162,82 @@ bool Server::Http::process_and_close_socket(socket_t socket) {
   connections_.forget(socket);
   ::close(socket);
   connections_.closed();
-  return true;
 }
 
-// Whether another request may follow.
-bool Server::Http::answer_request(SocketStream& stream) {
+// Whether another request may follow. After an error the rest of the request may still
+// come, so the connection ends.
+bool Server::Http::answer_request(TimedSocket& socket) {
   const auto start = Clock::now();
-  exchange = {};
-  bool ends = false;
-  const bool written =
-      process_request(stream, /*close_connection=*/false, ends, [](httplib::Request& request) {
-        // Neither packed answers nor parts of them.
-        request.headers.erase("Accept-Encoding");
-        request.ranges.clear();
-        RequestHead head = head_of(request);
-        use_target_host(head);
-        if (head.path == request.path) return;
-        request.path = head.path;
-        if (head.host.size() == 1) request.headers.find("Host")->second = head.host.front();
-      });
-  exchange.room.reset();
-  if (exchange.status == 0) return false;  // not even a request line
+  const auto request = read_request(socket);
+  if (!request) return false;
+  bool goes_on = request->keep_alive;
+  int status = 0;
+  {
+    Answer answer = this->answer(*request, socket);
+    status = answer.status;
+    goes_on = goes_on && status < 400;
+    if (!goes_on) answer.headers += "Connection: close\r\n";
+    goes_on = write_answer(socket, answer, request->head.method == "HEAD") && goes_on;
+  }
+  const std::string& path = request->head.path;
   const std::chrono::duration<double> seconds = Clock::now() - start;
-  metrics_.count_request(exchange.route, exchange.status, seconds.count());
-  return written && !ends && exchange.status < 400;
+  metrics_.count_request(method_of(path).empty() ? "other" : path, status, seconds.count());
+  return goes_on;
 }
 
-void Server::Http::add_limits() {
-  set_payload_max_length(kMostBodyBytes);
-  set_keep_alive_timeout(kTimeLimit.count());
-  set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
-    const auto refusal = check_request(head_of(request), port_);
-    if (!refusal) return HandlerResponse::Unhandled;
-    set_error(response, refusal->status, refusal->message);
-    if (refusal->status == 405) {
-      response.set_header("Allow", std::string(method_of(request.path)));
-    }
-    return HandlerResponse::Handled;
-  });
-  set_exception_handler(
-      [](const httplib::Request&, httplib::Response& response, std::exception_ptr fault) {
-        try {
-          std::rethrow_exception(fault);
-        } catch (const std::exception& error) {
-          spdlog::error("a request failed: {}", error.what());
-          set_error(response, 500, "a fault of the server; its log says more");
-        }
-      });
-  // Called for every answer, those of the library included. After an error the rest of
-  // the request may still come, so the connection ends.
-  set_post_routing_handler([](const httplib::Request& request, httplib::Response& response) {
-    exchange.route = method_of(request.path).empty() ? "other" : request.path;
-    exchange.status = response.status;
-    response.headers.erase("Keep-Alive");  // it tells of limits that are not ours
-    if (response.status < 400) return;
-    response.headers.erase("Connection");
-    response.set_header("Connection", "close");
-  });
+Answer Server::Http::answer(const Request& request, TimedSocket& socket) try {
+  if (!request.is_whole) return error(400, "expected a request of HTTP/1.1");
+  const RequestHead& head = request.head;
+  if (const auto refusal = check_request(head, port_)) {
+    return error(refusal->status, refusal->message,
+                 refusal->status == 405 ? fmt::format("Allow: {}\r\n", method_of(head.path)) : "");
+  }
+  if (head.content_length.empty()) return answer_page(head.path);
+  constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+  if (request.expects_continue) socket.write(kContinue.data(), kContinue.size(), kTimeLimit);
+  std::string body(std::stoul(head.content_length.front()), '\0');
+  for (std::size_t done = 0; done < body.size();) {
+    const ssize_t got = socket.read(body.data() + done, body.size() - done);
+    if (got <= 0) return error(400, "the body did not come whole");
+    done += static_cast<std::size_t>(got);
+  }
+  return predict(body);
+} catch (const std::exception& fault) {
+  spdlog::error("a request failed: {}", fault.what());
+  return error(500, "a fault of the server; its log says more");
 }
 
-void Server::Http::add_text(const char* path, std::string_view text, const char* type) {
-  Get(path, [text, type](const httplib::Request&, httplib::Response& response) {
-    response.set_content(text.data(), text.size(), type);
-  });
+Answer Server::Http::answer_page(const std::string& path) const {
+  static const std::map<std::string_view, std::pair<std::string_view, std::string_view>> pages = {
+      {"/", {"text/html; charset=utf-8", kIndexHtml}},
+      {"/page.css", {"text/css; charset=utf-8", kPageCss}},
+      {"/page.js", {"text/javascript; charset=utf-8", kPageJs}},
+      {"/healthz", {"text/plain; charset=utf-8", "ok\n"}},
+  };
+  if (path == "/schema") return {.kept = schema_};
+  if (path == "/metrics") {
+    const auto connections = static_cast<std::int64_t>(connections_.count());
+    return {.type = "text/plain; version=0.0.4; charset=utf-8",
+            .text = metrics_.text(predictor_.waiting(), connections)};
+  }
+  const auto& [type, text] = pages.at(path);
+  return {.type = type, .kept = text};
 }
 
-void Server::Http::add_routes() {
-  add_text("/", kIndexHtml, "text/html; charset=utf-8");
-  add_text("/page.css", kPageCss, "text/css; charset=utf-8");
-  add_text("/page.js", kPageJs, "text/javascript; charset=utf-8");
-  add_text("/healthz", "ok\n", "text/plain; charset=utf-8");
-  // Not copied for each request: it names all classes.
-  Get("/schema", [text = schema(model_)](const httplib::Request&, httplib::Response& response) {
-    response.set_content_provider(
-        text.size(), kJson, [&text](std::size_t first, std::size_t size, httplib::DataSink& sink) {
-          return sink.write(text.data() + first, size);
-        });
-  });
-  Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
-    response.set_content(
-        metrics_.text(predictor_.waiting(), static_cast<std::int64_t>(connections_.count())),
-        "text/plain; version=0.0.4; charset=utf-8");
-  });
-  Post("/predict", [this](const httplib::Request& request, httplib::Response& response) {
-    predict(request, response);
-  });
-}
-
-void Server::Http::predict(const httplib::Request& request, httplib::Response& response) {
+Answer Server::Http::predict(const std::string& body) {
   std::vector<Predictor::Image> images;
   try {
-    images = reader_.read(request.body);
-  } catch (const Error& error) {
-    if (error.code() != ExitCode::kUsage) throw;
-    set_error(response, 400, error.what());
-    return;
+    images = reader_.read(body);
+  } catch (const Error& fault) {
+    if (fault.code() != ExitCode::kUsage) throw;
+    return error(400, fault.what());
   }
-  exchange.room = answer_memory_.take(answer_bytes(model_, images.size()));
-  if (!exchange.room) return set_busy(response, "too many answers are under way; try again later");
+  auto room = answer_memory_.take(answer_bytes(model_, images.size()));
+  if (!room) return busy("too many answers are under way; try again later");
   const auto probabilities = predictor_.predict(images);
-  if (!probabilities) return set_busy(response, "too many images wait; try again later");
+  if (!probabilities) return busy("too many images wait; try again later");
   metrics_.count_predictions(static_cast<std::int64_t>(images.size()));
-  response.body = predict_answer(model_, images, *probabilities);
-  response.set_header("Content-Type", kJson);
+  return {.room = std::move(room), .text = predict_answer(model_, images, *probabilities)};
 }
 
 Server::Server(const ServedModel& model, Predictor& predictor, int port)
@@ -315,6 +249,6 @@ int Server::port() const { return http_->port(); }
 
 void Server::run() { http_->run(); }
 
-void Server::stop() { http_->end(); }
+void Server::stop() { http_->stop(); }
 
 }  // namespace lockstep

@@ -27,6 +27,12 @@ class TimedSocket {
   ssize_t read(char* data, std::size_t size);
   ssize_t write(const char* data, std::size_t size, Clock::duration limit);
 
+  // Gives back the last bytes of the last read(), to be read again.
+  void unread(std::size_t count) {
+    first_ -= count;
+    bytes_left_ += count;
+  }
+
   // Ends the sending and drops what still comes, for `limit` at most: closed at once, the
   // peer might lose an answer that it has not read.
   void linger(Clock::duration limit);

@@ -37,11 +37,9 @@ StepSum CpuStepper::step(int epoch, std::int64_t step, float learning_rate) {
 void CpuStepper::update(const StepSum& sum, int worker, float learning_rate) {
   if (!std::isfinite(sum.square_norm)) return;
   const auto samples = static_cast<float>(sum.samples);
-  UpdateRule rule{learning_rate, 1 / samples, replica_.updates + 1};
-  const double norm = std::sqrt(sum.square_norm) / samples;
-  if (clip_norm_ > 0 && norm > clip_norm_) {
-    rule.gradient_factor *= static_cast<float>(clip_norm_ / norm);
-  }
+  const UpdateRule rule{learning_rate,
+                        formula::gradient_factor(sum.square_norm, samples, clip_norm_),
+                        replica_.updates + 1};
   constexpr std::int64_t kLine = 16;  // floats; shares never cut a cache line
   const Range lines = share_of(network_.trainable_size() / kLine, workers_.count(), worker);
   const Range mine{lines.first * kLine, lines.last * kLine};
@@ -64,7 +62,7 @@ void CpuStepper::update_average(Range range, std::int64_t update) {
   const std::span<const float> values = replica_.weights.values();
   for (auto i = static_cast<std::size_t>(range.first); i < static_cast<std::size_t>(range.last);
        ++i) {
-    replica_.average[i] += part * (values[i] - replica_.average[i]);
+    replica_.average[i] = formula::moved_average(replica_.average[i], part, values[i]);
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "lockstep/checkpoint/checkpoint_store.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/text.h"
 #include "train/loop.h"
 
 namespace lockstep {
@@ -110,8 +111,8 @@ void Loop::go_back() {
 static void check_place(const LoopState& loop, std::int64_t steps_per_epoch) {
   if (loop.epoch_step > steps_per_epoch ||
       loop.step != loop.epoch * steps_per_epoch + loop.epoch_step) {
-    fail_usage("its step {} is not {} epochs of {} steps and {} more", loop.step, loop.epoch,
-               steps_per_epoch, loop.epoch_step);
+    fail_usage("its step {} is not {} of {} and {} more", loop.step, count_of(loop.epoch, "epoch"),
+               count_of(steps_per_epoch, "step"), loop.epoch_step);
   }
   if (loop.best_epoch >= 0 && loop.best_step != (loop.best_epoch + 1) * steps_per_epoch) {
     fail_usage("its best step {} is not the end of epoch {}", loop.best_step, loop.best_epoch + 1);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "lockstep/core/error.h"
+#include "lockstep/core/text.h"
 
 namespace lockstep {
 
@@ -14,9 +15,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kWeightsFile = "weights.safetensors";
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
-constexpr const char* kStateFile = "state.json";
 
 const std::string& file(const CheckpointFiles& files, const char* name) {
   const auto found = files.find(name);
@@ -211,7 +210,7 @@ std::vector<TensorView> tensors_of(const Network& network, std::span<const float
 
 std::vector<float> weights_from(const Network& network, const SafetensorsFile& file) {
   if (file.tensors().size() != network.parameters().size()) {
-    fail_usage("the file has {} tensors, the model {}", file.tensors().size(),
+    fail_usage("the file has {}, the model {}", count_of(file.tensors().size(), "tensor"),
                network.parameters().size());
   }
   // All of them first: only what the file really holds is worth memory.

@@ -43,8 +43,11 @@ Batch random_batch(const ImageShape& shape, int samples, int classes) {
 }
 
 const char* name_of(const Op& op) {
-  constexpr const char* kNames[] = {"conv", "dense", "norm", "gate", "activation"};
-  return kNames[op.work.index()];
+  return std::visit(
+      Match{[](const ConvOp&) { return "conv"; }, [](const DenseOp&) { return "dense"; },
+            [](const ActivateOp&) { return "activate"; }, [](const NormOp&) { return "norm"; },
+            [](const GateOp&) { return "gate"; }},
+      op.work);
 }
 
 void run(const Experiment& experiment, int samples, int repeats) {
@@ -73,21 +76,21 @@ void run(const Experiment& experiment, int samples, int repeats) {
     at::Tensor x = input_of(pass, experiment.parallel.precision);
     for (std::size_t i = 0; i < ops; ++i) {
       const auto begin = Clock::now();
-      const ImageShape& in = network.ops()[i].in;
+      const ImageShape& in = network.plan()[i].in;
       x = runners[i]->forward(pass, x.view({samples, in.height, in.width, in.channels}));
       forward[i].push_back(milliseconds_since(begin));
     }
     at::Tensor dy = at::ones_like(x);
     for (std::size_t i = ops; i-- > 0 && dy.defined();) {
       const auto begin = Clock::now();
-      const ImageShape& out = network.ops()[i].out;
+      const ImageShape& out = network.plan()[i].out;
       dy = runners[i]->backward(pass, dy.view({samples, out.height, out.width, out.channels}));
       backward[i].push_back(milliseconds_since(begin));
     }
   }
   double total = 0;
   for (std::size_t i = 0; i < ops; ++i) {
-    const Op& op = network.ops()[i];
+    const Op& op = network.plan()[i];
     fmt::print("{:<10} {:>3}x{:<3}x{:<4} -> {:>3}x{:<3}x{:<4}  forward {:7.3f}  backward {:7.3f}\n",
                name_of(op), op.in.height, op.in.width, op.in.channels, op.out.height, op.out.width,
                op.out.channels, median(forward[i]), median(backward[i]));

@@ -3,6 +3,7 @@ links that are slow or cut. Hosts are network namespaces on this machine."""
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,12 +19,35 @@ from lockstep_run import BINARY, EXPERIMENT, Hold, LockstepTest
 ROOT = Path(__file__).resolve().parents[2]
 EXIT_USAGE = 2
 EXIT_PEER = 4
+EXIT_RESTART = 75
 
 
 def tool(folder, name, script):
     path = folder / name
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
+
+
+def wait_for_reader(pipe, process):
+    """The pipe, open to write to the one who reads it, once there is one."""
+    end = time.monotonic() + 400
+    while process.poll() is None and time.monotonic() < end:
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            time.sleep(0.01)
+    raise AssertionError(f"nobody reads {pipe}")
+
+
+def child_of(process):
+    """The only child of a process, which has one thread that starts processes."""
+    return int(Path(f"/proc/{process}/task/{process}/children").read_text())
+
+
+def is_pending(number, process):
+    """Whether a signal waits for a process that is stopped."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(re.search(r"ShdPnd:\s*(\w+)", status)[1], 16) >> (number - 1) & 1
 
 
 @unittest.skipUnless(os.geteuid() == 0, "network namespaces need root")
@@ -175,6 +199,29 @@ class TwoHostsTest(HostsTest):
         self.assertEqual(process.returncode, EXIT_PEER, errors)
         self.assertRegex(errors, r"(?m)^lockstep: .*\bnb\b")
 
+
+    def test_a_request_that_comes_before_the_ranks(self):
+        """The agent does not reach the second host before the launcher was told to end."""
+        pipe = self.shared / "pipe"
+        os.mkfifo(pipe)
+        tool(self.shared, "agent", f'case "$*" in *orted*) read x <{pipe};; esac\n'
+                                   f'exec {self.net.agent} "$@"')
+        run = self.shared / "runs" / "early"
+        process = self.start("train", self.config, "--hosts", "na:1,nb:1", "--run-dir", run,
+                             "--set", "training.epochs=100000",
+                             OMPI_MCA_plm_rsh_agent=str(self.shared / "agent"))
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        with open(wait_for_reader(pipe, process), "w") as file:
+            mpirun = child_of(process.pid)
+            os.kill(mpirun, signal.SIGSTOP)
+            process.send_signal(signal.SIGTERM)
+            while not is_pending(signal.SIGUSR1, mpirun):
+                time.sleep(0.001)
+            file.write("go on\n")
+            os.kill(mpirun, signal.SIGCONT)
+        _, errors = process.communicate(timeout=400)
+        self.assertEqual(process.returncode, EXIT_RESTART, errors)
 
     def test_restart_on_the_hosts_that_are_left(self):
         finite = ("--set", "training.epochs=20", "--set", "checkpoint.every_steps=10")

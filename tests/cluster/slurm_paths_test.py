@@ -40,7 +40,7 @@ class SlurmPathsTest(LockstepTest):
         digest = self.train("expected")
         run = self.folder / "a b'c \"50%j\" #1" / "run%x (2) $HOME"
         hold = self.hold("step", 5)
-        job = self.submit(run, hold, "--job-name", "it's \"a\" #name", "--sbatch=--comment=a 'b'")
+        job = self.submit(run, hold, "--job-name", "it's \"a\" #name", "--sbatch=--comment=\"a 'b'\"")
         hold.reached()
         name = self.slurm.run("squeue", "--noheader", "--format=%j", "--jobs", job).stdout
         self.assertEqual(name, "it's \"a\" #name\n")
@@ -51,6 +51,20 @@ class SlurmPathsTest(LockstepTest):
         self.assertEqual((state.get("JobState"), state.get("Restarts")), ("COMPLETED", "1"), log)
         self.assertIn(f"exit code 75; job {job} goes back to the queue", log)
         self.assertIn(f"weights xxh3:{digest}\n", log)
+
+    def test_backslashes_and_options_of_several_words(self):
+        run = self.folder / r"a\b%j\\c"
+        done = launch(self.folder, "slurm", self.experiment, "--run-dir", run, "--set",
+                      "training.epochs=1", "--sbatch", "-J 'a\\b' --nice=5", "--sbatch", "-t 7",
+                      environment=self.slurm.environment())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        job = re.match(r"job (\d+) in ", done.stderr)[1]
+        state = self.slurm.await_job(job, ended, 300)
+        log = launch(self.folder, "logs", run, environment=self.slurm.environment())
+        self.assertEqual(state.get("JobState"), "COMPLETED", log.stdout + self.slurm.logs())
+        self.assertEqual((state["JobName"], state["Nice"], state["TimeLimit"]),
+                         (r"a\b", "5", "00:07:00"))
+        self.assertRegex(log.stdout, r"(?m)^weights xxh3:\w+$")
 
     def test_term_to_all_processes_goes_on(self):
         """As where the job must make room: mpirun gets it too, and ends its ranks by force."""

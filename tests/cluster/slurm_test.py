@@ -151,9 +151,10 @@ class SlurmTest(LockstepTest):
         with contextlib.suppress(ProcessLookupError):
             os.kill(hold.process, signal.SIGKILL)
         try:
+            self.slurm.await_job(job, lambda job: job.get("JobState") == "RUNNING", 400)
             hold.reached()
             hold.go_on()
-            state = self.check_end("lost", job, expected, seconds=150)
+            state = self.check_end("lost", job, expected)
             self.assertEqual((state["NodeList"], state["Restarts"]), ("n2", "1"))
             self.assertEqual(self.world_size("lost"), 1)
         finally:
@@ -183,6 +184,19 @@ class SlurmTest(LockstepTest):
         self.assertEqual(done.returncode, 2, done.stderr)
         self.assertIn("srun --mpi=pmix", done.stderr)
         self.assertFalse((self.folder / "worlds").exists())
+
+    def test_copies_of_the_launcher_are_refused(self):
+        words = launcher_words(self.folder, "train", self.experiment, "--run-dir",
+                               self.folder / "copies")
+        done = self.slurm.run("srun", "--ntasks=2", *words, check=False, cwd=self.folder,
+                              LOCKSTEP_ROOT=str(self.folder))
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual(len(re.findall(r"(?m)^lockstep: ", done.stderr)), 2, done.stderr)
+        self.assertIn(f"type srun --mpi=pmix -n 2 {BINARY} train ", done.stderr)
+        self.assertFalse((self.folder / "copies").exists())
+        done = self.slurm.run("srun", "--ntasks=1", *words, "-np", "1", "--set",
+                              "training.epochs=1", check=False, cwd=self.folder, LOCKSTEP_ROOT=str(self.folder))
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_bad_requests(self):
         cases = ((("--nodes", "0"), "--nodes is '0'"),
@@ -225,14 +239,50 @@ class SlurmTest(LockstepTest):
             expected = self.reference(f"seed-{task}", "--set", f"seed={task + 1}")
             self.assertEqual(digests[-1], expected["digest"])
 
-    def test_array_is_cancelled(self):
-        sweep, job = self.submit_sweep(*ENDLESS)
-        self.await_step(f"{sweep.name}/000", 50)
-        done = self.launch("cancel", sweep)
+    def rows(self, sweep):
+        """What `status` says of each run of a sweep, by the run's folder."""
+        done = self.launch("status", sweep)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(json.loads((sweep / "000" / "status.json").read_text())["state"], "saved")
+        rows = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
+        return {name.rpartition("/")[2]: rest for name, rest in rows
+                if name.startswith(f"{sweep}/")}
+
+    def test_array_is_cancelled(self):
+        """First one run of the sweep, then all: two run at a time, two wait."""
+        hold = self.hold("step", 5)
+        sweep, job = self.submit_sweep("--jobs", 2, "--sbatch=--export=ALL,LOCKSTEP_HARD_LIMIT_"
+                                       f"SECONDS=600,LOCKSTEP_HOLD={hold.text}")
+        held = {hold.reached(), hold.reached()}
+        rows = self.rows(sweep)
+        self.assertEqual(list(rows), ["000", "001", "002", "003"])
+        for task, state in enumerate(("running", "running", "PENDING", "PENDING")):
+            self.assertRegex(rows[f"{task:03}"], rf"^{state} .* {job}_{task}$")
+        with ThreadPoolExecutor() as pool:
+            cancelling = pool.submit(self.launch, "cancel", sweep / "000")
+            first = json.loads((sweep / "000" / "status.json").read_text())["pid"]
+            hold.go_on(after=signal.SIGUSR1, process=first)
+            done = cancelling.result()
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertRegex(done.stderr, r"/000: saved \(saved at step 6 and ended on request\)\n")
+            held = held - {first} | {hold.reached()}
+            state = self.slurm.await_job(f"{job}_0", ended, 60)
+            self.assertEqual((state["JobState"], state["Restarts"]), ("FAILED", "0"))
+            self.assertRegex(self.rows(sweep)["002"], "^running ")
+            cancelling = pool.submit(self.launch, "cancel", sweep)
+            for process in held:
+                hold.go_on(after=signal.SIGUSR1, process=process)
+            done = cancelling.result()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = [line.rpartition("/")[2] for line in done.stderr.splitlines()]
+        saved = "saved (saved at step 6 and ended on request)"
+        self.assertEqual(lines, [f"000: {saved}", f"001: {saved}", f"002: {saved}",
+                                 "003: cancelled (it had not begun)"])
         self.assertEqual(self.slurm.run("squeue", "--noheader", "--jobs", job, check=False).stdout,
                          "")
+        self.assertEqual([row.split()[0] for row in self.rows(sweep).values()],
+                         ["saved", "saved", "saved", "new"])
+        line = self.launch("status", sweep).stdout.splitlines()[1]
+        self.assertRegex(line, rf"^{sweep} +3 saved, 1 new ")
 
     def test_logs(self):
         job = self.submit("logged", "--set", "training.epochs=1")

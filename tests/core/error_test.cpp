@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "lockstep/core/printable.h"
+#include "lockstep/core/text.h"
 
 namespace lockstep {
 namespace {

@@ -12,7 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 USES = {
     "core": [],
     "comm": ["core"],
-    "data": ["core", "comm"],
+    "pictures": ["core"],
+    "data": ["core", "comm", "pictures"],
     "model": ["core"],
     "checkpoint": ["core"],
     "parallel": ["comm", "model"],
@@ -21,10 +22,10 @@ USES = {
     "train": ["parallel", "eval", "checkpoint", "data"],
     "gpu": ["train"],
     "cuda": ["gpu", "comm", "core"],
-    "callbacks": ["train"],
-    "report": ["eval"],
-    "predict": ["data", "model", "checkpoint"],
-    "serve": ["eval", "predict"],
+    "run": ["train", "config"],
+    "callbacks": ["run"],
+    "report": ["eval", "run"],
+    "serve": ["run", "pictures"],
     "exporting": ["model"],
     "config": ["core"],
 }
@@ -38,11 +39,11 @@ LIBRARIES = {
     ("CLI/",): {"app"},
     ("onnx/",): {"exporting"},
     ("cairo",): {"report"},
-    ("png.h",): {"predict"},
-    ("httplib.h",): {"serve"},
+    ("png.h",): {"pictures"},
+    ("boost/",): {"serve"},
 }
 
-GENERATED = {"app/version.h", "serve/page_files.h", "cuda/kernel_files.h"}
+GENERATED = {"lockstep/run/version.h", "serve/page_files.h", "cuda/kernel_files.h"}
 LARGEST = {".h": 150, ".cpp": 400, ".py": 400}  # lines
 
 
@@ -161,6 +162,49 @@ class RoomsTest(unittest.TestCase):
                            (ROOT / "CMakeLists.txt").read_text(), re.MULTILINE)
         self.assertEqual({room: sorted(uses.split()) for room, uses in lines},
                          {room: sorted(uses) for room, uses in USES.items()})
+
+
+class RunFilesTest(unittest.TestCase):
+    """Each name in a run folder stands in one header, and in one module of the launcher."""
+
+    HEADERS = ("run/run_files.h", "checkpoint/checkpoint_folder.h", "train/run_state.h")
+
+    def names(self):
+        return {name for header in self.HEADERS for name in re.findall(
+            r'constexpr const char\* k\w+ = "([^"]+)"',
+            (ROOT / "include/lockstep" / header).read_text())}
+
+    def spelt(self, paths, names):
+        quoted = re.compile("|".join(f'"{re.escape(name)}"' for name in sorted(names)))
+        return "\n".join(f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+                         for path in paths
+                         for number, line in enumerate(path.read_text().splitlines(), 1)
+                         if quoted.search(line))
+
+    def test_sources_take_the_names_from_there(self):
+        headers = {ROOT / "include/lockstep" / header for header in self.HEADERS}
+        # Words of other meanings too: keys of JSON, names of callbacks.
+        names = self.names() - {"best", "checkpoints", "lock", "logs", "tensorboard", "slurm"}
+        self.assertGreater(len(names), 20)
+        sources = [path for path in files("src", "include") if path not in headers]
+        self.assertEqual(self.spelt(sources, names), "")
+
+    def test_launcher_takes_them_from_its_module(self):
+        module = ROOT / "launcher/run_files.py"
+        names = set(re.findall(r'^\w+ = "([^"]+)"', module.read_text(), re.MULTILINE))
+        self.assertGreater(len(names), 10)
+        names -= {"lock", "cancelled"}  # words of other meanings too
+        scripts = [path for path in files("launcher") if path != module]
+        self.assertEqual(self.spelt(scripts, names), "")
+
+    def test_both_say_the_same(self):
+        names = self.names()
+        module = (ROOT / "launcher/run_files.py").read_text()
+        programs = module.split("# A sweep's")[0]
+        of_files = {name.split("/")[-1] for name in re.findall(r'^\w+ = "([^"]+)"', programs,
+                                                               re.MULTILINE)}
+        self.assertEqual(of_files - names, {"rank-0.log"})
+        self.assertTrue({"outcome.json", "output.log"} <= names)
 
 
 class LengthTest(unittest.TestCase):

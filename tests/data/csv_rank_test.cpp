@@ -207,17 +207,18 @@ TEST(Csv, AFaultAtEachPlaceOfARunOfZeros) {
     EXPECT_EQ(error(with("x")), where + "\"x\" is not a whole number; " + expected);
     EXPECT_EQ(error(with("0 ")), where + "\"0 \" contains a space; " + expected);
     EXPECT_EQ(error(with("256")), where + "\"256\" is out of range; " + expected);
-    EXPECT_EQ(error(with("0000")), where + "\"0000\" is out of range; " + expected);
+    EXPECT_EQ(error(with("0256")), where + "\"0256\" is out of range; " + expected);
     EXPECT_EQ(error(with("")), where + "empty field; " + expected);
     EXPECT_EQ(error(with("00")), "");
+    EXPECT_EQ(error(with("0000")), "");
     // The comma before the field gone, one too many, and the line cut there.
     EXPECT_NE(error(std::string(zeros).erase(place - 1, 1)), "");
     EXPECT_EQ(error(with("0,0")),
               fmt::format(":4:{}: 52 columns, beyond \"p49\"; expected 51, as in the header",
                           zeros.size() + 2));
     EXPECT_EQ(error(zeros.substr(0, place - 1)),
-              fmt::format(":4:{}: {} columns, without \"p{}\"; expected 51, as in the header",
-                          place, i + 1, i));
+              fmt::format(":4:{}: {} column{}, without \"p{}\"; expected 51, as in the header",
+                          place, i + 1, i == 0 ? "" : "s", i));
   }
 }
 
@@ -286,20 +287,20 @@ TEST(Csv, EachFaultIsNamedWithItsPlace) {
   }
 }
 
-TEST(Csv, LeadingZerosOfALabelAreNotTheFault) {
+TEST(Csv, LeadingZerosAreNotTheFault) {
   const samples::SharedFolder folder(test_comm());
-  DataOptions options = samples::options();
-  options.shape = {1, 2, 1};
   const auto error = [&](const std::string& name, const std::string& row) {
     const std::string path = folder.write(name, "label,a,b\n" + row + "\n");
-    return samples::error_of([&] { load(path, Labels::kRequired, options); }).substr(path.size());
+    return samples::error_of([&] { load(path, Labels::kRequired, strip(2)); }).substr(path.size());
   };
   EXPECT_EQ(error("zeros.csv", "006,0,256"),
             ":2:7: column \"b\": \"256\" is out of range; expected a pixel from 0 to 255");
   EXPECT_EQ(error("label.csv", "000007,0,0"),
             ":2:1: column \"label\": \"000007\" is out of range; expected a label from 0 to 6");
-  EXPECT_EQ(error("pixel.csv", "6,0,0255"),
-            ":2:5: column \"b\": \"0255\" is out of range; expected a pixel from 0 to 255");
+  EXPECT_EQ(error("pixel.csv", "6,0,0256"),
+            ":2:5: column \"b\": \"0256\" is out of range; expected a pixel from 0 to 255");
+  EXPECT_EQ(error("long.csv", "6,0,4294967296"),
+            ":2:5: column \"b\": \"4294967296\" is out of range; expected a pixel from 0 to 255");
 }
 
 TEST(Csv, TheFirstFaultOfTheFileIsReported) {
@@ -337,7 +338,7 @@ TEST(Csv, FaultsOfWholeLines) {
   EXPECT_EQ(error("quoted.csv", "label,\"pixel0\"\n1,2\n"),
             ":1:7: quoted field in the header; expected bare column names");
   EXPECT_EQ(error("narrow.csv", "label,pixel0\n1,2\n"),
-            ":1:1: 1 pixel columns besides column \"label\"; expected 45 for images of 5x9x1");
+            ":1:1: 1 pixel column besides column \"label\"; expected 45 for images of 5x9x1");
 }
 
 TEST(Csv, TheLabelColumnIsLookedUpByName) {

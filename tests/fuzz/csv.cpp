@@ -1,13 +1,12 @@
 // The CSV parser against a simple one: the same rows, or an Error that names the line
 // and column of the same fault, in however many parts the file is read.
 
-#include "data/csv.h"
-
 #include <sanitizer/asan_interface.h>
 
 #include <charconv>
 #include <vector>
 
+#include "data/source_format.h"
 #include "fuzz/fuzz.h"
 
 namespace lockstep::fuzz {
@@ -70,10 +69,10 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 }
 
 // The number that a field stands for, or `limit` where it is not a number below it.
-int number_of(std::string_view field, std::size_t most_digits, int limit) {
+int number_of(std::string_view field, int limit) {
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   std::int64_t value = limit;
-  if (field.size() <= most_digits && std::all_of(field.begin(), field.end(), is_digit)) {
+  if (std::all_of(field.begin(), field.end(), is_digit)) {
     std::from_chars(field.data(), field.data() + field.size(), value);
   }
   return static_cast<int>(std::min<std::int64_t>(value, limit));
@@ -88,7 +87,7 @@ std::size_t read_row(std::string_view line, std::size_t columns, int label_colum
     if (i >= columns) return column;
     const bool label = static_cast<int>(i) == label_column;
     const int limit = label ? kClasses : 256;
-    const int value = number_of(fields[i], label ? 11 : 3, limit);
+    const int value = number_of(fields[i], limit);
     if (value == limit) return column;
     if (label) {
       row.label = value;
@@ -149,10 +148,10 @@ Table read_simply(std::string_view text, const Mode& mode) {
   return table;
 }
 
-std::vector<Row> read_parts(const SourceText& source, const Mode& mode, int parts) {
+std::vector<Row> read_parts(const SourceFiles& source, const Mode& mode, int parts) {
   std::vector<Row> rows;
   for (int part = 0; part < parts; ++part) {
-    const FileRows read = parse_csv(source, mode.options, mode.labels, {part, parts});
+    const FileRows read = kCsv.read(source, mode.options, mode.labels, {part, parts});
     for (std::int64_t i = 0; i < read.count; ++i) {
       rows.push_back({{read.row(i), read.row(i) + read.pixels_per_row}, read.label(i)});
     }
@@ -166,8 +165,8 @@ void expect_fault(const std::string& message, const std::string& file, Place fau
   if (!message.starts_with(place)) fail(fmt::format("expected {}, got {}", place, message));
 }
 
-void check(const SourceText& source, const Mode& mode) {
-  const Table expected = read_simply(source.text(), mode);
+void check(const SourceFiles& source, const Mode& mode) {
+  const Table expected = read_simply(source.images.text(), mode);
   for (const int parts : {1, 3}) {
     std::string message;
     const auto rows = value_of([&] {
@@ -182,7 +181,7 @@ void check(const SourceText& source, const Mode& mode) {
     if (rows) {
       expect_equal(*rows, expected.rows, "rows");
     } else {
-      expect_fault(message, source.name(), expected.fault);
+      expect_fault(message, source.images.name(), expected.fault);
     }
   }
 }
@@ -213,8 +212,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;  // empty, or not CSV: for the other targets
   }
   const auto comm = connect_self();
-  const SourceText source(*comm, scratch_file("rows.csv", content), "");
-  const GuardedTail guarded(source.text());
+  const SourceFiles source(*comm, {scratch_file("rows.csv", content), "", ""});
+  const GuardedTail guarded(source.images.text());
   check(source, mode);
   return 0;
 }

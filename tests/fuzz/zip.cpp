@@ -33,7 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto content = value_of([&] {
     const ZipMember member(path, kMember);
     std::vector<std::byte> out(member.bytes());
-    member.read(out);
+    member.inflate(out);
     return std::string(reinterpret_cast<const char*>(out.data()), out.size());
   });
   if (content) expect_equal(*content, read_by_libzip(path, content->size()), "contents");

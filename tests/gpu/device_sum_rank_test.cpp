@@ -67,14 +67,5 @@ TEST(DeviceSum, NativeSumIsNear) {
   for (std::size_t i = 0; i < sum.size(); ++i) ASSERT_NEAR(sum[i], expected[i], 0.02) << i;
 }
 
-TEST(DeviceSum, PostfixIsTheTreesOrder) {
-  const LaneTree tree(5);
-  const std::vector<LaneNode> leaves = {{0, 0}, {0, 1}, {0, 2}, {0, 3}, {0, 4}};
-  EXPECT_EQ(postfix(tree, tree.root(), leaves), (std::vector<int>{0, 1, -1, 2, 3, -1, -1, 4, -1}));
-  // Of three ranks with lanes 0, 1-2 and 3-4: no two of a rank make a pair of the tree.
-  const std::vector<LaneNode> mixed = {{0, 4}, {1, 1}, {0, 0}, {0, 1}};
-  EXPECT_EQ(postfix(tree, tree.root(), mixed), (std::vector<int>{2, 3, -1, 1, -1, 0, -1}));
-}
-
 }  // namespace
 }  // namespace lockstep

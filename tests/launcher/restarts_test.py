@@ -156,17 +156,19 @@ class RestartTest(FakeProjectTest):
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("--max-restarts 2", self.log.read_text())
 
-    def start(self, ranks, on_usr1):
-        """Starts a training whose program waits for USR1."""
+    def start(self, ranks, on_usr1, *words, first=""):
+        """Starts a training whose program waits for USR1, after what it does `first`."""
         (self.folder / "program").write_text("#!/bin/sh" + ANSWER_NEEDS + f"""
-            trap '{on_usr1}' USR1; echo "$*" >>$CALLS; echo ready
+            trap '{on_usr1}' USR1; echo "$*" >>$CALLS
+            {first}
+            echo ready
             i=0; while [ $i -lt 12000 ]; do sleep 0.05; i=$((i + 1)); done; exit 4""")
         self.tool("mpirun", """
             while [ "${1##*/}" != lockstep ]; do shift; done
             exec "$@" """)
         process = subprocess.Popen(
             [sys.executable, self.project / "launcher" / "lockstep", "train", "x.textproto",
-             "-np", str(ranks), "--max-restarts", "3"],
+             "-np", str(ranks), "--max-restarts", "3", *words],
             env=self.environment(CALLS=str(self.log)), cwd=self.folder, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
             # The tests may run under nohup.
@@ -186,6 +188,41 @@ class RestartTest(FakeProjectTest):
                     os.killpg(process.pid, number)
                     self.assertEqual(process.wait(timeout=200), 75)
                     self.assertEqual(len(self.log.read_text().splitlines()), 1)
+
+    def test_a_run_that_is_cancelled_does_not_start_again(self):
+        run = self.folder / "run"
+        run.mkdir()
+        (run / "cancelled").touch()  # by an earlier one, of no account
+        begin = (f"exec 9>{run}/lock; flock 9; "
+                 f"echo '{{\"state\": \"running\", \"pid\": '$$'}}' >{run}/status.json")
+        for ranks in (1, 2):
+            with self.subTest(ranks=ranks):
+                self.log.unlink(missing_ok=True)
+                process = self.start(ranks, "exit 75", "--run-dir", str(run), first=begin)
+                cancelled = self.launch("cancel", str(run))
+                self.assertEqual(cancelled.returncode, 0, cancelled.stderr)
+                self.assertEqual(process.wait(timeout=200), 75)
+                self.assertEqual(len(self.log.read_text().splitlines()), 1)
+
+    def test_cancelled_between_two_starts(self):
+        run = self.folder / "run"
+        run.mkdir()
+        (run / "cancelled").touch()
+        cancel = self.project / "launcher" / "lockstep"
+        (self.folder / "program").write_text(f"""#!/bin/sh
+            echo "$*" >>$CALLS; [ $(wc -l <$CALLS) = 2 ] || exit 4
+            echo '{{"state": "running"}}' >{run}/status.json; {sys.executable} {cancel} cancel {run}
+            exit 4""")
+        result, calls = self.train(9, "", "--run-dir", str(run), ranks=1)
+        self.assertEqual((result.returncode, len(calls)), (4, 2), result.stderr)
+
+    def test_cancelled_before_the_program_can_be_asked(self):
+        run = self.folder / "run"
+        run.mkdir()
+        first = f"touch {run}/cancelled"  # as `cancel` does, which sees no process here
+        process = self.start(1, "exit 75", "--run-dir", str(run), first=first)
+        self.assertEqual(process.wait(timeout=200), 75)
+        self.assertEqual(len(self.log.read_text().splitlines()), 1)
 
     def test_the_second_signal_ends_the_program(self):
         for ranks in (1, 2):

@@ -2,13 +2,15 @@
 script's answer to how a training ends."""
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import unittest
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from fake_project import ROOT, FakeProjectTest
+
 sys.path.insert(0, str(ROOT / "launcher"))
 
 import running  # noqa: E402
@@ -68,6 +70,37 @@ class AllocationTest(unittest.TestCase):
         self.assertIsNone(slurm.allocation({"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0"}))
         # salloc may run its shell as a step of a number of its own.
         self.check(1, 1, 1, 1, JOB_ID="7", STEP_ID="4294967290")
+
+
+class DirectiveTest(FakeProjectTest):
+    """The options of sbatch, as `slurm --print` shows them."""
+
+    def print_script(self, *words):
+        return self.launch("slurm", "x.textproto", "--print", *words)
+
+    def test_an_option_is_split_as_by_a_shell(self):
+        for text, line in (("-A x", "-A x"), ("--account=x", "--account=x"),
+                           ("-A 'a b' --nice", '-A "a b" --nice'),
+                           (r"""--comment="a \"b\" 'c'" """, r'''"--comment=a \"b\" 'c'"'''),
+                           (r"--comment=a\\b", r'"--comment=a\\b"')):
+            for words in (("--sbatch", text), (f"--sbatch={text}",)):
+                with self.subTest(words):
+                    done = self.print_script(*words)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    self.assertIn(f"#SBATCH {line}\n", done.stdout)
+
+    def test_options_that_cannot_be_split(self):
+        for text in ("--comment='a", "-A x\\", "", "  "):
+            with self.subTest(text):
+                done = self.print_script("--sbatch", text)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertRegex(done.stderr, r"\Alockstep: --sbatch is [^\n]*\n\Z")
+
+    def test_percent_and_backslash_in_the_path_of_the_log(self):
+        """A backslash takes the meaning from every %, and is itself taken away."""
+        for folder, line in (("a%b", "/a%%b/slurm.log\n"), (r"a%\b", r'/a%\\\\b/slurm.log"')):
+            done = self.print_script("--run-dir", f"/{folder}")
+            self.assertRegex(done.stdout, f"#SBATCH \"?--output={re.escape(line)}")
 
 
 class ScriptTest(unittest.TestCase):
@@ -139,6 +172,14 @@ echo "$*" >>{self.folder}/calls\n""")
     def test_signal_is_passed_on_and_the_end_awaited(self):
         program = 'trap "sleep 0.3; exit 75" USR1; kill -USR1 $PPID; while :; do sleep 0.05; done'
         self.assertEqual(self.run_script(program.replace("'", "")), (75, "requeue 12\n"))
+
+    def test_mpirun_that_the_request_kills_was_not_lost(self):
+        for number in range(5):
+            with self.subTest(number):
+                self.assertEqual(
+                    self.run_script("kill -USR1 $PPID; while :; do sleep 0.05; done"),
+                    (75, "requeue 12\n"))
+        self.assertFalse((self.folder / "slurm.lost").exists())
 
     def test_no_clock_tells_whether_a_training_has_begun(self):
         plan = running.plan_restarts(

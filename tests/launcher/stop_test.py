@@ -36,6 +36,23 @@ class StopTest(FakeProjectTest):
         process.send_signal(signal.SIGTERM)
         self.assertEqual(process.wait(timeout=200), 75)
 
+    def test_an_mpirun_that_ends_before_it_has_ranks(self):
+        end = f"trap 'exit 0' USR1; echo >{self.folder}/pipe; {LOOP}"
+        for command, status in (("train", 75), ("evaluate", 128 + signal.SIGTERM)):
+            with self.subTest(command):
+                (self.folder / "pipe").unlink(missing_ok=True)
+                os.mkfifo(self.folder / "pipe")
+                self.tool("mpirun", end)
+                process = subprocess.Popen(
+                    [sys.executable, self.project / "launcher" / "lockstep", command, "-np", "2"],
+                    env=self.environment(), cwd=self.folder, stderr=subprocess.PIPE, text=True)
+                self.addCleanup(process.kill)
+                (self.folder / "pipe").read_text()
+                process.send_signal(signal.SIGTERM)
+                _, errors = process.communicate(timeout=200)
+                self.assertEqual(process.returncode, status)
+                self.assertIn("lockstep: ended on request before the ranks had begun\n", errors)
+
     def test_usr1_asks_to_save_however_often_it_comes(self):
         process = self.start(f"""
             trap 'echo USR1; n=$((n + 1)); [ $n -lt 2 ] || exit 75' USR1
@@ -127,6 +144,29 @@ class StopTest(FakeProjectTest):
         self.check_refused("TMPDIR is", TMPDIR=str(self.folder / "program"))
         enough = {"SLURM_JOB_CPUS_PER_NODE": "2", "SLURM_CPUS_PER_TASK": ""}
         self.assertEqual(self.launch("train", "-np", "2", **job | enough).returncode, 0)
+
+    def test_one_of_several_copies(self):
+        srun = {"SLURM_JOB_ID": "5", "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "2"}
+        mpirun = {"OMPI_COMM_WORLD_SIZE": "2"}
+        self.lines = 1
+        for rank in ("0", "1"):
+            self.check_refused("srun started 2 copies of the launcher, ",
+                               **srun | {"SLURM_PROCID": rank})
+            self.check_refused("mpirun started 2 copies of the launcher, ",
+                               **mpirun | {"OMPI_COMM_WORLD_RANK": rank})
+        # Of srun --pty the first task alone has the terminal; there the others end.
+        self.check_refused("srun started 2 copies of the launcher, ",
+                           **srun | {"SLURM_PROCID": "1", "SLURM_PTY_PORT": "3000"})
+        self.assertFalse((self.project / "build").exists())
+        one = srun | {"SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0"}
+        for env in (one, srun | {"SLURM_PROCID": "0", "SLURM_PTY_PORT": "3000"},
+                    srun | {"SLURM_PROCID": "0", "SLURM_STEP_ID": "4294967290"},
+                    {"SLURM_JOB_ID": "5", "SLURM_NTASKS": "2", "SLURM_PROCID": "0"},
+                    mpirun | {"OMPI_COMM_WORLD_SIZE": "1"}):
+            with self.subTest(env):
+                done = self.launch("train", "-np", "1", **env)
+                self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.launch("status", **srun | {"SLURM_PROCID": "1"}).returncode, 0)
 
     def test_too_few_open_files(self):
         self.launch("build")

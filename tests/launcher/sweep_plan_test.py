@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -11,6 +12,7 @@ sys.path.insert(0, str(ROOT / "launcher"))
 import job  # noqa: E402
 import sweep_plan  # noqa: E402
 import sweep_pool  # noqa: E402
+import sweep_runs  # noqa: E402
 import sweep_values  # noqa: E402
 from console import LauncherError  # noqa: E402
 
@@ -124,6 +126,19 @@ class PackTest(unittest.TestCase):
         self.assertEqual(sweep_pool.cpu_lists(packing), [",".join(map(str, cpus))])
         packing = sweep_pool.Packing(len(cpus) + 1, job.Shape(1, 1))
         self.assertEqual(sweep_pool.cpu_lists(packing), [""] * (len(cpus) + 1))
+
+
+class OutcomeTest(unittest.TestCase):
+    def test_a_run_whose_mpirun_had_no_ranks_is_not_done(self):
+        """It ends with 0 where it is told to pass a signal on before it has ranks."""
+        start = f"{sweep_runs.START_MARK}, seed=1\n"
+        for output, asked, state in ((start, True, "stopped"), (start, False, "done"),
+                                     (f"weights x\n{start}", True, "stopped"),
+                                     (f"{start}weights x\n", True, "done"),
+                                     (f"{start}mpirun: Forwarding signal 10 to job\n", True, "stopped")):
+            with self.subTest(output, asked=asked), tempfile.TemporaryDirectory() as folder:
+                (Path(folder) / sweep_runs.OUTPUT_FILE).write_text(output)
+                self.assertEqual(sweep_runs.judge(0, asked, Path(folder), 1.0).state, state)
 
 
 if __name__ == "__main__":

@@ -50,12 +50,12 @@ class ConvBf16Test : public testing::TestWithParam<Case> {
   void SetUp() override {
     if (!has_bf16_instructions()) GTEST_SKIP() << "no AVX-512 BF16 here";
     const Case& c = GetParam();
-    op_.in = {c.height, c.width, c.channels};
-    op_.out = {c.height + c.before + c.after - c.kernel + 1,
-               c.width + c.before + c.after - c.kernel + 1, c.filters};
-    op_.work = ConvOp{.kernel = c.kernel, .padding_before = c.before, .padding_after = c.after};
-    x_ = random_values(std::int64_t{c.samples} * op_.in.pixels(), 1);
-    dy_ = random_values(std::int64_t{c.samples} * op_.out.pixels(), 2);
+    in_ = {c.height, c.width, c.channels};
+    out_ = {c.height + c.before + c.after - c.kernel + 1,
+            c.width + c.before + c.after - c.kernel + 1, c.filters};
+    conv_ = ConvOp{.kernel = c.kernel, .padding_before = c.before, .padding_after = c.after};
+    x_ = random_values(std::int64_t{c.samples} * in_.pixels(), 1);
+    dy_ = random_values(std::int64_t{c.samples} * out_.pixels(), 2);
     weight_ = random_values(std::int64_t{c.filters} * c.kernel * c.kernel * c.channels, 3);
     bias_ = random_values(c.filters, 4);
   }
@@ -65,8 +65,8 @@ class ConvBf16Test : public testing::TestWithParam<Case> {
   void for_products(Body body) const {
     const Case& c = GetParam();
     for (int n = 0; n < c.samples; ++n) {
-      for (int i = 0; i < op_.out.height; ++i) {
-        for (int j = 0; j < op_.out.width; ++j) {
+      for (int i = 0; i < out_.height; ++i) {
+        for (int j = 0; j < out_.width; ++j) {
           for (int u = 0; u < c.kernel; ++u) {
             for (int v = 0; v < c.kernel; ++v) {
               const int row = i + u - c.before;
@@ -76,7 +76,7 @@ class ConvBf16Test : public testing::TestWithParam<Case> {
                 for (int k = 0; k < c.channels; ++k) {
                   body(((n * c.height + row) * c.width + column) * c.channels + k,
                        ((f * c.kernel + u) * c.kernel + v) * c.channels + k,
-                       ((n * op_.out.height + i) * op_.out.width + j) * c.filters + f);
+                       ((n * out_.height + i) * out_.width + j) * c.filters + f);
                 }
               }
             }
@@ -86,7 +86,9 @@ class ConvBf16Test : public testing::TestWithParam<Case> {
     }
   }
 
-  Op op_;
+  ConvOp conv_;
+  ImageShape in_;
+  ImageShape out_;
   std::vector<std::uint16_t> x_, dy_, weight_, bias_;
 };
 
@@ -98,18 +100,18 @@ void expect_near(const std::vector<std::uint16_t>& seen, const std::vector<doubl
 }
 
 TEST_P(ConvBf16Test, ForwardIsTheSumOfProducts) {
-  ASSERT_TRUE(ConvBf16::can_train(op_, false));
+  ASSERT_TRUE(ConvBf16::can_train(conv_, in_, out_, false));
   std::vector<double> expected(dy_.size());
   for (std::size_t i = 0; i < expected.size(); ++i) expected[i] = value(bias_[i % bias_.size()]);
   for_products([&](int x, int w, int y) { expected[y] += value(x_[x]) * value(weight_[w]); });
   std::vector<std::uint16_t> y(dy_.size(), 0x7FC0);
-  ConvBf16 conv(op_);
+  ConvBf16 conv(conv_, in_, out_);
   conv.forward(GetParam().samples, x_.data(), weight_.data(), bias_.data(), y.data());
   expect_near(y, expected);
 }
 
 TEST_P(ConvBf16Test, BackwardToTheInput) {
-  if (!ConvBf16::can_train(op_, true)) {
+  if (!ConvBf16::can_train(conv_, in_, out_, true)) {
     EXPECT_NE(GetParam().channels % 16, 0);
     return;
   }
@@ -117,7 +119,7 @@ TEST_P(ConvBf16Test, BackwardToTheInput) {
   for_products([&](int x, int w, int y) { expected[x] += value(dy_[y]) * value(weight_[w]); });
   std::vector<std::uint16_t> dx(x_.size(), 0x7FC0);
   std::vector<float> dweight(weight_.size());
-  ConvBf16 conv(op_);
+  ConvBf16 conv(conv_, in_, out_);
   conv.backward(GetParam().samples, x_.data(), dy_.data(), weight_.data(), dweight.data(),
                 dx.data());
   expect_near(dx, expected);
@@ -127,7 +129,7 @@ TEST_P(ConvBf16Test, BackwardToTheWeight) {
   std::vector<double> expected(weight_.size());
   for_products([&](int x, int w, int y) { expected[w] += value(dy_[y]) * value(x_[x]); });
   std::vector<float> dweight(weight_.size(), NAN);
-  ConvBf16 conv(op_);
+  ConvBf16 conv(conv_, in_, out_);
   conv.backward(GetParam().samples, x_.data(), dy_.data(), weight_.data(), dweight.data(), nullptr);
   for (std::size_t i = 0; i < expected.size(); ++i) {
     ASSERT_NEAR(dweight[i], expected[i], 1e-3) << "at " << i;
@@ -136,7 +138,7 @@ TEST_P(ConvBf16Test, BackwardToTheWeight) {
 
 // A sample gives the same bits alone and among others.
 TEST_P(ConvBf16Test, ForwardDoesNotDependOnTheBatch) {
-  ConvBf16 conv(op_);
+  ConvBf16 conv(conv_, in_, out_);
   std::vector<std::uint16_t> together(dy_.size());
   conv.forward(GetParam().samples, x_.data(), weight_.data(), bias_.data(), together.data());
   std::vector<std::uint16_t> alone(dy_.size());
@@ -201,15 +203,12 @@ TEST(DenseBf16, IsAMatrixProduct) {
 // layers' padding must not let it in.
 TEST(ConvBf16, WhatLiesPastTheInputDoesNotMatter) {
   if (!has_bf16_instructions()) GTEST_SKIP() << "no AVX-512 BF16 here";
-  Op op;
-  op.in = {3, 3, 1};
-  op.out = {1, 1, 16};
-  op.work = ConvOp{.kernel = 3};
   std::vector<std::uint16_t> x(9 + 1, 0x3F80);  // ones, then a NaN
   x.back() = 0x7FC0;
   const std::vector<std::uint16_t> weight(9 * 16, 0x3F80);
   std::vector<std::uint16_t> y(16);
-  ConvBf16(op).forward(1, x.data(), weight.data(), nullptr, y.data());
+  ConvBf16(ConvOp{.kernel = 3}, {3, 3, 1}, {1, 1, 16})
+      .forward(1, x.data(), weight.data(), nullptr, y.data());
   for (const std::uint16_t bits : y) EXPECT_EQ(value(bits), 9.0);
 }
 

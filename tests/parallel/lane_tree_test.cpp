@@ -52,21 +52,29 @@ TEST(LaneTree, CompleteNodesTileTheSpan) {
   }
 }
 
+TEST(LaneTree, PostfixIsTheTreesOrder) {
+  const LaneTree tree(5);
+  EXPECT_EQ(postfix(tree, tree.root(), leaves({0, 5})),
+            (std::vector<int>{0, 1, -1, 2, 3, -1, -1, 4, -1}));
+  const std::vector<LaneNode> mixed = {{0, 4}, {1, 1}, {0, 0}, {0, 1}};
+  EXPECT_EQ(postfix(tree, tree.root(), mixed), (std::vector<int>{2, 3, -1, 1, -1, 0, -1}));
+}
+
 // 1 + 2^-24 twice loses both small terms, their sum first keeps them.
 TEST(LaneTree, AddsInTheOrderOfTheTree) {
   const float tiny = 0x1.0p-24F;
   const float one[] = {1};
   const float small[] = {tiny};
   const LaneTree four(4);
-  const std::vector<NodeValues> leaves = {
-      {{0, 0}, one}, {{0, 1}, small}, {{0, 2}, small}, {{0, 3}, small}};
+  const std::vector<const float*> lanes = {one, small, small, small};
   float sum = 0;
-  add_along_tree(four, four.root(), leaves, {0, 1}, &sum);
+  add_along_tree(postfix(four, four.root(), leaves({0, 4})), lanes, {0, 1}, &sum);
   EXPECT_EQ(sum, 1 + 2 * tiny);  // (1 + tiny) + (tiny + tiny)
 
   const LaneTree three(3);
-  const std::vector<NodeValues> known = {{{1, 0}, small}, {{0, 2}, one}};
-  add_along_tree(three, three.root(), known, {0, 1}, &sum);
+  const std::vector<LaneNode> known = {{1, 0}, {0, 2}};
+  const std::vector<const float*> values = {small, one};
+  add_along_tree(postfix(three, three.root(), known), values, {0, 1}, &sum);
   EXPECT_EQ(sum, 1.0F);  // tiny + 1: the sum of lanes 0 and 1 was known
 }
 
@@ -78,9 +86,9 @@ TEST(LaneTree, RangesMayCrossBlocks) {
     second[i] = static_cast<float>(i * i % 1000);
   }
   const LaneTree tree(2);
-  const std::vector<NodeValues> leaves = {{{0, 0}, first.data()}, {{0, 1}, second.data()}};
+  const std::vector<const float*> values = {first.data(), second.data()};
   std::vector<float> sum(9000);
-  add_along_tree(tree, tree.root(), leaves, {997, 9997}, sum.data());
+  add_along_tree(postfix(tree, tree.root(), leaves({0, 2})), values, {997, 9997}, sum.data());
   for (std::size_t i = 0; i < sum.size(); ++i) ASSERT_EQ(sum[i], first[i + 997] + second[i + 997]);
 }
 

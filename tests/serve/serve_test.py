@@ -3,6 +3,7 @@
 import base64
 import csv
 import json
+import re
 import shutil
 import signal
 import socket
@@ -208,6 +209,33 @@ class RoutesTest(ServeTest):
                 part = connection.recv(65536)
                 self.assertTrue(part)
                 content += part
+
+    def test_bodies_on_one_connection(self):
+        body = json.dumps({"images": [[7] * PIXELS]}).encode()
+        head = (f"POST /predict?x=1 HTTP/1.1\r\nHost: localhost:{self.server.port}\r\n"
+                "Content-Type: application/json\r\nExpect: 100-continue\r\n"
+                f"Content-Length: {len(body)}\r\n").encode()
+        content = head + b"\r\n" + body + head + b"Connection: close\r\n\r\n" + body
+        for size in (1, 7, len(content)):
+            with socket.create_connection(("127.0.0.1", self.server.port), 10) as connection:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                for first in range(0, len(content), size):
+                    connection.sendall(content[first:first + size])
+                answers = connection.makefile("rb").read()
+            self.assertEqual(re.findall(rb"HTTP/1.1 (\d+)", answers), [b"100", b"200"] * 2)
+            self.assertEqual(answers.count(b"Connection: close\r\n"), 1)
+
+    def test_an_older_or_broken_request_ends_its_connection(self):
+        for request, status in ((b"GET /healthz?x#y HTTP/1.0\r\nHost: localhost:%d\r\n\r\n", b"200"),
+                                (b"GET /healthz HTTP/2.0\r\nHost: localhost:%d\r\n\r\n", b"400"),
+                                (b"GET /healthz HTTP/1.1\r\nHost : localhost:%d\r\n\r\n", b"400"),
+                                (b"GET /healthz HTTP/1.1\r\n : localhost:%d\r\n", b"400")):
+            with socket.create_connection(("127.0.0.1", self.server.port), 10) as connection:
+                connection.sendall(request % self.server.port)
+                answer = connection.makefile("rb").read()
+            self.assertTrue(answer.startswith(b"HTTP/1.1 " + status), answer)
+            self.assertIn(b"\r\nConnection: close\r\n", answer)
+            self.assertTrue(answer.endswith(b"ok\n" if status == b"200" else b'"}'), answer)
 
 
 class StartTest(ServeTest):

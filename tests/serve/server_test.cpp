@@ -133,6 +133,16 @@ TEST_F(SocketTest, ARequestMayHaveSoManyBytes) {
   EXPECT_EQ(read_all(socket), (std::pair<std::string, ssize_t>{"abc", 0}));
 }
 
+TEST_F(SocketTest, WhatIsGivenBackIsReadAgain) {
+  TimedSocket socket(ends_[0]);
+  send("abcdef");
+  ASSERT_EQ(socket.wait_for_request(milliseconds(1000), 5), TimedSocket::Next::kRequest);
+  char part[4];
+  ASSERT_EQ(socket.read(part, 4), 4);
+  socket.unread(3);
+  EXPECT_EQ(read_all(socket), (std::pair<std::string, ssize_t>{"bcde", -1}));
+}
+
 TEST_F(SocketTest, ARequestHasADeadlineHoweverOftenBytesCome) {
   TimedSocket socket(ends_[0]);
   EXPECT_EQ(socket.wait_for_request(milliseconds(20), 10), TimedSocket::Next::kNone);

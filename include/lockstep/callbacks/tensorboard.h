@@ -16,9 +16,6 @@
 
 namespace lockstep {
 
-// Where a run's event files lie.
-fs::path tensorboard_folder(const fs::path& run_dir);
-
 class TensorBoard : public Callback {
  public:
   // Steps are logged whose number is a multiple of `every_steps`; 0: none.

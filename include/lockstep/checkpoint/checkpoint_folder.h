@@ -19,12 +19,22 @@ namespace lockstep {
 
 inline constexpr int kCheckpointFormat = 1;
 
+// Names in a run folder, and in its folder of checkpoints.
+inline constexpr const char* kCheckpointsFolder = "checkpoints";
+inline constexpr const char* kStepBeginning = "step-";
+inline constexpr const char* kTemporaryBeginning = ".tmp-";
+inline constexpr const char* kBestName = "best";
+inline constexpr const char* kManifestFile = "manifest.json";
+
 // Contents by file name.
 using CheckpointFiles = std::map<std::string, std::string>;
 
 // checkpoints/step-00000123 in a run folder, and the link to the best of them.
 std::filesystem::path checkpoint_folder(const std::filesystem::path& run_dir, std::int64_t step);
 std::filesystem::path best_link(const std::filesystem::path& run_dir);
+
+// Whether `folder` is a checkpoint, whole or not.
+bool is_checkpoint(const std::filesystem::path& folder);
 
 // Writes `files` and their manifest as the checkpoint of a step, in place of one that is
 // there: temporary folder, files synced, manifest synced, rename, parent synced.

@@ -9,6 +9,8 @@
 #include <array>
 #include <cstdint>
 
+#include "lockstep/core/formulas.h"
+
 namespace lockstep {
 
 // What a draw is for. Part of the key, so that two uses never share numbers.
@@ -33,15 +35,7 @@ constexpr PhiloxKey philox_key(std::uint64_t seed, Purpose purpose) {
 
 // 128 random bits: the block at `counter` of the stream `key`.
 constexpr PhiloxBlock philox(PhiloxKey key, PhiloxBlock counter) {
-  for (int round = 0; round < 10; ++round) {
-    const std::uint64_t product0 = std::uint64_t{0xD2511F53} * counter[0];
-    const std::uint64_t product1 = std::uint64_t{0xCD9E8D57} * counter[2];
-    counter = {static_cast<std::uint32_t>(product1 >> 32) ^ counter[1] ^ key[0],
-               static_cast<std::uint32_t>(product1),
-               static_cast<std::uint32_t>(product0 >> 32) ^ counter[3] ^ key[1],
-               static_cast<std::uint32_t>(product0)};
-    key = {key[0] + 0x9E3779B9U, key[1] + 0xBB67AE85U};
-  }
+  formula::philox(key[0], key[1], counter[0], counter[1], counter[2], counter[3]);
   return counter;
 }
 

@@ -4,16 +4,9 @@
 
 #include <cstdint>
 
-namespace lockstep {
+#include "lockstep/core/formulas.h"
 
-// Output pixel (x, y) is taken from the image at (xx x + xy y + x0, -xy x + xx y + y0),
-// counted from one pixel left of it and above.
-struct SourceMap {
-  float xx = 1;
-  float xy = 0;
-  float x0 = 1;
-  float y0 = 1;
-};
+namespace lockstep {
 
 struct DrawnSample {
   std::int64_t slot = 0;   // among the lane's rows

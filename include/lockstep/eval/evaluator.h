@@ -61,4 +61,7 @@ class CpuEvaluator final : public Evaluator {
 // Softmax of one row of logits, in double.
 std::vector<double> probabilities(std::span<const float> logits);
 
+// The class of the largest one, the first of equals.
+std::size_t likeliest(std::span<const float> logits);
+
 }  // namespace lockstep

@@ -35,7 +35,6 @@ struct KernelCall {
   const char* name;
   Grid grid;
   const void* arguments;
-  std::size_t argument_bytes;
 };
 
 // Work that was enqueued once, and is enqueued again as one. What it uses, a transport

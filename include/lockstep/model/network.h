@@ -1,56 +1,35 @@
-// The network that an experiment's layer list describes: its shapes and where
-// each of its parameters lies in the flat weights. Immutable, free of LibTorch;
-// made once a rank and shared by its workers.
+// The network that an experiment's layer list describes: its graph, its plan, and its flat
+// weights. Immutable, free of LibTorch; made once a rank and shared by its workers.
 //
-// Activations are [samples, height, width, channels]; dense layers see one pixel
-// of `units` channels. Flatten keeps that order. Flat weights are fp32: first the
-// trainable parameters in layer order, each starting at a multiple of 16 floats
-// (gaps are zero), then the running statistics likewise.
+// Flat weights are fp32: first the trainable parameters in layer order, each starting at a
+// multiple of 16 floats (gaps are zero), then the running statistics likewise.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "lockstep/core/batch.h"
-#include "lockstep/core/share.h"
+#include "lockstep/model/graph.h"
 #include "lockstep/model/options.h"
+#include "lockstep/model/plan.h"
 
 namespace lockstep {
-
-struct Parameter {
-  std::string name;                 // "<layer index>.<layer kind>.<role>", as "0.conv.weight"
-  std::vector<std::int64_t> shape;  // conv weight: [filters, kernel, kernel, inputs];
-                                    // dense weight: [units, inputs]; others: [channels]
-  Range range;                      // of the flat weights
-};
-
-struct LayerInfo {
-  std::string kind;  // "conv 32 3x3 relu"
-  ImageShape output;
-  std::int64_t parameters = 0;  // trainable ones and statistics
-  std::int64_t trainable_parameters = 0;
-  std::int64_t multiply_adds = 0;  // of a sample's forward pass: conv and dense, without biases
-};
-
-struct Op;
 
 class Network {
  public:
   // Throws Error (2) that names the layer where shapes do not fit, or where the
   // last layer's output is not [1, 1, classes].
   Network(const ModelOptions& options, const ImageShape& input, int classes);
-  ~Network();
-  Network(Network&&) noexcept;
 
-  const ImageShape& input() const { return input_; }
-  int classes() const { return classes_; }
-  const std::vector<LayerInfo>& layers() const { return layers_; }
+  const Graph& graph() const { return graph_; }
+  const Plan& plan() const { return plan_; }
+  const ImageShape& input() const { return graph_.values.front(); }
+  int classes() const { return graph_.values.back().channels; }
+  const std::vector<LayerInfo>& layers() const { return graph_.layers; }
 
   // Trainable parameters first, then running statistics; ranges ascend.
-  const std::vector<Parameter>& parameters() const { return parameters_; }
+  const std::vector<Parameter>& parameters() const { return graph_.parameters; }
   std::int64_t parameter_count() const;            // without gaps
   std::int64_t trainable_parameter_count() const;  // without gaps
 
@@ -76,20 +55,11 @@ class Network {
   void update_statistics(std::span<float> weights, std::span<const float> sums, float samples,
                          std::int64_t update) const;
 
-  // The work of a forward pass in order; for the rest of the model room.
-  const std::vector<Op>& ops() const { return ops_; }
-
  private:
-  friend class NetworkBuilder;
-
-  ImageShape input_;
-  int classes_;
-  std::vector<LayerInfo> layers_;
-  std::vector<Parameter> parameters_;
-  std::vector<Initializer> initializers_;  // by trainable parameter
-  std::vector<Op> ops_;
-  std::int64_t trainable_size_ = 0;
-  std::int64_t total_size_ = 0;
+  Graph graph_;
+  Plan plan_;
+  std::int64_t trainable_size_;
+  std::int64_t total_size_;
 };
 
 }  // namespace lockstep

@@ -13,7 +13,7 @@
 #include "lockstep/core/philox.h"
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/model/network.h"
-#include "lockstep/model/op.h"
+#include "lockstep/model/plan.h"
 #include "lockstep/model/weights.h"
 
 namespace lockstep {
@@ -33,13 +33,21 @@ struct Pass {
   const Batch* batch = nullptr;          // on the CPU
   const LaneContext* context = nullptr;  // on the CPU
 
-  const float* values(const Range& range) const { return weights.data() + range.first; }
-  const std::uint16_t* rounded(const Range& range) const {
-    return rounded_weights.data() + range.first;
+  // [of the parameter's or statistic's size]
+  template <typename Id>
+  const float* values(Id id) const {
+    return weights.data() + first(id);
   }
-  float* gradient(const Range& range) const { return gradients.data() + range.first; }
-  float* statistic(const Range& range) const {
-    return statistics.data() + (range.first - network.trainable_size());
+  const std::uint16_t* rounded(ParameterId id) const { return rounded_weights.data() + first(id); }
+  float* gradient(ParameterId id) const { return gradients.data() + first(id); }
+  float* statistic(StatisticId id) const {
+    return statistics.data() + (first(id) - network.trainable_size());
+  }
+
+ private:
+  template <typename Id>
+  std::int64_t first(Id id) const {
+    return network.graph().parameter(id).range.first;
   }
 };
 
@@ -59,22 +67,21 @@ class OpRunner {
   virtual at::Tensor backward(const Pass& pass, at::Tensor dy) = 0;
 };
 
-// `type` of the activations: kFloat or kBFloat16.
-std::unique_ptr<OpRunner> make_conv(const Op& op, at::ScalarType type, InputGradient input);
-std::unique_ptr<OpRunner> make_dense(const Op& op, at::ScalarType type, InputGradient input);
-// By LibTorch alone, on any device.
-std::unique_ptr<OpRunner> make_torch_conv(const Op& op, at::ScalarType type, InputGradient input);
-std::unique_ptr<OpRunner> make_torch_dense(const Op& op, at::ScalarType type, InputGradient input);
-// The last dense layer: fp32 in every precision, gives fp32 logits.
-std::unique_ptr<OpRunner> make_logits(const Op& op, at::ScalarType type, InputGradient input);
-std::unique_ptr<OpRunner> make_norm(const Op& op, at::ScalarType type);
-std::unique_ptr<OpRunner> make_gate(const Op& op, at::ScalarType type);
-std::unique_ptr<OpRunner> make_activation(const Op& op);
+// What a runner needs to know beside its op's work.
+struct OpContext {
+  ImageShape in;
+  ImageShape out;
+  at::ScalarType type;  // of the activations: kFloat or kBFloat16
+  InputGradient input;
+  bool gives_logits;  // which are computed and given in fp32
+};
 
-// Makes the runner of one op; `last`: its output is the logits.
-enum class Position { kInner, kLast };
-using MakeRunner = std::function<std::unique_ptr<OpRunner>(const Op& op, at::ScalarType type,
-                                                           InputGradient input, Position position)>;
+// By LibTorch's explicit forward and backward, on any device and in every precision; in the
+// source named after the op.
+template <typename Work>
+std::unique_ptr<OpRunner> make_torch_runner(const Work& work, const OpContext& context);
+
+using MakeRunner = std::function<std::unique_ptr<OpRunner>(const Op& op, const OpContext& context)>;
 
 // The runners of all ops of a network, one after the other.
 class OpChain {
@@ -92,9 +99,8 @@ class OpChain {
   std::vector<std::unique_ptr<OpRunner>> runners_;
 };
 
-// On the CPU.
-std::unique_ptr<OpRunner> make_cpu_runner(const Op& op, at::ScalarType type, InputGradient input,
-                                          Position position);
+// On the CPU: by our own kernels where they are for such an op and this processor.
+std::unique_ptr<OpRunner> make_cpu_runner(const Op& op, const OpContext& context);
 
 // The batch's images [samples, height, width, channels] in that precision.
 at::Tensor input_of(const Pass& pass, Precision precision);
@@ -105,8 +111,8 @@ at::ScalarType type_of(Precision precision);
 at::Tensor make_activations(std::int64_t samples, const ImageShape& shape, at::ScalarType type);
 at::Tensor make_activations(const Pass& pass, const ImageShape& shape, at::ScalarType type);
 
-// `range` of the weights in the precision of activations of `type`, not copied.
-at::Tensor view_weights(const Pass& pass, const Range& range, at::IntArrayRef shape,
+// A parameter in the precision of activations of `type`, not copied.
+at::Tensor view_weights(const Pass& pass, ParameterId id, at::IntArrayRef shape,
                         at::ScalarType type);
 at::Tensor view_floats(const Pass& pass, const float* data, at::IntArrayRef shape);
 

@@ -18,7 +18,10 @@ enum class Padding { kValid, kSame };
 // How weights begin; biases begin at 0. Formulas: see initial_weights().
 enum class Initializer { kGlorotUniform, kGlorotNormal, kHeUniform, kHeNormal };
 
+// Each kind of layer has the name that experiments and parameters call it by.
+
 struct ConvOptions {
+  static constexpr const char* kKind = "conv";
   int filters = 0;
   int kernel = 3;
   int stride = 1;
@@ -29,6 +32,7 @@ struct ConvOptions {
 };
 
 struct DenseOptions {
+  static constexpr const char* kKind = "dense";
   int units = 0;
   ActivationKind activation = ActivationKind::kNone;
   Initializer initializer = Initializer::kGlorotUniform;
@@ -36,22 +40,28 @@ struct DenseOptions {
 };
 
 struct BatchNormOptions {
+  static constexpr const char* kKind = "batch_norm";
   float momentum = 0.99F;  // of the running statistics: r = m r + (1 - m) batch
   float epsilon = 1e-3F;
 };
 
 struct DropoutOptions {
+  static constexpr const char* kKind = "dropout";
   float rate = 0.5F;  // in [0, 1); rounded to a multiple of 1/256
 };
 
 struct MaxPoolOptions {
+  static constexpr const char* kKind = "max_pool";
   int size = 2;
   int stride = 0;  // 0: as size
 };
 
-struct FlattenOptions {};
+struct FlattenOptions {
+  static constexpr const char* kKind = "flatten";
+};
 
 struct ActivationOptions {
+  static constexpr const char* kKind = "activation";
   ActivationKind kind = ActivationKind::kRelu;
 };
 

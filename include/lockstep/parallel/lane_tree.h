@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
+#include "lockstep/core/formulas.h"
 #include "lockstep/core/share.h"
 
 namespace lockstep {
@@ -35,17 +37,17 @@ class LaneTree {
   LaneNode root_;
 };
 
-// A node's values, present in memory.
-struct NodeValues {
-  LaneNode node;
-  const float* values;
-  std::int64_t first = 0;  // element of the buffer that values[0] is
-};
+// The nodes of single lanes.
+std::vector<LaneNode> leaves(Range lanes);
 
-// Adds along the tree, for elements [range.first, range.last): to[i - range.first]
-// becomes the value of `node`. `known` must cover all lanes of the node.
-void add_along_tree(const LaneTree& tree, LaneNode node, const std::vector<NodeValues>& known,
-                    Range range, float* to);
+// A program that adds to the value of `node`, in postfix order: indices in `known`, which
+// covers its lanes, and kAdd.
+std::vector<int> postfix(const LaneTree& tree, LaneNode node, std::span<const LaneNode> known);
+
+// Runs such a program for elements [range.first, range.last) of `values`, the known nodes':
+// to[i - range.first] becomes the sum.
+void add_along_tree(std::span<const int> program, std::span<const float* const> values, Range range,
+                    float* to);
 
 // The sum of squares in double, in element order.
 double square_sum(const float* values, std::int64_t count);

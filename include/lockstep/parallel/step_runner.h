@@ -34,6 +34,9 @@ struct StepSum {
   bool is_raised(Flag flag) const { return raised[static_cast<int>(flag)]; }
 };
 
+// Local: what the tail of the lanes' sum says.
+StepSum read_tail(const float* tail);
+
 // A gradient that is not finite.
 inline constexpr int kSumOfLanes = std::numeric_limits<int>::max();
 struct NonFinite {
@@ -45,6 +48,11 @@ struct NonFinite {
 // least] has a value that is not finite.
 std::optional<std::int64_t> first_non_finite(const Network& network,
                                              std::span<const float> gradients);
+
+// Local: of the first of `lanes` for which first(lane) gives a parameter; of
+// first(kSumOfLanes) where none does.
+NonFinite find_non_finite(Range lanes,
+                          const std::function<std::optional<std::int64_t>(int lane)>& first);
 
 class StepRunner {
  public:

@@ -1,8 +1,7 @@
 // The end of a lane's flat buffer, after gradients and statistics: what a step counts,
-// summed over lanes with the rest. Indices from network.total_size().
+// summed over lanes with the rest. Indices from network.total_size(). Read by the compiler
+// for GPUs too.
 #pragma once
-
-#include <cstdint>
 
 namespace lockstep {
 
@@ -11,7 +10,7 @@ namespace lockstep {
 enum class Flag { kStop, kSave };
 inline constexpr int kFlags = 2;
 
-enum StepTail : std::int64_t { kLoss, kCorrect, kSamples, kFirstFlag, kTailSize = 16 };
+enum StepTail : long { kLoss, kCorrect, kSamples, kFirstFlag, kTailSize = 16 };
 static_assert(kFirstFlag + kFlags <= kTailSize);
 
 }  // namespace lockstep

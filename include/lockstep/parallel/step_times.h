@@ -1,7 +1,9 @@
 // Where the time of training steps goes, and which rank the others wait for. Local.
 #pragma once
 
+#include <array>
 #include <span>
+#include <utility>
 
 namespace lockstep {
 
@@ -18,6 +20,17 @@ struct StepTimes {
   StepTimes& operator+=(const StepTimes& other);
   StepTimes operator/(double divisor) const;
 };
+
+// Each time by its name: what is written of them and read again.
+inline constexpr std::array<std::pair<const char*, double StepTimes::*>, 7> kTimesOfAStep = {{
+    {"data", &StepTimes::data},
+    {"forward", &StepTimes::forward},
+    {"backward", &StepTimes::backward},
+    {"wait", &StepTimes::wait},
+    {"sum", &StepTimes::sum},
+    {"exposed", &StepTimes::exposed},
+    {"update", &StepTimes::update},
+}};
 
 enum class Cause { kNone, kData, kCompute, kNetwork };
 

@@ -7,7 +7,7 @@
 #include "lockstep/data/normalization.h"
 #include "lockstep/model/network.h"
 #include "lockstep/model/weights.h"
-#include "lockstep/predict/framing.h"
+#include "lockstep/pictures/framing.h"
 
 namespace lockstep {
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lockstep/core/learning_formulas.h"
 #include "lockstep/core/share.h"
 #include "lockstep/train/options.h"
 
@@ -19,13 +20,10 @@ struct UpdateRule {
   std::int64_t step = 1;      // updates done, this one included; from 1
 };
 
-// What Adam's update takes from its step, t, and rate, a.
-struct AdamStep {
-  float step_size = 0;      // a / (1 - b1^t)
-  float second_factor = 0;  // 1 / (1 - b2^t)
-  float keep = 1;           // 1 - a decay
-};
-// For SGD, which has none of it, zeros.
+// What an update's formula takes from the options and from its step; of no meaning where
+// the options are another optimizer's.
+AdamConstants adam_constants(const OptimizerOptions& options);
+SgdConstants sgd_constants(const OptimizerOptions& options);
 AdamStep adam_step(const OptimizerOptions& options, float learning_rate, std::int64_t step);
 
 // The learning rate that the schedule multiplies.

@@ -16,6 +16,10 @@
 
 namespace lockstep {
 
+// Files of a checkpoint.
+inline constexpr const char* kWeightsFile = "weights.safetensors";
+inline constexpr const char* kStateFile = "state.json";
+
 // Where the loop is, at a step boundary.
 struct LoopState {
   int epoch = 0;                // the epoch under way, from 0

@@ -11,11 +11,11 @@
 #include <future>
 #include <string>
 
-#include "app/commands.h"
-#include "app/trained_model.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/log.h"
+#include "lockstep/run/place.h"
+#include "lockstep/run/trained_model.h"
 #include "lockstep/serve/predictor.h"
 #include "lockstep/serve/server.h"
 

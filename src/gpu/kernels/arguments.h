@@ -7,37 +7,36 @@
 // [rows, channels].
 #pragma once
 
+#include "lockstep/core/learning_formulas.h"
+#include "lockstep/parallel/step_tail.h"
+
 namespace lockstep::gpu {
+
+inline constexpr int kThreads = 256;  // of a block, in every kernel
 
 // One sample of a lane in a step; made on the host, since it decides who trains on what.
 struct Sample {
   unsigned long long number;  // of its row in the source: keys dropout
   long long slot;             // where its pixels lie among the lane's rows
-  // Where output pixel (x, y) is taken from: (xx x + xy y + x0, -xy x + xx y + y0).
-  float xx, xy, x0, y0;
+  SourceMap map;              // of the augmentation
   int label;
   int unused;
 };
 
-inline constexpr int kTailFloats = 16;  // a lane's loss, correct, samples, flags
-inline constexpr int kStepFlags = 2;
-
 // What an update is given beside the gradients.
 struct StepRule {
   float learning_rate;
-  float step_size;         // Adam: a / (1 - b1^t)
-  float second_factor;     // Adam: 1 / (1 - b2^t)
-  float keep;              // Adam: 1 - a decay
+  AdamStep adam;
   float average_part;      // how far the moving average goes to the weights; 0: none
   float statistics_limit;  // most that is kept of the running statistics, 1 - 1/t
   float clip_norm;         // of the mean gradient; 0: none
-  float flags[kStepFlags];
+  float flags[kFlags];
 };
 
 // What a step found; read by the host.
 struct StepFacts {
   double square_norm;  // of the summed gradients
-  float tail[kTailFloats];
+  float tail[kTailSize];
   float gradient_factor;  // turns summed gradients into clipped means
   int applied;            // 0: a gradient is not finite, the weights stay
 };
@@ -53,12 +52,12 @@ struct FormBatch {
   int augment;
 };
 
-// Softmax cross entropy with label smoothing; see model/loss.cpp. Grid: one block.
+// Softmax cross entropy. Grid: one block.
 struct Loss {
   const float* logits;  // [samples, classes]
   float* d_logits;      // [samples, classes]
   float* by_sample;     // [samples, 2]: loss, correct
-  float* tail;          // [kTailFloats]
+  float* tail;          // [kTailSize]
   const Sample* samples;
   const StepRule* rule;
   int count;
@@ -75,9 +74,6 @@ struct AddAlongTree {
   long long count;
   float* to;
 };
-
-inline constexpr int kAdd = -1;
-inline constexpr int kDeepestTree = 32;
 
 // Sums of squares of blocks of kSquareBlock values. Grid: a block each.
 struct Squares {
@@ -111,9 +107,8 @@ struct Update {
   float* second;            // [trainable]; null: SGD
   long long trainable;
   long long total;
-  float beta1, beta2, epsilon;    // Adam
-  float sgd_momentum, sgd_decay;  // SGD
-  int nesterov;
+  AdamConstants adam;
+  SgdConstants sgd;
 };
 
 }  // namespace lockstep::gpu

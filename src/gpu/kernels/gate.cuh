@@ -28,7 +28,7 @@ LOCKSTEP_KERNEL gate_forward(const Gate gate) {
     }
   }
   const bool shut = gate.relu != 0 && !(best > 0);
-  best = relu_if(gate.relu, best);
+  best = relu_if(gate.relu != 0, best);
   const bool dropped = is_dropped(gate.dropout, at);
   gate.code[at] = shut || dropped ? kClosed : static_cast<unsigned char>(place);
   store(gate.out, at, dropped ? 0.0F : best * gate.dropout.keep_scale);

@@ -4,3 +4,19 @@
 #include "gpu/kernels/gate.cuh"
 #include "gpu/kernels/norm.cuh"
 #include "gpu/kernels/step.cuh"
+#include "gpu/kernels/table.h"
+
+namespace lockstep::gpu {
+
+template <typename Kernel, typename Wanted>
+constexpr bool kIsAsWanted = false;
+template <typename Kernel>
+constexpr bool kIsAsWanted<Kernel, Kernel> = true;
+
+#define LOCKSTEP_CHECK(constant, kernel, Arguments, barriers)         \
+  static_assert(kIsAsWanted<decltype(kernel), void(const Arguments)>, \
+                #kernel " does not take what gpu/kernels/table.h says");
+LOCKSTEP_KERNEL_TABLE(LOCKSTEP_CHECK)
+#undef LOCKSTEP_CHECK
+
+}  // namespace lockstep::gpu

@@ -83,7 +83,7 @@ __device__ inline float inner_gradient(const Norm& norm, long long at, int c, fl
 // Grid: (tiles of channels, chunks).
 LOCKSTEP_KERNEL norm_moments(const Norm norm) {
   sum_chunk(norm, [&](long long at, int, float& sum, float& square) {
-    const float value = relu_if(norm.relu_before, load(norm.x, at));
+    const float value = relu_if(norm.relu_before != 0, load(norm.x, at));
     sum += value;
     square += value * value;
   });
@@ -97,11 +97,7 @@ LOCKSTEP_KERNEL norm_finish(const Norm norm) {
   float mean = norm.running_mean[c];
   float variance = norm.running_variance[c];
   if (norm.training != 0) {
-    const double rows = static_cast<double>(norm.rows);
-    const double m = sums.first / rows;
-    const double v = sums.second / rows - m * m;
-    mean = static_cast<float>(m);
-    variance = v > 0 ? static_cast<float>(v) : 0.0F;
+    formula::moments(sums.first, sums.second, static_cast<double>(norm.rows), mean, variance);
     const float samples = static_cast<float>(norm.samples);
     const float unbiased =
         norm.rows > 1 ? static_cast<float>(norm.rows) / static_cast<float>(norm.rows - 1) : 1.0F;
@@ -119,15 +115,15 @@ LOCKSTEP_KERNEL norm_forward(const Norm norm) {
   const long long at = thread_number();
   if (at >= norm.rows * norm.channels) return;
   const int c = static_cast<int>(at % norm.channels);
-  const float input = relu_if(norm.relu_before, load(norm.x, at));
-  const float value = relu_if(norm.relu_after, norm.factor[c] * input + norm.offset[c]);
+  const float input = relu_if(norm.relu_before != 0, load(norm.x, at));
+  const float value = relu_if(norm.relu_after != 0, norm.factor[c] * input + norm.offset[c]);
   store(norm.out, at, is_dropped(norm.dropout, at) ? 0.0F : value * norm.dropout.keep_scale);
 }
 
 // Grid: (tiles of channels, chunks).
 LOCKSTEP_KERNEL norm_sums(const Norm norm) {
   sum_chunk(norm, [&](long long at, int c, float& sum_d, float& sum_dx) {
-    const float input = relu_if(norm.relu_before, load(norm.x, at));
+    const float input = relu_if(norm.relu_before != 0, load(norm.x, at));
     const float d = inner_gradient(norm, at, c, input);
     sum_d += d;
     sum_dx += d * input;
@@ -158,7 +154,7 @@ LOCKSTEP_KERNEL norm_backward(const Norm norm) {
   if (at >= norm.rows * norm.channels) return;
   const int c = static_cast<int>(at % norm.channels);
   const float raw = load(norm.x, at);
-  const float input = relu_if(norm.relu_before, raw);
+  const float input = relu_if(norm.relu_before != 0, raw);
   const float d = inner_gradient(norm, at, c, input);
   const float value = norm.kd[c] * d + norm.kx[c] * input + norm.k1[c];
   store(norm.out, at, norm.relu_before != 0 && !(raw > 0) ? 0.0F : value);

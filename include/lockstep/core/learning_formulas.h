@@ -1,0 +1,95 @@
+// The formulas of the loss and of the update; see formulas.h.
+#pragma once
+
+#include "lockstep/core/formulas.h"
+
+namespace lockstep {
+
+// What Adam's update takes from its options, and from its step, t, and rate, a.
+struct AdamConstants {
+  float beta1, beta2, epsilon;
+};
+struct AdamStep {
+  float step_size = 0;      // a / (1 - b1^t)
+  float second_factor = 0;  // 1 / (1 - b2^t)
+  float keep = 1;           // 1 - a decay
+};
+
+struct SgdConstants {
+  float momentum, decay;
+  bool nesterov;
+};
+
+namespace formula {
+
+// --- The loss ---------------------------------------------------------------
+
+// Softmax cross entropy of one sample. The target is (1 - s) at its label plus s / classes
+// everywhere (Szegedy et al. 2016, section 7). Writes the gradient [classes], adds to
+// `loss`, returns the first of the largest logits.
+LOCKSTEP_FORMULA int cross_entropy(const float* logits, int classes, int label, float smoothing,
+                                   float* gradient, double& loss) {
+  const float share = smoothing / static_cast<float>(classes);
+  int largest = 0;
+  for (int c = 1; c < classes; ++c) largest = logits[c] > logits[largest] ? c : largest;
+  double total = 0;
+  for (int c = 0; c < classes; ++c) {
+    total += LOCKSTEP_MATH(exp)(static_cast<double>(logits[c] - logits[largest]));
+  }
+  const double log_total = LOCKSTEP_MATH(log)(total) + logits[largest];
+  for (int c = 0; c < classes; ++c) {
+    const double log_probability = logits[c] - log_total;
+    const float target = share + (c == label ? 1 - smoothing : 0.0F);
+    gradient[c] = static_cast<float>(LOCKSTEP_MATH(exp)(log_probability)) - target;
+    if (target != 0) loss -= target * log_probability;
+  }
+  return largest;
+}
+
+// --- The update; see train/optimizer.h --------------------------------------
+
+// What turns summed gradients into means whose norm is at most `clip_norm`; 0: any.
+LOCKSTEP_FORMULA float gradient_factor(double square_norm, float samples, float clip_norm) {
+  const double norm = LOCKSTEP_MATH(sqrt)(square_norm) / samples;
+  const float factor = 1 / samples;
+  if (clip_norm > 0 && norm > clip_norm) return factor * static_cast<float>(clip_norm / norm);
+  return factor;
+}
+
+// The new weight for the gradient `g`.
+LOCKSTEP_FORMULA float adam(const AdamConstants& k, const AdamStep& step, float g, float weight,
+                            float& first, float& second) {
+  const float m = k.beta1 * first + (1 - k.beta1) * g;
+  const float v = k.beta2 * second + (1 - k.beta2) * g * g;
+  first = m;
+  second = v;
+  const float root = LOCKSTEP_MATH(sqrtf)(v * step.second_factor);
+  return step.keep * weight - step.step_size * m / (root + k.epsilon);
+}
+
+LOCKSTEP_FORMULA float sgd(const SgdConstants& k, float learning_rate, float g, float weight,
+                           float& momentum) {
+  const float decayed = g + k.decay * weight;
+  const float m = k.momentum * momentum + decayed;
+  momentum = m;
+  return weight - learning_rate * (k.nesterov ? decayed + k.momentum * m : m);
+}
+
+// An average of weights goes `part` of its way to the newest ones.
+LOCKSTEP_FORMULA float moved_average(float average, float part, float weight) {
+  return average + part * (weight - average);
+}
+
+// The most that update t, from 1, keeps of a running statistic.
+LOCKSTEP_FORMULA float statistics_limit(float t) { return 1 - 1 / t; }
+
+// A running statistic after a batch; `sum` is that of the lanes', times samples.
+LOCKSTEP_FORMULA float running_statistic(float momentum, float limit, float running, float sum,
+                                         float samples) {
+  const float keep = limit < momentum ? limit : momentum;
+  return keep * running + (1 - keep) * (sum / samples);
+}
+
+}  // namespace formula
+
+}  // namespace lockstep

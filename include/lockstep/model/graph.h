@@ -1,0 +1,152 @@
+// What a network computes, as a graph of primitive ops: the layers that are written, with
+// every shape, margin and default resolved. Exports, tables and costs read it; what runs is
+// the plan that is made of it (plan.h). Immutable, free of LibTorch.
+//
+// A value is what a primitive gives: [samples, height, width, channels], a flat one having
+// height and width 1. Flattening keeps that order.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "lockstep/core/batch.h"
+#include "lockstep/core/share.h"
+#include "lockstep/model/options.h"
+
+namespace lockstep {
+
+enum class Role { kWeight, kBias, kScale, kShift, kRunningMean, kRunningVariance };
+
+std::string_view name_of(Role role);
+bool is_statistic(Role role);  // written by the passes, not by the optimizer
+
+struct Parameter {
+  std::string name;  // "<path of its primitive>.<role>", as "0.conv.weight"
+  Role role;
+  std::vector<std::int64_t> shape;  // conv weight: [filters, kernel, kernel, inputs];
+                                    // dense weight: [units, inputs]; others: [channels]
+  Range range;                      // of the flat weights
+  Initializer initializer = Initializer::kGlorotUniform;  // of a weight
+  float momentum = 0;                                     // of a statistic
+};
+
+// Numbers of a graph's values, and of its trainable parameters and its statistics.
+enum class ValueId : std::size_t {};
+enum class ParameterId : std::size_t {};
+enum class StatisticId : std::size_t {};
+
+// Slope of the leaky relu below 0.
+inline constexpr double kLeakyReluSlope = 0.01;
+
+// --- Primitives: what each gives is said for one sample ---
+//
+// Those that a plan has as they are say what a plan must know of each op (see Kept in plan.h).
+
+// What an op keeps of its forward pass for the backward pass.
+struct Kept {
+  bool input = false;    // its input, or an output of that size
+  int output_bytes = 0;  // so many bytes for each value of its output
+};
+
+// out = weight * in + bias, a convolution.
+struct ConvOp {
+  int kernel = 1;
+  int stride = 1;
+  int padding_before = 0;  // rows above and columns left; zeros
+  int padding_after = 0;
+  ParameterId weight{};
+  std::optional<ParameterId> bias{};
+
+  static constexpr bool kHasParameters = true;
+  static Kept kept() { return {.input = true}; }
+};
+
+// out = weight * in + bias, a matrix product.
+struct DenseOp {
+  ParameterId weight{};
+  std::optional<ParameterId> bias{};
+
+  static constexpr bool kHasParameters = true;
+  static Kept kept() { return {.input = true}; }
+};
+
+// Any activation but kNone.
+struct ActivateOp {
+  ActivationKind kind = ActivationKind::kRelu;
+
+  static constexpr bool kHasParameters = false;
+  static Kept kept() { return {.input = true}; }
+};
+
+struct BatchNormOp {
+  ParameterId scale{};
+  ParameterId shift{};
+  StatisticId running_mean{};
+  StatisticId running_variance{};
+  float epsilon = 0;
+};
+
+struct MaxPoolOp {
+  int size = 1;
+  int stride = 1;
+};
+
+struct DropoutOp {
+  int of_256 = 0;           // so many 256ths of the values are dropped
+  std::uint32_t layer = 0;  // keys its masks
+
+  bool drops() const { return of_256 > 0; }
+  // The factor of the values kept.
+  float keep_scale() const { return 256.0F / static_cast<float>(256 - of_256); }
+};
+
+struct FlattenOp {};
+
+struct Primitive {
+  std::variant<ConvOp, DenseOp, ActivateOp, BatchNormOp, MaxPoolOp, DropoutOp, FlattenOp> work;
+  ValueId in{};
+  ValueId out{};
+  std::string path;  // "<layer index>.<layer kind>"
+};
+
+struct LayerInfo {
+  std::string kind;  // "conv 32 3x3 relu"
+  ImageShape output;
+  std::int64_t parameters = 0;  // trainable ones and statistics
+  std::int64_t trainable_parameters = 0;
+  std::int64_t multiply_adds = 0;  // of a sample's forward pass: conv and dense, without biases
+};
+
+struct Graph {
+  std::vector<ImageShape> values;     // by ValueId; the first are the images
+  std::vector<Primitive> primitives;  // each after the one that gives its input
+  std::vector<Parameter> parameters;  // trainable ones, then statistics; ranges ascend
+  std::size_t trainable_count = 0;    // of the parameters
+  std::vector<LayerInfo> layers;      // as written
+
+  // Floats of the flat weights, with gaps: each parameter starts at a multiple of 16 floats.
+  std::int64_t trainable_size() const;
+  std::int64_t total_size() const;
+
+  const ImageShape& shape(ValueId id) const { return values[static_cast<std::size_t>(id)]; }
+  const Parameter& parameter(ParameterId id) const {
+    return parameters[static_cast<std::size_t>(id)];
+  }
+  const Parameter& parameter(StatisticId id) const {
+    return parameters[trainable_count + static_cast<std::size_t>(id)];
+  }
+};
+
+// Calls the overload for what a variant holds; that there is one for each is checked when it
+// is compiled.
+template <typename... Overloads>
+struct Match : Overloads... {
+  using Overloads::operator()...;
+};
+
+}  // namespace lockstep

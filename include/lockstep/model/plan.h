@@ -1,0 +1,55 @@
+// The work of a network as it is done: primitives of the graph, of which those that can be one
+// pass over memory are one op. Immutable, free of LibTorch.
+#pragma once
+
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include "lockstep/core/batch.h"
+#include "lockstep/core/philox.h"
+#include "lockstep/model/graph.h"
+
+namespace lockstep {
+
+// Relu, batch norm, relu, dropout; all but the batch norm optional.
+struct NormOp {
+  BatchNormOp norm{};
+  bool relu_before = false;
+  bool relu_after = false;
+  DropoutOp drop{};
+
+  static constexpr bool kHasParameters = true;
+  Kept kept() const { return {.input = true, .output_bytes = drop.drops() ? 1 : 0}; }
+};
+
+// Relu, max pool, dropout; each optional. What they share: an output is one of
+// the inputs, scaled, or zero, so one byte an output tells where its gradient goes.
+struct GateOp {
+  bool relu = false;
+  MaxPoolOp pool{};  // of size and stride 1: none
+  DropoutOp drop{};
+
+  bool pools() const { return pool.size != 1 || pool.stride != 1; }
+  static constexpr bool kHasParameters = false;
+  Kept kept() const { return {.input = false, .output_bytes = drop.drops() ? 2 : 1}; }
+};
+
+struct Op {
+  std::variant<ConvOp, DenseOp, ActivateOp, NormOp, GateOp> work;
+  ImageShape in;
+  ImageShape out;
+};
+
+// What a network does, one op after the other.
+using Plan = std::vector<Op>;
+
+// The key of a dropout's masks in `epoch`; see random_bytes in model/kernels.h for what is
+// made of it.
+constexpr PhiloxKey dropout_stream(std::uint64_t seed, std::uint32_t layer, int epoch) {
+  const PhiloxBlock block =
+      philox(philox_key(seed, Purpose::kDropout), {layer, static_cast<std::uint32_t>(epoch), 0, 0});
+  return {block[0], block[1]};
+}
+
+}  // namespace lockstep

@@ -1,0 +1,17 @@
+// Runners by our own kernels, on the CPU.
+#pragma once
+
+#include <memory>
+
+#include "lockstep/model/op_runner.h"
+
+namespace lockstep {
+
+// Null where the kernels are not for this processor or such an op.
+std::unique_ptr<OpRunner> make_own_conv(const ConvOp& conv, const OpContext& context);
+std::unique_ptr<OpRunner> make_own_dense(const DenseOp& dense, const OpContext& context);
+
+std::unique_ptr<OpRunner> make_norm(const NormOp& norm, const OpContext& context);
+std::unique_ptr<OpRunner> make_gate(const GateOp& gate, const OpContext& context);
+
+}  // namespace lockstep
