@@ -52,15 +52,29 @@ void fields(Visit& visit, DropoutOptions& dropout) {
   visit("rate", rate, "part of the values dropped, rounded to a multiple of 1/256", fraction());
 }
 
-template <>
-inline constexpr Kind kKind<MaxPoolOptions>{MaxPoolOptions::kKind, "MaxPool"};
 template <class Visit>
-void fields(Visit& visit, MaxPoolOptions& pool) {
-  auto& [size, stride] = pool;
+void pool_fields(Visit& visit, int& size, int& stride, bool& global) {
   Traits or_zero = from(1, kMaxImageSide);
   or_zero.zero_too = true;
   visit("size", size, "side of the square window", from(1, kMaxImageSide));
   visit("stride", stride, "step of the window; 0: as `size`", or_zero);
+  visit("global", global, "the window is the whole image; `size` and `stride` do not count");
+}
+
+template <>
+inline constexpr Kind kKind<MaxPoolOptions>{MaxPoolOptions::kKind, "MaxPool"};
+template <class Visit>
+void fields(Visit& visit, MaxPoolOptions& pool) {
+  auto& [size, stride, global] = pool;
+  pool_fields(visit, size, stride, global);
+}
+
+template <>
+inline constexpr Kind kKind<AvgPoolOptions>{AvgPoolOptions::kKind, "AvgPool"};
+template <class Visit>
+void fields(Visit& visit, AvgPoolOptions& pool) {
+  auto& [size, stride, global] = pool;
+  pool_fields(visit, size, stride, global);
 }
 
 template <>

@@ -161,6 +161,13 @@ class GraphWriter {
     set(made, "strides", Shape{pool.stride, pool.stride});
   }
 
+  void add(const PoolOp& pool) {
+    const bool average = pool.kind == PoolOp::Kind::kAverage;
+    onnx::NodeProto& made = node(average ? "AveragePool" : "MaxPool", {value_});
+    set(made, "kernel_shape", Shape{pool.height, pool.width});
+    set(made, "strides", Shape{pool.stride, pool.stride});
+  }
+
   // Pixels come before channels in a flat vector.
   void add(const FlattenOp& /*flatten*/) {
     set(node("Transpose", {value_}), "perm", Shape{0, 2, 3, 1});

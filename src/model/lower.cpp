@@ -162,19 +162,37 @@ class Lowering {
   }
 
   void add(const MaxPoolOptions& pool) {
-    if (flat_) fail_shape("comes after flatten or dense; pooling needs height and width");
+    if (pool.global) return add_global_pool(PoolOp::Kind::kMax, "global max pool");
     if (pool.size > kLargestPool) {
       fail_shape(fmt::format("size {} is above the largest window, {}", pool.size, kLargestPool));
     }
-    const ImageShape in = shape();
     const int stride = pool.stride == 0 ? pool.size : pool.stride;
-    if (std::min(in.height, in.width) < pool.size) {
-      fail_shape(fmt::format("a {0}x{0} window does not fit into its input of {1}", pool.size,
+    info_.kind = fmt::format("max pool {0}x{0}", pool.size);
+    push(MaxPoolOp{pool.size, stride}, pooled(pool.size, pool.size, stride));
+  }
+
+  void add(const AvgPoolOptions& pool) {
+    if (pool.global) return add_global_pool(PoolOp::Kind::kAverage, "global average pool");
+    const int stride = pool.stride == 0 ? pool.size : pool.stride;
+    info_.kind = fmt::format("average pool {0}x{0}", pool.size);
+    push(PoolOp{PoolOp::Kind::kAverage, pool.size, pool.size, stride},
+         pooled(pool.size, pool.size, stride));
+  }
+
+  void add_global_pool(PoolOp::Kind kind, const char* text) {
+    const ImageShape in = shape();
+    info_.kind = text;
+    push(PoolOp{kind, in.height, in.width, 1}, pooled(in.height, in.width, 1));
+  }
+
+  ImageShape pooled(int height, int width, int stride) const {
+    if (flat_) fail_shape("comes after flatten or dense; pooling needs height and width");
+    const ImageShape in = shape();
+    if (in.height < height || in.width < width) {
+      fail_shape(fmt::format("a {}x{} window does not fit into its input of {}", height, width,
                              text_of(in)));
     }
-    info_.kind = fmt::format("max pool {0}x{0}", pool.size);
-    push(MaxPoolOp{pool.size, stride},
-         {(in.height - pool.size) / stride + 1, (in.width - pool.size) / stride + 1, in.channels});
+    return {(in.height - height) / stride + 1, (in.width - width) / stride + 1, in.channels};
   }
 
   void add(const FlattenOptions& /*flatten*/) {

@@ -98,6 +98,12 @@ class ScriptWriter {
     line(fmt::format("torch.max_pool2d(x, [{0}, {0}], [{1}, {1}])", pool.size, pool.stride));
   }
 
+  void add(const PoolOp& pool) {
+    const bool average = pool.kind == PoolOp::Kind::kAverage;
+    line(fmt::format("torch.{0}_pool2d(x, [{1}, {2}], [{3}, {3}])", average ? "avg" : "max",
+                     pool.height, pool.width, pool.stride));
+  }
+
   // Pixels come before channels in a flat vector.
   void add(const FlattenOp& /*flatten*/) {
     line("torch.flatten(torch.permute(x, [0, 2, 3, 1]), 1)");

@@ -239,6 +239,20 @@ TEST(Gradients, GatesOfAnyWindow) {
   }
 }
 
+TEST(Gradients, PoolsOfAnyWindow) {
+  const ConvOptions conv{.filters = 7};
+  for (const auto& [size, stride] : {std::pair{2, 0}, {3, 0}, {3, 2}, {2, 1}, {2, 3}, {1, 0}}) {
+    SCOPED_TRACE(fmt::format("size {} stride {}", size, stride));
+    expect_case({.layers = {conv, AvgPoolOptions{.size = size, .stride = stride}, kDrop}});
+  }
+  expect_case({.layers = {conv, AvgPoolOptions{.global = true}}});
+  expect_case({.layers = {conv, ActivationOptions{kRelu}, AvgPoolOptions{}, conv}});
+  // Of so many values in a window more are near winners.
+  expect_case({.layers = {conv, MaxPoolOptions{.global = true}}, .bf16_tolerance = 0.25});
+  expect_case({.layers = {AvgPoolOptions{.global = true}}, .input = {17, 23, 3}});
+  expect_case({.layers = {MaxPoolOptions{.global = true}}, .input = {17, 23, 3}});
+}
+
 // Orders of layers that may not be joined into one op.
 TEST(Gradients, LayersInUnusualOrders) {
   const MaxPoolOptions pool{};

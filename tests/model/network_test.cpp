@@ -75,6 +75,18 @@ TEST(Network, OutputShapesOfPaddingAndStride) {
   EXPECT_EQ(network.layers()[2].output, (ImageShape{1, 1, 3}));
 }
 
+TEST(Network, OutputShapesOfPools) {
+  const Network network({{AvgPoolOptions{.size = 3, .stride = 2}, MaxPoolOptions{.size = 2},
+                          ConvOptions{.filters = 5, .kernel = 2}, AvgPoolOptions{.global = true},
+                          DenseOptions{.units = 4}}},
+                        {21, 33, 2}, 4);
+  EXPECT_EQ(network.layers()[0].output, (ImageShape{10, 16, 2}));
+  EXPECT_EQ(network.layers()[1].output, (ImageShape{5, 8, 2}));
+  EXPECT_EQ(network.layers()[3].output, (ImageShape{1, 1, 5}));
+  EXPECT_EQ(network.layers()[0].kind, "average pool 3x3");
+  EXPECT_EQ(network.layers()[3].kind, "global average pool");
+}
+
 TEST(Network, ShapeErrorsNameTheLayer) {
   const ConvOptions conv{.filters = 2};
   const DenseOptions last{.units = 3};
@@ -83,6 +95,11 @@ TEST(Network, ShapeErrorsNameTheLayer) {
             "4x4x2");
   EXPECT_EQ(refusal({conv, conv, MaxPoolOptions{.size = 3}, FlattenOptions{}, last}),
             "model.layer[2] (max_pool): a 3x3 window does not fit into its input of 2x2x2");
+  EXPECT_EQ(refusal({AvgPoolOptions{.size = 7}, FlattenOptions{}, last}),
+            "model.layer[0] (avg_pool): a 7x7 window does not fit into its input of 6x6x1");
+  EXPECT_NE(refusal({FlattenOptions{}, AvgPoolOptions{.global = true}, last})
+                .find("model.layer[1] (avg_pool): "),
+            std::string::npos);
   EXPECT_EQ(refusal({MaxPoolOptions{.size = 16}, FlattenOptions{}, last}, {20, 20, 1}),
             "model.layer[0] (max_pool): size 16 is above the largest window, 15");
   EXPECT_NE(refusal({conv, last}).find("model.layer[1] (dense): its input is 4x4x2"),

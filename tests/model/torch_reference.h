@@ -3,12 +3,15 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/amax.h>
+#include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/batch_norm.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/max_pool2d.h>
+#include <ATen/ops/mean.h>
 #include <fmt/format.h>
 
 #include <map>
@@ -106,8 +109,15 @@ class TorchReference {
   }
 
   at::Tensor run(const MaxPoolOptions& pool, const at::Tensor& x) const {
+    if (pool.global) return at::amax(x, {2, 3}, /*keepdim=*/true);
     const std::int64_t stride = pool.stride == 0 ? pool.size : pool.stride;
     return at::max_pool2d(x, {pool.size, pool.size}, {stride, stride});
+  }
+
+  at::Tensor run(const AvgPoolOptions& pool, const at::Tensor& x) const {
+    if (pool.global) return at::mean(x, {2, 3}, /*keepdim=*/true);
+    const std::int64_t stride = pool.stride == 0 ? pool.size : pool.stride;
+    return at::avg_pool2d(x, {pool.size, pool.size}, {stride, stride});
   }
 
   at::Tensor run(const FlattenOptions& /*flatten*/, const at::Tensor& x) const {

@@ -19,6 +19,7 @@ data {
 model {
   layer { conv { filters: 8 kernel: 4 padding: SAME activation: GELU } }
   layer { batch_norm {} }
+  layer { avg_pool { size: 2 stride: 1 } }
   layer { conv { filters: 6 kernel: 3 stride: 2 padding: SAME activation: LEAKY_RELU bias: false } }
   layer { max_pool { size: 2 stride: 1 } }
   layer { dropout { rate: 0.1 } }

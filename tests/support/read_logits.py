@@ -67,6 +67,9 @@ def safetensors(path, pixels):
         weight = weights[f"{index}.dense.weight"]
         return x @ weight.T + bias(f"{index}.dense.bias", len(weight))
 
+    def windows_of(x):  # 2x2
+        return np.lib.stride_tricks.sliding_window_view(x, (2, 2), axis=(1, 2))
+
     def sigmoid(x):
         return 1 / (1 + np.exp(-x))
 
@@ -74,15 +77,16 @@ def safetensors(path, pixels):
     x = conv(x, 0, 1, 1, 2)
     x = x / 2 * (1 + np.vectorize(erf)(x / np.sqrt(2)))
     x = norm(x, 1)
-    x = conv(x, 2, 2, 0, 1)
+    x = windows_of(x).mean(axis=(4, 5))
+    x = conv(x, 3, 2, 1, 1)
     x = np.where(x > 0, x, 0.01 * x)
-    x = np.lib.stride_tricks.sliding_window_view(x, (2, 2), axis=(1, 2)).max(axis=(4, 5))
+    x = windows_of(x).max(axis=(4, 5))
     x = x * sigmoid(x)
-    x = np.tanh(conv(x, 6, 1, 0, 0))
-    x = norm(x.reshape(len(x), -1), 8)
-    x = np.maximum(dense(x, 9), 0)
-    x = sigmoid(dense(x, 10))
-    return dense(x, 11), metadata
+    x = np.tanh(conv(x, 7, 1, 0, 0))
+    x = norm(x.reshape(len(x), -1), 9)
+    x = np.maximum(dense(x, 10), 0)
+    x = sigmoid(dense(x, 11))
+    return dense(x, 12), metadata
 
 
 def main():

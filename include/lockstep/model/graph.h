@@ -66,6 +66,19 @@ struct ActivateOp {
   static Kept kept() { return {.input = true}; }
 };
 
+// Of windows without margins.
+struct PoolOp {
+  enum class Kind { kAverage, kMax };
+  Kind kind = Kind::kAverage;
+  int height = 1;  // of the window
+  int width = 1;
+  int stride = 1;
+
+  static constexpr const char* kName = "pool";
+  static constexpr bool kHasParameters = false;
+  static Kept kept() { return {.input = true}; }
+};
+
 struct BatchNormOp {
   ParameterId scale{};
   ParameterId shift{};
@@ -74,6 +87,7 @@ struct BatchNormOp {
   float epsilon = 0;
 };
 
+// Of a square window that our own kernel is for.
 struct MaxPoolOp {
   int size = 1;
   int stride = 1;
@@ -92,7 +106,7 @@ struct FlattenOp {};
 
 // Any of those that a plan has as they are, or one of `More`.
 template <typename... More>
-using PlainOr = std::variant<ConvOp, DenseOp, ActivateOp, More...>;
+using PlainOr = std::variant<ConvOp, DenseOp, ActivateOp, PoolOp, More...>;
 
 struct Primitive {
   PlainOr<BatchNormOp, MaxPoolOp, DropoutOp, FlattenOp> work;

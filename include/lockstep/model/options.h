@@ -53,7 +53,15 @@ struct DropoutOptions {
 struct MaxPoolOptions {
   static constexpr const char* kKind = "max_pool";
   int size = 2;
-  int stride = 0;  // 0: as size
+  int stride = 0;       // 0: as size
+  bool global = false;  // the window is the whole image; size and stride do not count
+};
+
+struct AvgPoolOptions {
+  static constexpr const char* kKind = "avg_pool";
+  int size = 2;
+  int stride = 0;       // 0: as size
+  bool global = false;  // the window is the whole image; size and stride do not count
 };
 
 struct FlattenOptions {
@@ -65,8 +73,9 @@ struct ActivationOptions {
   ActivationKind kind = ActivationKind::kRelu;
 };
 
-using LayerOptions = std::variant<ConvOptions, DenseOptions, BatchNormOptions, DropoutOptions,
-                                  MaxPoolOptions, FlattenOptions, ActivationOptions>;
+using LayerOptions =
+    std::variant<ConvOptions, DenseOptions, BatchNormOptions, DropoutOptions, MaxPoolOptions,
+                 AvgPoolOptions, FlattenOptions, ActivationOptions>;
 
 struct ModelOptions {
   std::vector<LayerOptions> layers;
