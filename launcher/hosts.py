@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from console import EXIT_USAGE, LauncherError
-from job import Shape, folders_in_environment, lanes_of
+from job import folders_in_environment
 
 # mpirun finds that a host is gone when it has been silent for 5 s and does not answer
 # three times in 2 s each.
@@ -149,11 +149,11 @@ class Placement:
 
 
 def place(
-    command: str, arguments: list[str], hosts: list[Host], threads: int | None,
+    lanes: int | None, hosts: list[Host], threads: int | None,
     answers: dict[str, dict[str, Any]],
 ) -> tuple[dict[str, int], int]:
     """Ranks by host, and threads: what the user asked for, or else all cores, and no idle
-    ranks."""
+    ranks where there are lanes."""
     least = min((answer["cores"] for answer in answers.values()), default=1)
     slots = {}
     for host in hosts:
@@ -161,8 +161,8 @@ def place(
         if count is None:
             cores = answers[host.name]["cores"] if host.name in answers else least
             count = max(1, cores // (threads or 1))
-            if command in ("train", "bench"):
-                count = max(1, min(count, lanes_of(arguments) // len(hosts)))
+            if lanes is not None:
+                count = max(1, min(count, lanes // len(hosts)))
         slots[host.name] = count
     if threads is None:
         threads = max(1, min(

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from probe import available_cores, can_be_written, physical_cores
-from run_files import EXPERIMENT_FILE
 
 # Commands whose work is shared between ranks.
 PARALLEL_COMMANDS = ("train", "evaluate", "predict", "submit", "bench", "verify", "report")
-DEFAULT_LANES = 4  # of an experiment that does not say
-EXPERIMENT_SUFFIXES = (".textproto", ".txtpb", ".pbtxt", ".prototxt")
+# Those among them that compute an experiment's lanes.
+LANE_COMMANDS = ("train", "bench")
 
 
 @dataclass(frozen=True)
@@ -42,45 +41,13 @@ class Shape:
 
 
 def choose_shape(
-    command: str, arguments: list[str], ranks: int | None, threads: int | None, machine: Machine
+    most: Callable[[], int], ranks: int | None, threads: int | None, machine: Machine
 ) -> Shape:
-    """What the user asked for, or else all cores: a rank each, but no idle ranks."""
+    """What the user asked for, or else all cores: a rank each, but no idle ranks. `most` is
+    asked for the ranks that have work only where the user does not say."""
     if ranks is None:
-        most = lanes_of(arguments) if command in ("train", "bench") else machine.cores
-        ranks = max(1, min(machine.cores // (threads or 1), most))
+        ranks = max(1, min(machine.cores // (threads or 1), most()))
     return Shape(ranks, threads or max(1, machine.cores // ranks))
-
-
-def lanes_of(arguments: list[str]) -> int:
-    """The lanes of the experiment that `arguments` name: the most ranks that have work."""
-    lanes = _field(arguments, r"\blanes\s*:\s*(\d+)", r"training\.lanes=(\d+)")
-    return int(lanes) if lanes else DEFAULT_LANES
-
-
-def name_of(arguments: list[str]) -> str:
-    """The name of the experiment that `arguments` name, or `run`."""
-    # The name of a run folder: nothing that could lead elsewhere.
-    word = r"[A-Za-z0-9][\w.-]*"
-    name = _field(arguments, rf"""(?<![\w.])name\s*:\s*["']({word})["']""", rf"name=({word})")
-    return name or "run"
-
-
-def _field(arguments: list[str], in_file: str, in_override: str) -> str | None:
-    """The value that the first experiment file or the last override gives to a field."""
-    value = None
-    for argument in arguments:
-        path = Path(argument)
-        if path.is_dir():
-            path = path / EXPERIMENT_FILE
-        if path.suffix in EXPERIMENT_SUFFIXES and path.is_file():
-            text = re.sub(r"#.*", "", path.read_text(errors="replace"))
-            if found := re.search(in_file, text):
-                value = found[1]
-            break
-    for argument in arguments:
-        if found := re.fullmatch(rf"(?:--set=)?{in_override}", argument):
-            value = found[1]
-    return value
 
 
 def program_words(binary: Path, command: str, arguments: list[str], threads: int) -> list[str]:

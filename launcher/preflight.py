@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -17,8 +16,9 @@ from typing import Any
 
 import probe
 from console import EXIT_USAGE, LauncherError, say
+from experiment import Experiment, ask
 from hosts import Host, Placement, choose_binding, common_networks, is_here, place
-from job import models_folder
+from job import LANE_COMMANDS, models_folder
 from run_files import EXPERIMENT_FILE
 from running import take_option
 
@@ -39,21 +39,22 @@ class Needs:
     gpus: bool = False
 
 
-def needs_of(binary: Path, command: str, arguments: list[str], root: Path) -> Needs:
+def needs_of(
+    binary: Path, command: str, arguments: list[str], experiment: Experiment | None, root: Path
+) -> Needs:
     """Of a command. Every rank reads experiment, weights and data, and writes its own log in
-    the run folder; all else is the first rank's."""
+    the run folder; all else is the first rank's. None: only the weights know the experiment."""
     files = [word for word in _without_outputs(arguments) if Path(word).exists()]
-    text = _experiment_text(binary, command, arguments)
-    if not take_option(arguments, "--data")[1]:
-        part = "test" if command in ("predict", "submit") else "train"
-        files += [str(root / path) for path in data_files(text, part)]
+    if experiment and not take_option(arguments, "--data")[1]:
+        data = experiment.test if command in ("predict", "submit") else experiment.train
+        files += [str(root / path) for path in data]
     folders = []
     if command == "train":
         run_dir = take_option(arguments, "--run-dir")[1]
         folders = [os.path.abspath(run_dir) if run_dir else str(models_folder(root))]
     return Needs(
         str(binary), list(dict.fromkeys(map(os.path.abspath, files))), os.getcwd(), folders,
-        gpus=bool(re.search(r"^device: CUDA", text, re.MULTILINE)),
+        gpus=bool(experiment and experiment.gpus),
     )
 
 
@@ -63,43 +64,12 @@ def _without_outputs(arguments: list[str]) -> list[str]:
     return [word for before, word in zip(["", *arguments], arguments) if before not in outputs]
 
 
-def data_files(text: str, part: str) -> list[str]:
-    """The files of `train` or `test` that an experiment names, as it names them."""
-    found = re.search(rf"\b{part}\s*\{{([^}}]*)\}}", text)
-    texts = re.findall(r'\b(?:path|labels): "((?:[^"\\]|\\.)+)"', found[1]) if found else []
-    return [re.sub(r"\\(.)", r"\1", text) for text in texts]
-
-
-def _experiment_text(binary: Path, command: str, arguments: list[str]) -> str:
-    """The experiment of a command with every field written out; empty where only the weights
-    know it."""
-    if command in ("train", "bench"):
-        return _resolved_experiment(binary, arguments)
+def experiment_of(binary: Path, command: str, arguments: list[str]) -> Experiment | None:
+    """Of a command: the one that it names, or that of its run folder."""
+    if command in LANE_COMMANDS:
+        return ask(binary, arguments, command)
     files = [Path(word, EXPERIMENT_FILE) for word in arguments]
-    return next((path.read_text() for path in files if path.is_file()), "")
-
-
-def _resolved_experiment(binary: Path, arguments: list[str]) -> str:
-    """The experiment with every override, as the program prints it; its error where it is
-    wrong. Empty where the arguments name no file: the program will say so."""
-    overrides: list[str] = []
-    files: list[str] = []
-    for before, word in zip(["", *arguments], arguments):
-        if before == "--set" or word.startswith("--set=") or word == "--set":
-            overrides.append(word)
-        elif Path(word).is_file() and not before.startswith("--"):
-            files.append(word)
-    if not files:
-        return ""
-    words = [str(binary), "train", files[0], *overrides]
-    done = subprocess.run(
-        [*words, "--print-config"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        check=False,
-    )
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["lockstep: no experiment"]
-        raise LauncherError(lines[-1].removeprefix("lockstep: "), done.returncode)
-    return done.stdout
+    return next((ask(binary, [str(path)]) for path in files if path.is_file()), None)
 
 
 # --- Asking ---
@@ -115,7 +85,7 @@ def agent() -> list[str]:
     return value or list(SSH)
 
 
-def ask(host: str, needs: Needs) -> dict[str, Any]:
+def ask_host(host: str, needs: Needs) -> dict[str, Any]:
     """The answer of the probe on a host, with `clock_seconds`: how far its clock is off, at
     least."""
     request = base64.urlsafe_b64encode(json.dumps(vars(needs)).encode()).decode()
@@ -225,13 +195,11 @@ class Wishes:
     oversubscribe: bool = False
 
 
-def prepare_hosts(
-    command: str, arguments: list[str], wishes: Wishes, needs: Needs
-) -> Placement:
+def prepare_hosts(lanes: int | None, wishes: Wishes, needs: Needs) -> Placement:
     """Asks all hosts, and gives where the ranks go; raises LauncherError with a line for
     everything that is wrong anywhere."""
     answers, lines = ask_all(wishes.hosts, needs)
-    slots, threads = place(command, arguments, wishes.hosts, wishes.threads, answers)
+    slots, threads = place(lanes, wishes.hosts, wishes.threads, answers)
     found = judge(answers, needs, probe.digest_of(needs.program) or "")
     room = {} if wishes.oversubscribe else room_problems(answers, slots, threads, needs)
     for name in answers:
@@ -243,9 +211,7 @@ def prepare_hosts(
     return Placement(slots, threads, choose_binding(slots, threads, answers), networks)
 
 
-def prepare_hosts_left(
-    command: str, arguments: list[str], wishes: Wishes, needs: Needs
-) -> Placement:
+def prepare_hosts_left(lanes: int | None, wishes: Wishes, needs: Needs) -> Placement:
     """As prepare_hosts(), without the hosts that are no longer reached."""
     answers, lines = ask_all(wishes.hosts, needs)
     left = [host for host in wishes.hosts if host.name in answers]
@@ -253,7 +219,7 @@ def prepare_hosts_left(
         raise LauncherError("\nlockstep: ".join(lines), EXIT_USAGE)
     for line in lines:
         say(f"lockstep: {line}; going on without it")
-    return prepare_hosts(command, arguments, replace(wishes, hosts=left), needs)
+    return prepare_hosts(lanes, replace(wishes, hosts=left), needs)
 
 
 def ask_all(hosts: list[Host], needs: Needs) -> tuple[dict[str, dict[str, Any]], list[str]]:
@@ -261,7 +227,7 @@ def ask_all(hosts: list[Host], needs: Needs) -> tuple[dict[str, dict[str, Any]],
     answers: dict[str, dict[str, Any]] = {}
     lines = []
     with ThreadPoolExecutor(max_workers=min(len(hosts), 64)) as pool:
-        asked = {host.name: pool.submit(ask, host.name, needs) for host in hosts}
+        asked = {host.name: pool.submit(ask_host, host.name, needs) for host in hosts}
         for name, future in asked.items():
             try:
                 answers[name] = future.result()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from console import LauncherError, say
-from job import models_folder, name_of
+from job import models_folder
 from message_folder import VARIABLE, message_folder
 from mpirun_messages import MpirunMessages, signal_name
 from run_files import CANCELLED, MANIFEST_FILE, STATUS_FILE
@@ -54,8 +54,11 @@ class RestartPlan:
     again: list[str]
 
 
-def plan_restarts(arguments: list[str], most: int, root: Path) -> RestartPlan:
-    """Fixes the run folder of a training: the user's own, or one that is named here."""
+def plan_restarts(
+    arguments: list[str], most: int, root: Path, name: Callable[[], str]
+) -> RestartPlan:
+    """Fixes the run folder of a training: the user's own, or a new one below the experiment's
+    name, which is asked for only then."""
     arguments, wanted = take_option(arguments, "--run-dir")
     arguments, resume = take_option(arguments, "--resume")
     if resume not in ("", "auto", "never"):  # the program takes the run folder from this path
@@ -66,7 +69,7 @@ def plan_restarts(arguments: list[str], most: int, root: Path) -> RestartPlan:
         run_dir = Path(wanted)
     else:
         now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        run_dir = models_folder(root) / name_of(arguments) / f"{now}-{os.getpid()}"
+        run_dir = models_folder(root) / name() / f"{now}-{os.getpid()}"
     again = [*arguments, "--run-dir", str(run_dir), "--resume"]
     return RestartPlan(most, run_dir, [*again, resume or "auto"], [*again, "auto"])
 

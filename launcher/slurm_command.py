@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 
 from build import Project
 from console import EXIT_USAGE, LauncherError, say
-from job import environment, folders_in_environment, lanes_of, name_of, this_machine
+from experiment import ask
+from job import environment, folders_in_environment, this_machine
 from run_files import LOG_FILE, SLURM_CANCELLED
 from running import plan_restarts, take_option
 from slurm import Request, batch_script, file_pattern, limit_seconds, need
@@ -94,19 +94,20 @@ def run_slurm(project: Project, arguments: list[str]) -> int:
     """Submits a training, or prints its script."""
     request, rest, print_only = parse_request(arguments)
     limit_seconds(request.time)
-    request.job_name = request.job_name or name_of(rest)
-    if request.most_ranks > (lanes := lanes_of(rest)):
+    if not print_only:
+        need("sbatch")
+    project.prepare()
+    # A wrong experiment is not worth a place in the queue.
+    experiment = ask(project.binary, rest, env=environment(project.root, this_machine()))
+    request.job_name = request.job_name or experiment.name
+    if request.most_ranks > (lanes := experiment.lanes):
         raise LauncherError(
             f"{request.nodes} nodes of {request.ranks_per_node} ranks are {request.most_ranks}, but "
             f"training.lanes is {lanes}, so at most {lanes} of them would have work; set "
             f"training.lanes={request.most_ranks} or ask for fewer",
             EXIT_USAGE,
         )
-    if not print_only:
-        need("sbatch")
-        project.prepare()
-        _check(project, rest)
-    plan = plan_restarts(rest, request.max_restarts, project.root)
+    plan = plan_restarts(rest, request.max_restarts, project.root, lambda: experiment.name)
     run_dir = plan.run_dir.resolve()
     environment_of_job = folders_in_environment(project.root)
     if this_machine().is_root:
@@ -120,14 +121,3 @@ def run_slurm(project: Project, arguments: list[str]) -> int:
     job = submit(script, run_dir, request)
     say(f"job {job} in {run_dir}; lockstep status, logs and cancel take that folder")
     return 0
-
-
-def _check(project: Project, arguments: list[str]) -> None:
-    """A wrong experiment is not worth a place in the queue."""
-    done = subprocess.run(
-        [project.binary, "train", *arguments, "--print-config"], capture_output=True, text=True,
-        stdin=subprocess.DEVNULL, env=environment(project.root, this_machine()), check=False,
-    )
-    if done.returncode != 0:
-        line = done.stderr.strip().removeprefix("lockstep: ") or "the experiment cannot be read"
-        raise LauncherError(line, done.returncode)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
-import re
 import shlex
 import subprocess
 import time
@@ -16,7 +15,8 @@ from pathlib import Path
 
 from build import Project
 from console import EXIT_USAGE, LauncherError, say
-from job import Shape, command_line, environment, lanes_of, models_folder, name_of, this_machine
+from experiment import Experiment, ask
+from job import Shape, command_line, environment, models_folder, this_machine
 from run_files import EXPERIMENT_FILE
 from slurm import need
 from sweep_array import ArrayRequest, array_script, submit_array
@@ -31,15 +31,16 @@ from sweep_values import parse_setting
 def run_sweep(project: Project, arguments: list[str]) -> int:
     """Runs the command; returns the exit status."""
     options = parse_options(arguments)
-    folder, plan, experiment = _planned(project.root, options)
+    array = _array_request(options)
     machine = this_machine()
+    env = environment(project.root, machine)
+    folder, plan, experiment = _planned(project, options, env)
     runs = _chosen(plan, options.task)
-    lanes = lanes_of([experiment, *plan.runs[0].overrides])
-    packing = pack(len(runs), lanes, machine, options.jobs, (options.ranks, options.threads))
+    first = ask_run(project.binary, experiment, plan, plan.runs[0], env)
+    packing = pack(len(runs), first.lanes, machine, options.jobs, (options.ranks, options.threads))
 
     def words(run: PlannedRun) -> list[str]:
-        overrides = [word for text in run.overrides for word in ("--set", text)]
-        run_words = [str(folder / EXPERIMENT_FILE), *overrides,
+        run_words = [str(folder / EXPERIMENT_FILE), *overrides_of(run),
                      "--run-dir", str(folder / run.folder), "--resume", "auto"]
         return command_line(project.binary, "train", run_words, packing.shape, machine)
 
@@ -47,16 +48,11 @@ def run_sweep(project: Project, arguments: list[str]) -> int:
         print("\n".join(shlex.join(words(run)) for run in runs))
         return 0
     launcher = project.root / "launcher" / "lockstep"
-    array = _array_request(options)
     if array and options.print_script:
         print(array_script(launcher, folder, plan, array), end="")
         return 0
     if array:
         need("sbatch")
-    # A job of an array finds the program where the sweep was planned.
-    if options.task is None or not project.binary.exists():
-        project.prepare()
-    env = environment(project.root, machine)
     if not (folder / PLAN_FILE).exists():
         plan = check_runs(project.binary, experiment, plan, env, machine.cores)
     if options.dry_run:
@@ -81,14 +77,20 @@ def _array_request(options: argparse.Namespace) -> ArrayRequest | None:
     return ArrayRequest(shape, options.jobs, options.time, options.partition, options.sbatch)
 
 
-def _planned(root: Path, options: argparse.Namespace) -> tuple[Path, Plan, str]:
-    """The sweep's folder, its plan, and the experiment's file to read now."""
+def _planned(
+    project: Project, options: argparse.Namespace, env: dict[str, str]
+) -> tuple[Path, Plan, str]:
+    """The sweep's folder, its plan, and the experiment's file to read now; the program is
+    there afterwards."""
     if options.resume:
         folder = Path(options.resume).resolve()
         plan = load_plan(folder)
         if options.task is not None and not 0 <= options.task < len(plan.runs):
             raise LauncherError(f"--task is {options.task}: expected 0 to {len(plan.runs) - 1}",
                                 EXIT_USAGE)
+        # A job of an array finds the program where the sweep was planned.
+        if options.task is None or not project.binary.exists():
+            project.prepare()
         return folder, plan, str(folder / EXPERIMENT_FILE)
     try:
         content = Path(options.experiment).read_bytes()
@@ -96,19 +98,21 @@ def _planned(root: Path, options: argparse.Namespace) -> tuple[Path, Plan, str]:
         raise LauncherError(f"{options.experiment}: cannot be read: {error.strerror}",
                             EXIT_USAGE) from None
     settings = [parse_setting(text) for text in options.settings]
-    name = name_of([options.experiment, *(f"{each.path}={each.text}" for each in settings)])
-    plan = make_plan(name, settings, options.samples, options.sample_seed)
-    if not options.run_dir:
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        folder = models_folder(root) / f"{name}-sweep" / stamp
-    else:
-        folder = Path(options.run_dir).resolve()
-    if (folder / PLAN_FILE).exists():
-        return folder, check_same(plan, content, folder), str(folder / EXPERIMENT_FILE)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    plan = make_plan("", settings, options.samples, options.sample_seed)
+    folder = Path(options.run_dir).resolve() if options.run_dir else None
+    planned = folder and (folder / PLAN_FILE).exists()
+    if folder and not planned and folder.exists() and (
+            not folder.is_dir() or any(folder.iterdir())):
         raise LauncherError(f"{folder}: no sweep; expected a new folder, an empty one, or one "
                             f"with {PLAN_FILE}", EXIT_USAGE)
-    return folder, plan, options.experiment
+    project.prepare()
+    if folder and planned:
+        return folder, check_same(plan, content, folder), str(folder / EXPERIMENT_FILE)
+    name = ask_run(project.binary, options.experiment, plan, plan.runs[0], env).name
+    if not folder:
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        folder = models_folder(project.root) / f"{name}-sweep" / stamp
+    return folder, replace(plan, name=name), options.experiment
 
 
 def check_runs(
@@ -117,24 +121,29 @@ def check_runs(
     """Lets the program check every combination before any runs; returns the plan with the
     metric that the runs are ranked by."""
 
-    def check(run: PlannedRun) -> subprocess.CompletedProcess[str]:
-        overrides = [word for text in run.overrides for word in ("--set", text)]
-        return subprocess.run(
-            [binary, "train", experiment, *overrides, "--print-config"], env=env, text=True,
-            stdin=subprocess.DEVNULL, capture_output=True, check=False,
-        )
-
     with ThreadPoolExecutor(cores) as checks:
-        monitors = set()
-        for run, done in zip(plan.runs, checks.map(check, plan.runs), strict=True):
-            if done.returncode != 0:
-                checks.shutdown(wait=False, cancel_futures=True)
-                lines = done.stderr.strip().splitlines() or ["no message"]
-                message = lines[-1].removeprefix("lockstep: ")
-                raise LauncherError(f"run {run.folder} of {len(plan.runs)}: {message}",
-                                    EXIT_USAGE)
-            monitors.update(re.findall(r"best_checkpoint\s*\{[^}]*monitor:\s*(\w+)", done.stdout))
-    return replace(plan, monitor="val_loss" if monitors == {"VAL_LOSS"} else "val_accuracy")
+        asked = [checks.submit(ask_run, binary, experiment, plan, run, env) for run in plan.runs]
+        try:
+            metrics = {each.result().metric for each in asked}
+        except LauncherError:
+            checks.shutdown(wait=False, cancel_futures=True)
+            raise
+    return replace(plan, monitor="val_loss" if metrics == {"val_loss"} else "val_accuracy")
+
+
+def ask_run(
+    binary: Path, experiment: str, plan: Plan, run: PlannedRun, env: dict[str, str]
+) -> Experiment:
+    """What the program says of a run's experiment; an error names the run."""
+    try:
+        return ask(binary, [experiment, *overrides_of(run)], env=env)
+    except LauncherError as error:
+        raise LauncherError(f"run {run.folder} of {len(plan.runs)}: {error}", EXIT_USAGE) from None
+
+
+def overrides_of(run: PlannedRun) -> list[str]:
+    """The words that set a run's fields."""
+    return [word for text in run.overrides for word in ("--set", text)]
 
 
 def _pairs(plan: Plan, run: PlannedRun) -> list[str]:

@@ -24,11 +24,13 @@ class ArrayRequest:
     partition: str = ""
     sbatch: list[list[str]] = field(default_factory=list)  # the words of other options
 
+    def __post_init__(self) -> None:
+        limit_seconds(self.time)  # ends with a line where that is no time
+
 
 def array_script(launcher: Path, folder: Path, plan: Plan, request: ArrayRequest) -> str:
     """The batch script. A job's number in the array is that of its run; the script passes
     USR1 on and puts a job that was saved back into the queue."""
-    limit_seconds(request.time)
     slurm = _slurm_request(plan, request, _open_tasks(folder, plan))
     words = [str(launcher), "sweep", "--resume", str(folder), "-np", str(request.shape.ranks),
              "--threads", str(request.shape.threads), "--task"]

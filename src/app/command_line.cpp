@@ -31,6 +31,7 @@ void add_experiment(CLI::App* app, CommandLine& line) {
   app->add_option("EXPERIMENT", line.experiment, "Experiment file (.textproto)")->required();
   app->add_option("--set", line.overrides, "PATH=VALUE overrides a field; may be repeated")
       ->allow_extra_args(false);
+  app->add_flag("--needs", line.needs)->group("");  // asked by the launcher alone
 }
 
 void train_options(CLI::App* app, CommandLine& line) {
@@ -256,6 +257,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   app.require_subcommand(1);
   app.set_version_flag(
       "--version", fmt::format("lockstep {}, LibTorch {}, {}", kVersion, kTorchVersion, kCompiler));
+  app.add_flag_callback("--options-table", [] { throw CLI::CallForVersion(options_table(), 0); })
+      ->group("");  // for the documentation
   add_examples(&app, {"train configs/digits_fast.textproto", "evaluate models/digits_fast/<run>",
                       "train --help"});
   for (const Command& command : kCommands) {
@@ -265,6 +268,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   }
   try {
     app.parse(argc, argv);
+    if (line.needs) line.run = run_needs;
   } catch (const CLI::CallForHelp&) {
     line.run = print_help;
     const auto chosen = app.get_subcommands();

@@ -21,6 +21,7 @@ struct CommandLine {
   std::string resume = "auto";         // train: auto, never or a path
   bool print_config = false;
   bool dry_run = false;
+  bool needs = false;  // train, bench, plan: for the launcher
 
   // evaluate, predict, submit, export; inspect: or a data or experiment file; verify: a run folder
   std::string checkpoint;

@@ -31,6 +31,10 @@ int run_report(Communicator& comm, const CommandLine& line);
 int run_plan(Communicator& comm, const CommandLine& line);
 int run_export(Communicator& comm, const CommandLine& line);
 
+// What the launcher asks of an experiment, as JSON: name, lanes, gpus (whether
+// every rank must have one), the files of train and test, the metric of the best checkpoint.
+int run_needs(Communicator& comm, const CommandLine& line);
+
 // What the commands share.
 
 // A relative path of an experiment file stands below LOCKSTEP_ROOT where that is

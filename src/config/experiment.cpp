@@ -4,7 +4,6 @@
 #include <memory>
 #include <string_view>
 
-#include "config/encoding.h"
 #include "config/grammar.h"
 #include "config/override.h"
 #include "config/text.h"
@@ -28,7 +27,6 @@ Experiment parse_experiment(const std::string& text, const std::string& origin,
   const std::unique_ptr<Message> message = parse_text(text, origin);
   for (const std::string& override : overrides) apply_override(override, *message);
   try {
-    check_encoding(*message);
     const Experiment experiment = read_experiment(*message);
     validate(experiment);
     return experiment;

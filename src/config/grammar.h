@@ -19,8 +19,8 @@ const google::protobuf::Descriptor& experiment_grammar();
 // One in which no field is present.
 std::unique_ptr<Message> empty_message();
 
-// The fields present are set, the others keep their defaults. Error (2) for a layer of no
-// kind.
+// The fields present are set, the others keep their defaults. Error (2) for a number out of
+// its range, a text that is not UTF-8 and a layer of no kind.
 Experiment read_experiment(const Message& from);
 
 // Every field set.

@@ -1,6 +1,7 @@
 // Between the grammar's message and the plain structs.
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -21,20 +22,36 @@ const FieldDescriptor* field_of(const Message& section, const char* name) {
   return section.GetDescriptor()->FindFieldByName(name);
 }
 
-// The visitor that reads a section.
+// Texts go to JSON, metadata and pages.
+void check_utf8(const std::string& text, const std::string& path) {
+  try {
+    static_cast<void>(nlohmann::json(text).dump());
+  } catch (const nlohmann::json::type_error&) {
+    fail_usage("{}: not UTF-8", path);
+  }
+}
+
+// The visitor that reads a section, and holds every number to its range.
 class Read {
  public:
   Read(const Message& from, std::string path)
       : from_(from), reflection_(*from.GetReflection()), path_(std::move(path)) {}
 
   template <class T>
-  void operator()(const char* name, T& member, const char* /*meaning*/, const Traits& = {}) {
+  void operator()(const char* name, T& member, const char* /*meaning*/, const Traits& traits = {}) {
     if (has(name)) get(field_of(from_, name), member);
+    if constexpr (std::is_arithmetic_v<T>) {
+      if (!traits.allows(static_cast<double>(member))) {
+        fail_usage("{}{} is {}; expected {}", path_, name, member, traits.words());
+      }
+    }
+    if constexpr (std::is_same_v<T, std::string>) check_utf8(member, path_ + name);
   }
   void operator()(const char* name, std::vector<std::string>& member, const char* /*meaning*/) {
     const FieldDescriptor* field = field_of(from_, name);
     for (int i = 0; i < reflection_.FieldSize(from_, field); ++i) {
       member.push_back(reflection_.GetRepeatedString(from_, field, i));
+      check_utf8(member.back(), fmt::format("{}{}[{}]", path_, name, i));
     }
   }
 

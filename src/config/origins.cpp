@@ -1,7 +1,6 @@
 // An experiment's text with the origin of each value as a comment.
 
 #include <fmt/format.h>
-#include <google/protobuf/descriptor.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -20,9 +19,6 @@
 namespace lockstep {
 
 namespace {
-
-using google::protobuf::Descriptor;
-using google::protobuf::FieldDescriptor;
 
 // Where fields and sections come from, by path; one that is absent has its default.
 using Origins = std::map<std::string, std::string>;
@@ -57,36 +53,6 @@ Origins find_origins(const std::string& file, std::span<const std::string> overr
   return origins;
 }
 
-// Knows the path of each line of an experiment's text, one line after the other.
-class LinePaths {
- public:
-  LinePaths() { sections_.push_back({"", &experiment_grammar()}); }
-
-  // The path of the field or section of `line`; empty for a closing brace.
-  std::string next(std::string_view line) {
-    line.remove_prefix(line.find_first_not_of(' '));
-    if (line == "}") {
-      sections_.pop_back();
-      return {};
-    }
-    const Section& around = sections_.back();
-    const std::string name(line.substr(0, line.find_first_of(": ")));
-    const FieldDescriptor& field = *around.type->FindFieldByName(name);
-    std::string path = around.path.empty() ? name : around.path + "." + name;
-    if (field.is_repeated()) path += fmt::format("[{}]", seen_[path]++);
-    if (line.ends_with('{')) sections_.push_back({path, field.message_type()});
-    return path;
-  }
-
- private:
-  struct Section {
-    std::string path;
-    const Descriptor* type;
-  };
-  std::vector<Section> sections_;
-  std::map<std::string, int> seen_;  // elements so far, by the list's path
-};
-
 std::vector<std::string_view> lines_of(std::string_view text) {
   std::vector<std::string_view> lines;
   for (std::size_t first = 0; first < text.size();) {
@@ -100,21 +66,24 @@ std::vector<std::string_view> lines_of(std::string_view text) {
 }  // namespace
 
 std::string to_text_with_origins(const std::string& file, std::span<const std::string> overrides) {
-  const std::string text = to_text(load_experiment(file, overrides));
+  const std::unique_ptr<Message> message = write_experiment(load_experiment(file, overrides));
+  const std::string text = print_text(*message);
   const Origins origins = find_origins(file, overrides);
+  std::vector<std::string> paths;  // of the lines that are no closing braces
+  visit_fields(*message, nullptr,
+               [&paths](const PresentField& present) { paths.push_back(present.path); });
   std::size_t width = 0;
   for (const std::string_view line : lines_of(text)) {
     if (line.size() <= kWidestAligned) width = std::max(width, line.size());
   }
-  LinePaths paths;
   std::string commented;
+  auto path = paths.begin();
   for (const std::string_view line : lines_of(text)) {
-    const std::string path = paths.next(line);
-    if (path.empty()) {
+    if (line.ends_with('}')) {
       commented += fmt::format("{}\n", line);
       continue;
     }
-    const auto origin = origins.find(path);
+    const auto origin = origins.find(*path++);
     commented += fmt::format("{:<{}}  # {}\n", line, width,
                              origin == origins.end() ? "default" : origin->second);
   }

@@ -4,16 +4,11 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
-#include <type_traits>
-#include <utility>
 #include <variant>
-#include <vector>
 
-#include "config/fields.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/text.h"
 
@@ -25,54 +20,6 @@ template <typename Value>
 [[noreturn]] void fail(const std::string& path, const Value& value, std::string_view right) {
   fail_usage("{} is {}; expected {}", path, value, right);
 }
-
-// The visitor that holds every number to its range.
-class CheckRanges {
- public:
-  explicit CheckRanges(std::string path) : path_(std::move(path)) {}
-
-  template <class T>
-  void operator()(const char* name, const T& value, const char* /*meaning*/,
-                  const Traits& traits = {}) {
-    if constexpr (std::is_arithmetic_v<T>) {
-      if (!traits.allows(static_cast<double>(value))) fail(path_ + name, value, traits.words());
-    }
-  }
-
-  template <class Body>
-  void section(const char* name, const char* /*type*/, const Body& body) {
-    CheckRanges inner(path_ + name + ".");
-    body(inner);
-  }
-
-  template <class T>
-  void optional(const char* name, const char* type, std::optional<T>& member,
-                const char* /*meaning*/) {
-    if (member) lockstep::section(*this, name, type, *member);
-  }
-
-  template <class Variant>
-  void choice(const char* name, const char* type, Variant& member) {
-    section(name, type, [&member](CheckRanges& inner) {
-      std::visit(
-          [&inner]<class T>(T& options) {
-            lockstep::section(inner, kKind<T>.name, kKind<T>.type, options);
-          },
-          member);
-    });
-  }
-
-  template <class Variant>
-  void list(const char* name, const char* type, std::vector<Variant>& member,
-            const char* /*meaning*/) {
-    for (std::size_t i = 0; i < member.size(); ++i) {
-      choice(fmt::format("{}[{}]", name, i).c_str(), type, member[i]);
-    }
-  }
-
- private:
-  std::string path_;  // empty, or ending with a dot
-};
 
 void check_name(const std::string& name) {
   const auto alphanumeric = [](char c) {
@@ -159,9 +106,7 @@ void check_callbacks(const CallbackOptions& callbacks, double validation_fractio
 
 }  // namespace
 
-void validate(Experiment experiment) {
-  CheckRanges ranges("");
-  fields(ranges, experiment);
+void validate(const Experiment& experiment) {
   check_name(experiment.name);
   check_data(experiment.data);
   if (experiment.model.layers.empty()) fail("model", "empty", "at least one layer");

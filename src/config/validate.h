@@ -1,4 +1,4 @@
-// What every value of an experiment must satisfy before any room sees it.
+// What an experiment must satisfy before any room sees it, beside the range of each number.
 #pragma once
 
 #include "lockstep/config/experiment.h"
@@ -7,6 +7,6 @@ namespace lockstep {
 
 // Error (2) for the first bad value: its path, the value, what is right. Whether
 // the layers fit together is for the model room, which knows their shapes.
-void validate(Experiment experiment);
+void validate(const Experiment& experiment);
 
 }  // namespace lockstep

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <vector>
 
@@ -35,6 +36,31 @@ void visit_section(const Message& section, const std::string& before, const Loca
   }
 }
 
+int count_of(const Message& section, const FieldDescriptor* field) {
+  const auto& reflection = *section.GetReflection();
+  if (field->is_repeated()) return reflection.FieldSize(section, field);
+  return reflection.HasField(section, field) ? 1 : 0;
+}
+
+void add_differences(const Message& a, const Message& b, const std::string& before,
+                     std::vector<std::string>& paths) {
+  for (int i = 0; i < a.GetDescriptor()->field_count(); ++i) {
+    const FieldDescriptor* field = a.GetDescriptor()->field(i);
+    const auto [least, most] = std::minmax({count_of(a, field), count_of(b, field)});
+    for (int k = 0; k < most; ++k) {
+      const bool is_list = field->is_repeated();
+      const std::string path = before + field->name() + (is_list ? fmt::format("[{}]", k) : "");
+      const PresentField of_a{path, a, *field, is_list ? k : -1, -1};
+      const PresentField of_b{path, b, *field, is_list ? k : -1, -1};
+      if (k < least && of_a.as_section() != nullptr) {
+        add_differences(*of_a.as_section(), *of_b.as_section(), path + ".", paths);
+      } else if (k >= least || of_a.value() != of_b.value()) {
+        paths.push_back(path);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 const Message* PresentField::as_section() const {
@@ -57,6 +83,12 @@ std::string PresentField::value() const {
 
 void visit_fields(const Message& message, const Locations* locations, const Visit& visit) {
   visit_section(message, "", locations, visit);
+}
+
+std::vector<std::string> differing_fields(const Experiment& a, const Experiment& b) {
+  std::vector<std::string> paths;
+  add_differences(*write_experiment(a), *write_experiment(b), "", paths);
+  return paths;
 }
 
 std::map<std::string, std::string> fields_of(const Experiment& experiment) {

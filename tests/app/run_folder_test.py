@@ -160,6 +160,23 @@ class TrainOptionsTest(LockstepTest):
         again.unlink()
         self.assertEqual(self.files(), before)
 
+    def test_needs(self):
+        before = self.files()
+        for command in ("train", "bench"):
+            printed = self.lockstep(command, self.experiment, "--needs", "--set",
+                                    "training.lanes=3", "--set", "data.test.path=/t.idx",
+                                    "--set", "data.test.labels=l.idx").stdout
+            self.assertEqual(json.loads(printed) | {"train": []}, {
+                "name": "tiny", "lanes": 3, "gpus": False, "train": [],
+                "test": ["/t.idx", "l.idx"], "metric": "val_accuracy"})
+        printed = self.lockstep(
+            "train", self.experiment, "--needs", "--dry-run", "--set", "device=CUDA", "--set",
+            "callbacks.best_checkpoint.monitor=VAL_LOSS").stdout
+        self.assertEqual((json.loads(printed)["gpus"], json.loads(printed)["metric"]),
+                         (True, "val_loss"))
+        self.assertEqual(len(json.loads(printed)["train"]), 1)
+        self.assertEqual(self.files(), before)
+
     def test_overrides(self):
         before = self.lockstep("train", self.experiment, "--print-config").stdout.splitlines()
         after = self.lockstep(

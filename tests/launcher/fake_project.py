@@ -10,6 +10,11 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# What a program, a shell script, begins with: the launcher asks it of the experiment.
+ANSWER_NEEDS = """
+    case " $* " in *" --needs "*) echo '{"name": "tiny", "lanes": 4, "gpus": false,
+      "train": [], "test": [], "metric": "val_accuracy"}'; exit;; esac
+"""
 
 
 class FakeProjectTest(unittest.TestCase):
@@ -38,9 +43,10 @@ class FakeProjectTest(unittest.TestCase):
             for a in "$@"; do case $a in -D*)
               a=${{a#-D}}; echo ${{a%%=*}}:PATH=${{a#*=}} >>{self.project}/build/CMakeCache.txt;;
             esac; done""")
-        self.program = """#!/bin/sh
+        self.program = f"""#!/bin/sh
+            {ANSWER_NEEDS}
             echo "program $* in $PWD, root $LOCKSTEP_ROOT"
-            exit ${FAKE_STATUS:-0}\n"""
+            exit ${{FAKE_STATUS:-0}}\n"""
         (self.folder / "program").write_text(self.program)
         self.tool("ninja", f"""
             echo ninja >>{self.folder}/ninja.log

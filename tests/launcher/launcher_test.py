@@ -28,57 +28,30 @@ def machine(cores, physical=None, root=False):
 class ShapeTest(unittest.TestCase):
     """Ranks and threads."""
 
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-
-    def experiment(self, text, name="x.textproto"):
-        path = self.folder / name
-        path.write_text(text)
-        return str(path)
-
-    def shape(self, command, arguments, cores, ranks=None, threads=None):
-        chosen = job.choose_shape(command, arguments, ranks, threads, machine(cores))
+    def shape(self, most, cores, ranks=None, threads=None):
+        chosen = job.choose_shape(lambda: most, ranks, threads, machine(cores))
         return chosen.ranks, chosen.threads
 
     def test_a_rank_a_core_up_to_the_lanes(self):
-        file = self.experiment("training { lanes: 6 }")
-        self.assertEqual(self.shape("train", [file], 2), (2, 1))
-        self.assertEqual(self.shape("train", [file], 6), (6, 1))
-        self.assertEqual(self.shape("train", [file], 13), (6, 2))
-
-    def test_four_lanes_when_the_experiment_does_not_say(self):
-        file = self.experiment("# lanes: 7\nname: 'x'\n")
-        self.assertEqual(self.shape("train", [file], 16), (4, 4))
-
-    def test_an_override_of_the_lanes_wins(self):
-        file = self.experiment("training {\n  lanes: 6\n}\n")
-        self.assertEqual(self.shape("train", [file, "--set", "training.lanes=3"], 16)[0], 3)
-        self.assertEqual(self.shape("train", [file, "--set=training.lanes=5"], 16)[0], 5)
-
-    def test_lanes_of_a_run_folder(self):
-        self.experiment("training { lanes: 5 }", "experiment.textproto")
-        self.assertEqual(self.shape("train", ["--resume", str(self.folder)], 16)[0], 5)
-
-    def test_the_experiments_name(self):
-        file = self.experiment("# name: 'no'\ndata { class_names: 'cat' }\nname: \"a-1.b\" seed: 1")
-        self.assertEqual(job.name_of([file]), "a-1.b")
-        self.assertEqual(job.name_of([file, "--set", "name=other"]), "other")
-        self.assertEqual(job.name_of([file, "--set=name=other"]), "other")
-        self.assertEqual(job.name_of(["absent.textproto", "--set", "name=../up"]), "run")
-
-    def test_checkpoints_have_no_lanes(self):
-        self.assertEqual(self.shape("evaluate", ["model.safetensors"], 13), (13, 1))
+        self.assertEqual(self.shape(6, 2), (2, 1))
+        self.assertEqual(self.shape(6, 6), (6, 1))
+        self.assertEqual(self.shape(6, 13), (6, 2))
 
     def test_what_the_user_says_wins(self):
-        self.assertEqual(self.shape("train", [], 2, ranks=3), (3, 1))
-        self.assertEqual(self.shape("train", [], 16, ranks=3), (3, 5))
-        self.assertEqual(self.shape("train", [], 16, threads=8), (2, 8))
-        self.assertEqual(self.shape("train", [], 2, threads=8), (1, 8))
-        self.assertEqual(self.shape("train", [], 2, ranks=4, threads=3), (4, 3))
+        self.assertEqual(self.shape(4, 2, ranks=3), (3, 1))
+        self.assertEqual(self.shape(4, 16, ranks=3), (3, 5))
+        self.assertEqual(self.shape(4, 16, threads=8), (2, 8))
+        self.assertEqual(self.shape(4, 2, threads=8), (1, 8))
+        self.assertEqual(self.shape(4, 2, ranks=4, threads=3), (4, 3))
+
+    def test_nothing_is_asked_where_the_user_says(self):
+        shape = job.choose_shape(lambda: self.fail("asked"), 3, None, machine(6))
+        self.assertEqual(shape, job.Shape(3, 2))
 
     def test_quota_of_the_control_group(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
         self.assertGreater(probe.quota(self.folder), 4096)
         (self.folder / "cpu").mkdir()
         (self.folder / "cpu" / "cpu.cfs_quota_us").write_text("-1\n")

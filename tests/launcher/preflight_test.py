@@ -17,6 +17,7 @@ import hosts  # noqa: E402
 import preflight  # noqa: E402
 import probe  # noqa: E402
 from console import LauncherError  # noqa: E402
+from experiment import Experiment  # noqa: E402
 from mpirun_messages import MpirunMessages  # noqa: E402
 
 NEEDS = preflight.Needs("/p/build/lockstep", ["/d/train.csv"], "/p", ["/p/models"])
@@ -88,9 +89,8 @@ class ProbeTest(unittest.TestCase):
 
 
 class PlaceTest(unittest.TestCase):
-    def place(self, text, command="evaluate", threads=None, **answers):
-        return hosts.place(command, ["--set", "training.lanes=7"], hosts.parse_hosts(text),
-                           threads, answers)
+    def place(self, text, lanes=None, threads=None, **answers):
+        return hosts.place(lanes, hosts.parse_hosts(text), threads, answers)
 
     def test_as_asked(self):
         found = self.place("a:1,b:2", a=answer(), b=answer())
@@ -100,8 +100,8 @@ class PlaceTest(unittest.TestCase):
 
     def test_as_suits_the_hosts(self):
         self.assertEqual(self.place("a,b", a=answer(), b=answer(cores=2)), ({"a": 4, "b": 2}, 1))
-        found = self.place("a,b", "train", a=answer(cores=16), b=answer(cores=6))
-        self.assertEqual(found, ({"a": 3, "b": 3}, 2))  # of 7 lanes
+        found = self.place("a,b", 7, a=answer(cores=16), b=answer(cores=6))
+        self.assertEqual(found, ({"a": 3, "b": 3}, 2))
 
     def test_binding(self):
         few = {"a": answer(), "b": answer(cores=4, physical_cores=2)}
@@ -172,12 +172,24 @@ class JudgeTest(unittest.TestCase):
         self.assertRegex(problems(2, 3)[0], "^2 ranks of 3 threads, but 4 cores; ")
         self.assertRegex(problems(2, 2, gpus=True)[0], "^2 ranks, each on a GPU, but 1 GPU; ")
 
+
+class NeedsTest(unittest.TestCase):
+    def needs(self, command, *arguments, gpus=False):
+        experiment = Experiment("x", 4, gpus, ["a.zip"], ["/t.csv"], "val_accuracy")
+        return preflight.needs_of(Path("/p/b"), command, list(arguments), experiment, Path("/p"))
+
     def test_data_files(self):
-        text = ('data {\n  train {\n    path: "a.zip"\n    member: "train.csv"\n'
-                '    labels: "/l.idx"\n  }\n  test {\n    path: "t \\"1\\".csv"  # --set\n  }\n}\n')
-        self.assertEqual(preflight.data_files(text, "train"), ["a.zip", "/l.idx"])
-        self.assertEqual(preflight.data_files(text, "test"), ['t "1".csv'])
-        self.assertEqual(preflight.data_files("", "train"), [])
+        self.assertEqual(self.needs("train").files, ["/p/a.zip"])
+        self.assertEqual(self.needs("predict").files, ["/t.csv"])
+        self.assertEqual(self.needs("predict", "--data", "/x").files, [])
+
+    def test_gpus(self):
+        self.assertFalse(self.needs("train").gpus)
+        self.assertTrue(self.needs("train", gpus=True).gpus)
+
+    def test_weights_alone(self):
+        needs = preflight.needs_of(Path("/p/b"), "predict", [], None, Path("/p"))
+        self.assertEqual((needs.files, needs.folders, needs.gpus), ([], [], False))
 
 
 LINE = "-" * 74 + "\n"

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import unittest
 
-from fake_project import FakeProjectTest
+from fake_project import ANSWER_NEEDS, FakeProjectTest
 
 READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
 
@@ -14,7 +14,7 @@ READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@
 class ReadableOnlyTest(FakeProjectTest):
     def setUp(self):
         super().setUp()
-        script = """#!/bin/sh
+        script = "#!/bin/sh" + ANSWER_NEEDS + """
             echo "root $LOCKSTEP_ROOT, models $LOCKSTEP_MODELS, words $*"
             exit 0\n"""
         (self.folder / "program").write_text(script)
@@ -34,7 +34,7 @@ class ReadableOnlyTest(FakeProjectTest):
         done = self.launch_reader("train", "x", "-np", "1", "--max-restarts", "1")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn(f"root {self.project}, models {models}, words train", done.stdout)
-        self.assertIn(f"--run-dir {models}/run/", done.stdout)
+        self.assertIn(f"--run-dir {models}/tiny/", done.stdout)
         self.assertEqual(done.stderr, "")
         done = self.launch_reader("predict", "x.png", "-np", "1")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
@@ -46,7 +46,7 @@ class ReadableOnlyTest(FakeProjectTest):
         # The owner's own runs stay where they were.
         done = self.launch("train", "x", "-np", "1", "--max-restarts", "1", HOME=str(self.home))
         self.assertIn("models , words train", done.stdout)
-        self.assertIn(f"--run-dir {self.project}/models/run/", done.stdout)
+        self.assertIn(f"--run-dir {self.project}/models/tiny/", done.stdout)
 
     def test_what_is_not_built_says_who_can(self):
         self.assertEqual(self.launch("build").returncode, 0)

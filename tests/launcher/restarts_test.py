@@ -9,7 +9,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from fake_project import ROOT, FakeProjectTest
+from fake_project import ANSWER_NEEDS, ROOT, FakeProjectTest
 
 sys.path.insert(0, str(ROOT / "launcher"))
 
@@ -17,7 +17,7 @@ import running  # noqa: E402
 
 # Writes its arguments to $CALLS and ends as the n-th word of $STATUSES says, above
 # 128 by a signal.
-PROGRAM = """#!/bin/sh
+PROGRAM = "#!/bin/sh" + ANSWER_NEEDS + """
     echo "$*" >>$CALLS
     n=$(wc -l <$CALLS)
     echo "output $n"
@@ -37,7 +37,8 @@ class PlanTest(unittest.TestCase):
         self.folder = Path(folder.name).resolve()
 
     def check(self, arguments, run_dir, first_resume):
-        plan = running.plan_restarts(["x", *arguments, "--set", "seed=2"], 1, Path("/p"))
+        plan = running.plan_restarts(["x", *arguments, "--set", "seed=2"], 1, Path("/p"),
+                                      lambda: self.fail("the name is not needed"))
         words = ["x", "--set", "seed=2", "--run-dir", str(run_dir), "--resume"]
         self.assertEqual(plan.first, [*words, first_resume])
         self.assertEqual(plan.again, [*words, "auto"])
@@ -135,7 +136,7 @@ class RestartTest(FakeProjectTest):
 
     @unittest.skipUnless(os.access("/dev/shm", os.W_OK), "there is no /dev/shm")
     def test_shared_memory_of_killed_ranks_is_removed(self):
-        (self.folder / "program").write_text("""#!/bin/sh
+        (self.folder / "program").write_text("#!/bin/sh" + ANSWER_NEEDS + """
             folder=$OMPI_MCA_btl_vader_backing_directory
             touch $folder/segment; ls $folder/* >>$CALLS; kill -KILL $$\n""")
         _, files = self.train(1, "")
@@ -157,7 +158,7 @@ class RestartTest(FakeProjectTest):
 
     def start(self, ranks, on_usr1, *words, first=""):
         """Starts a training whose program waits for USR1, after what it does `first`."""
-        (self.folder / "program").write_text(f"""#!/bin/sh
+        (self.folder / "program").write_text("#!/bin/sh" + ANSWER_NEEDS + f"""
             trap '{on_usr1}' USR1; echo "$*" >>$CALLS
             {first}
             echo ready

@@ -9,7 +9,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from fake_project import ROOT, FakeProjectTest
+
 sys.path.insert(0, str(ROOT / "launcher"))
 
 import running  # noqa: E402
@@ -71,12 +72,11 @@ class AllocationTest(unittest.TestCase):
         self.check(1, 1, 1, 1, JOB_ID="7", STEP_ID="4294967290")
 
 
-class DirectiveTest(unittest.TestCase):
+class DirectiveTest(FakeProjectTest):
     """The options of sbatch, as `slurm --print` shows them."""
 
     def print_script(self, *words):
-        return subprocess.run([sys.executable, ROOT / "launcher" / "lockstep", "slurm", "x.textproto",
-                               "--print", *words], capture_output=True, text=True, check=False)
+        return self.launch("slurm", "x.textproto", "--print", *words)
 
     def test_an_option_is_split_as_by_a_shell(self):
         for text, line in (("-A x", "-A x"), ("--account=x", "--account=x"),
@@ -183,7 +183,7 @@ echo "$*" >>{self.folder}/calls\n""")
 
     def test_no_clock_tells_whether_a_training_has_begun(self):
         plan = running.plan_restarts(
-            ["x", "--run-dir", str(self.folder), "--resume", "never"], 1, Path("/p"))
+            ["x", "--run-dir", str(self.folder), "--resume", "never"], 1, Path("/p"), str)
         lines = slurm.train_commands(Path("/b/lockstep"), plan, slurm.Request())
         status = self.folder / "status.json"
 

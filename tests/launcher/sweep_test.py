@@ -9,7 +9,7 @@ import time
 import unittest
 from pathlib import Path
 
-from fake_project import ROOT, FakeProjectTest
+from fake_project import ANSWER_NEEDS, ROOT, FakeProjectTest
 
 sys.path.insert(0, str(ROOT / "launcher"))
 
@@ -22,12 +22,12 @@ PROGRAM = """#!/bin/sh
     for word in "$@"; do
       case $word in
         seed=*) seed=${word#seed=};;
-        --print-config) [ $seed != 13 ] || { echo "lockstep: seed 13 is unlucky" >&2; exit 2; }
-          echo "callbacks { best_checkpoint { monitor: VAL_ACCURACY } }"; exit 0;;
+        --needs) [ $seed != 13 ] || { echo "lockstep: seed 13 is unlucky" >&2; exit 2; };;
         --run-dir) next=1;;
         *) [ -z "$next" ] || { run_dir=$word; next=; };;
       esac
     done
+""" + ANSWER_NEEDS + """
     echo "$*" >>$run_dir/calls
     grep Cpus_allowed_list /proc/self/status >$run_dir/cpus
     end=$(cat $ENDS/$seed 2>/dev/null)

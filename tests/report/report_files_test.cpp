@@ -13,7 +13,8 @@ namespace {
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 MetricsPoint point(int epoch, double accuracy) {
-  return {epoch, 10 * epoch, 1.0 / epoch, accuracy, 0.5 / epoch, accuracy, 1e-3, 1000, 60, ""};
+  return {"epoch",  epoch, 10 * epoch, 1.0 / epoch, accuracy, 0.5 / epoch,
+          accuracy, 1e-3,  1000,       60,          ""};
 }
 
 PredictedRow row(int truth, int predicted) {
@@ -124,7 +125,7 @@ TEST(ReportFiles, OfARunWithoutMetricsOrValidationRows) {
 TEST(ReportFiles, OfValuesThatAreNotFinite) {
   ReportData data = sample(3);
   data.validation.loss_sum = kNone;
-  data.run.epochs[1] = {2, 20, kNone, kNone, kNone, kNone, kNone, kNone, kNone, ""};
+  data.run.epochs[1] = {"epoch", 2, 20, kNone, kNone, kNone, kNone, kNone, kNone, kNone, ""};
   const std::string page = report_files(data).at("report.html");
   EXPECT_EQ(page.find("points=\"nan"), std::string::npos);
   EXPECT_EQ(page.find(",nan"), std::string::npos);

@@ -1,0 +1,40 @@
+"""What the program says of an experiment: the launcher reads none itself."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from console import LauncherError
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The program's answer to --needs."""
+
+    name: str  # a plain name of a folder
+    lanes: int  # the most ranks that have work
+    gpus: bool  # whether each rank must have one
+    train: list[str]  # files, as the experiment names them
+    test: list[str]
+    metric: str  # val_accuracy or val_loss: of the best checkpoint
+
+
+def ask(
+    binary: Path, arguments: list[str], command: str = "train", env: dict[str, str] | None = None
+) -> Experiment:
+    """Of the experiment that the arguments of `train` or `bench` name, with its overrides;
+    where they are wrong, a LauncherError with the program's own words and exit code."""
+    done = subprocess.run(
+        [binary, command, *arguments, "--needs"], env=env, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False,
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"{binary} ended with {done.returncode}"]
+        raise LauncherError(lines[-1].removeprefix("lockstep: "), done.returncode)
+    try:
+        return Experiment(**json.loads(done.stdout))
+    except (ValueError, TypeError):
+        raise LauncherError(f"{binary} gave no answer to --needs; build it anew") from None
