@@ -11,7 +11,7 @@ inline constexpr const char* kOutputActivation = "applied to the output";
 inline constexpr const char* kInitialWeights = "initial weights; biases begin at 0";
 
 template <>
-inline constexpr Kind kKind<ConvOptions>{"conv", "Conv"};
+inline constexpr Kind kKind<ConvOptions>{ConvOptions::kKind, "Conv"};
 template <class Visit>
 void fields(Visit& visit, ConvOptions& conv) {
   auto& [filters, kernel, stride, padding, activation, initializer, bias] = conv;
@@ -25,7 +25,7 @@ void fields(Visit& visit, ConvOptions& conv) {
 }
 
 template <>
-inline constexpr Kind kKind<DenseOptions>{"dense", "Dense"};
+inline constexpr Kind kKind<DenseOptions>{DenseOptions::kKind, "Dense"};
 template <class Visit>
 void fields(Visit& visit, DenseOptions& dense) {
   auto& [units, activation, initializer, bias] = dense;
@@ -36,7 +36,7 @@ void fields(Visit& visit, DenseOptions& dense) {
 }
 
 template <>
-inline constexpr Kind kKind<BatchNormOptions>{"batch_norm", "BatchNorm"};
+inline constexpr Kind kKind<BatchNormOptions>{BatchNormOptions::kKind, "BatchNorm"};
 template <class Visit>
 void fields(Visit& visit, BatchNormOptions& norm) {
   auto& [momentum, epsilon] = norm;
@@ -45,7 +45,7 @@ void fields(Visit& visit, BatchNormOptions& norm) {
 }
 
 template <>
-inline constexpr Kind kKind<DropoutOptions>{"dropout", "Dropout"};
+inline constexpr Kind kKind<DropoutOptions>{DropoutOptions::kKind, "Dropout"};
 template <class Visit>
 void fields(Visit& visit, DropoutOptions& dropout) {
   auto& [rate] = dropout;
@@ -53,7 +53,7 @@ void fields(Visit& visit, DropoutOptions& dropout) {
 }
 
 template <>
-inline constexpr Kind kKind<MaxPoolOptions>{"max_pool", "MaxPool"};
+inline constexpr Kind kKind<MaxPoolOptions>{MaxPoolOptions::kKind, "MaxPool"};
 template <class Visit>
 void fields(Visit& visit, MaxPoolOptions& pool) {
   auto& [size, stride] = pool;
@@ -64,13 +64,13 @@ void fields(Visit& visit, MaxPoolOptions& pool) {
 }
 
 template <>
-inline constexpr Kind kKind<FlattenOptions>{"flatten", "Flatten",
+inline constexpr Kind kKind<FlattenOptions>{FlattenOptions::kKind, "Flatten",
                                             "pixels and channels to one vector"};
 template <class Visit>
 void fields(Visit& /*visit*/, FlattenOptions& /*flatten*/) {}
 
 template <>
-inline constexpr Kind kKind<ActivationOptions>{"activation", "Activation"};
+inline constexpr Kind kKind<ActivationOptions>{ActivationOptions::kKind, "Activation"};
 template <class Visit>
 void fields(Visit& visit, ActivationOptions& activation) {
   auto& [kind] = activation;

@@ -15,14 +15,6 @@
 
 namespace lockstep {
 
-namespace {
-
-// [n, h, w, c] as the [n, c, h, w] tensor with channels-last strides, and back.
-at::Tensor channels_first(const at::Tensor& x) { return x.permute({0, 3, 1, 2}); }
-at::Tensor channels_last(const at::Tensor& x) { return x.permute({0, 2, 3, 1}); }
-
-}  // namespace
-
 template <>
 class TorchRunner<ConvOp> final : public OpRunner {
  public:

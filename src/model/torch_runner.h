@@ -17,4 +17,8 @@ std::unique_ptr<OpRunner> make_torch_runner(const Work& work, const OpContext& c
   return std::make_unique<TorchRunner<Work>>(work, context);
 }
 
+// [n, h, w, c] as the [n, c, h, w] tensor with channels-last strides, and back.
+inline at::Tensor channels_first(const at::Tensor& x) { return x.permute({0, 3, 1, 2}); }
+inline at::Tensor channels_last(const at::Tensor& x) { return x.permute({0, 2, 3, 1}); }
+
 }  // namespace lockstep

@@ -43,11 +43,7 @@ Batch random_batch(const ImageShape& shape, int samples, int classes) {
 }
 
 const char* name_of(const Op& op) {
-  return std::visit(
-      Match{[](const ConvOp&) { return "conv"; }, [](const DenseOp&) { return "dense"; },
-            [](const ActivateOp&) { return "activate"; }, [](const NormOp&) { return "norm"; },
-            [](const GateOp&) { return "gate"; }},
-      op.work);
+  return std::visit([](const auto& work) { return work.kName; }, op.work);
 }
 
 void run(const Experiment& experiment, int samples, int repeats) {

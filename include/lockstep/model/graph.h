@@ -10,42 +10,22 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <variant>
 #include <vector>
 
 #include "lockstep/core/batch.h"
-#include "lockstep/core/share.h"
 #include "lockstep/model/options.h"
+#include "lockstep/model/parameter.h"
 
 namespace lockstep {
 
-enum class Role { kWeight, kBias, kScale, kShift, kRunningMean, kRunningVariance };
-
-std::string_view name_of(Role role);
-bool is_statistic(Role role);  // written by the passes, not by the optimizer
-
-struct Parameter {
-  std::string name;  // "<path of its primitive>.<role>", as "0.conv.weight"
-  Role role;
-  std::vector<std::int64_t> shape;  // conv weight: [filters, kernel, kernel, inputs];
-                                    // dense weight: [units, inputs]; others: [channels]
-  Range range;                      // of the flat weights
-  Initializer initializer = Initializer::kGlorotUniform;  // of a weight
-  float momentum = 0;                                     // of a statistic
-};
-
-// Numbers of a graph's values, and of its trainable parameters and its statistics.
+// The number of a value of a graph.
 enum class ValueId : std::size_t {};
-enum class ParameterId : std::size_t {};
-enum class StatisticId : std::size_t {};
 
 // Slope of the leaky relu below 0.
 inline constexpr double kLeakyReluSlope = 0.01;
 
-// --- Primitives: what each gives is said for one sample ---
-//
-// Those that a plan has as they are say what a plan must know of each op (see Kept in plan.h).
+// --- Primitives ---
 
 // What an op keeps of its forward pass for the backward pass.
 struct Kept {
@@ -62,6 +42,7 @@ struct ConvOp {
   ParameterId weight{};
   std::optional<ParameterId> bias{};
 
+  static constexpr const char* kName = "conv";
   static constexpr bool kHasParameters = true;
   static Kept kept() { return {.input = true}; }
 };
@@ -71,6 +52,7 @@ struct DenseOp {
   ParameterId weight{};
   std::optional<ParameterId> bias{};
 
+  static constexpr const char* kName = "dense";
   static constexpr bool kHasParameters = true;
   static Kept kept() { return {.input = true}; }
 };
@@ -79,6 +61,7 @@ struct DenseOp {
 struct ActivateOp {
   ActivationKind kind = ActivationKind::kRelu;
 
+  static constexpr const char* kName = "activate";
   static constexpr bool kHasParameters = false;
   static Kept kept() { return {.input = true}; }
 };
@@ -107,8 +90,12 @@ struct DropoutOp {
 
 struct FlattenOp {};
 
+// Any of those that a plan has as they are, or one of `More`.
+template <typename... More>
+using PlainOr = std::variant<ConvOp, DenseOp, ActivateOp, More...>;
+
 struct Primitive {
-  std::variant<ConvOp, DenseOp, ActivateOp, BatchNormOp, MaxPoolOp, DropoutOp, FlattenOp> work;
+  PlainOr<BatchNormOp, MaxPoolOp, DropoutOp, FlattenOp> work;
   ValueId in{};
   ValueId out{};
   std::string path;  // "<layer index>.<layer kind>"

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <variant>
 #include <vector>
 
 #include "lockstep/core/batch.h"
@@ -19,6 +18,7 @@ struct NormOp {
   bool relu_after = false;
   DropoutOp drop{};
 
+  static constexpr const char* kName = "norm";
   static constexpr bool kHasParameters = true;
   Kept kept() const { return {.input = true, .output_bytes = drop.drops() ? 1 : 0}; }
 };
@@ -31,12 +31,13 @@ struct GateOp {
   DropoutOp drop{};
 
   bool pools() const { return pool.size != 1 || pool.stride != 1; }
+  static constexpr const char* kName = "gate";
   static constexpr bool kHasParameters = false;
   Kept kept() const { return {.input = false, .output_bytes = drop.drops() ? 2 : 1}; }
 };
 
 struct Op {
-  std::variant<ConvOp, DenseOp, ActivateOp, NormOp, GateOp> work;
+  PlainOr<NormOp, GateOp> work;
   ImageShape in;
   ImageShape out;
 };

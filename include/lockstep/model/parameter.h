@@ -1,0 +1,34 @@
+// The parameters of a network: what each is, and where it lies in the flat weights. Plain values.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lockstep/core/share.h"
+#include "lockstep/model/options.h"
+
+namespace lockstep {
+
+enum class Role { kWeight, kBias, kScale, kShift, kRunningMean, kRunningVariance };
+
+std::string_view name_of(Role role);
+bool is_statistic(Role role);  // written by the passes, not by the optimizer
+
+struct Parameter {
+  std::string name;  // "<path of its primitive>.<role>", as "0.conv.weight"
+  Role role;
+  std::vector<std::int64_t> shape;  // conv weight: [filters, kernel, kernel, inputs];
+                                    // dense weight: [units, inputs]; others: [channels]
+  Range range;                      // of the flat weights
+  Initializer initializer = Initializer::kGlorotUniform;  // of a weight
+  float momentum = 0;                                     // of a statistic
+};
+
+// Numbers of a graph's trainable parameters, and of its statistics.
+enum class ParameterId : std::size_t {};
+enum class StatisticId : std::size_t {};
+
+}  // namespace lockstep
