@@ -2,7 +2,7 @@
 """Takes a worked example out of src/README.md.
 
     tests/docs/take_example.py --list NAME       the paths of its files, a line each
-    tests/docs/take_example.py NAME FOLDER       writes them below FOLDER
+    tests/docs/take_example.py NAME FOLDER       writes them below FOLDER, which is its own
 
 An example is a heading and the blocks of code below it: ```cpp PATH is a new file, ```diff
 PATH changes one of the project's. A change has parts, with @@ between: its lines that begin
@@ -42,8 +42,15 @@ def main(arguments):
     if arguments[0] == "--list":
         print("\n".join(path for _, path, _ in example(arguments[1])))
         return
-    for kind, path, text in example(arguments[0]):
-        to = Path(arguments[1]) / path
+    folder = Path(arguments[1])
+    blocks = example(arguments[0])
+    # What an earlier state of the page left would be found before the sources.
+    wanted = {folder / path for _, path, _ in blocks}
+    for old in [*folder.rglob("*.cpp"), *folder.rglob("*.h"), *folder.rglob("*.cuh")]:
+        if old not in wanted:
+            old.unlink()
+    for kind, path, text in blocks:
+        to = folder / path
         if kind == "diff":
             text = changed(path, (ROOT / path).read_text(), text)
         to.parent.mkdir(parents=True, exist_ok=True)
