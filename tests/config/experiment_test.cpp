@@ -28,7 +28,9 @@ Experiment shipped(const std::string& name) {
 // The layers' kinds, one letter each.
 std::string kinds_of(const ModelOptions& model) {
   std::string kinds;
-  for (const LayerOptions& layer : model.layers) kinds += "cdnrpfa"[layer.index()];
+  for (const LayerOptions& layer : model.layers) {
+    kinds += std::visit([](const auto& each) { return std::string(each.kKind) + " "; }, layer);
+  }
   return kinds;
 }
 
@@ -187,7 +189,9 @@ TEST(ConfigsTest, AllLoadUnderTheNamesOfTheirFiles) {
 
 TEST(ConfigsTest, DigitsIsTheReferenceNetwork) {
   const Experiment digits = shipped("digits");
-  EXPECT_EQ(kinds_of(digits.model), "cncprcncprcnrfdnrdrd");
+  EXPECT_EQ(kinds_of(digits.model),
+            "conv batch_norm conv max_pool dropout conv batch_norm conv max_pool dropout "
+            "conv batch_norm dropout flatten dense batch_norm dropout dense dropout dense ");
   EXPECT_EQ(widths_of(digits.model), (std::vector{32, 32, 64, 64, 128, 512, 256, 10}));
   EXPECT_EQ(rates_of(digits.model), (std::vector{.25F, .25F, .25F, .5F, .5F}));
   EXPECT_EQ(digits.parallel.global_batch, 128);
