@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "gpu/device.h"
+#include "lockstep/core/match.h"
 
 namespace lockstep {
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "lockstep/core/error.h"
+#include "lockstep/core/match.h"
 #include "lockstep/model/op_runner.h"
 #include "model/loss.h"
 #include "model/own_runners.h"

@@ -143,11 +143,4 @@ struct Graph {
   }
 };
 
-// Calls the overload for what a variant holds; that there is one for each is checked when it
-// is compiled.
-template <typename... Overloads>
-struct Match : Overloads... {
-  using Overloads::operator()...;
-};
-
 }  // namespace lockstep
