@@ -246,9 +246,9 @@ TEST(Gradients, PoolsOfAnyWindow) {
     expect_case({.layers = {conv, AvgPoolOptions{.size = size, .stride = stride}, kDrop}});
   }
   expect_case({.layers = {conv, AvgPoolOptions{.global = true}}});
-  expect_case({.layers = {conv, ActivationOptions{kRelu}, AvgPoolOptions{}, conv}});
-  // Of so many values in a window more are near winners.
-  expect_case({.layers = {conv, MaxPoolOptions{.global = true}}, .bf16_tolerance = 0.25});
+  expect_case({.layers = {conv, ActivationOptions{kRelu}, AvgPoolOptions{}, conv},
+               .bf16_tolerance = kChoosyBf16});
+  expect_case({.layers = {conv, MaxPoolOptions{.global = true}}, .bf16_tolerance = kChoosyBf16});
   expect_case({.layers = {AvgPoolOptions{.global = true}}, .input = {17, 23, 3}});
   expect_case({.layers = {MaxPoolOptions{.global = true}}, .input = {17, 23, 3}});
 }
