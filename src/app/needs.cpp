@@ -23,7 +23,10 @@ nlohmann::ordered_json files_of(const SourceOptions& source) {
 
 int run_needs(Communicator& comm, const CommandLine& line) {
   Experiment experiment;
-  agree(comm, [&] { experiment = load_experiment(line.experiment, line.overrides); });
+  agree(comm, [&] {
+    experiment = load_experiment(line.experiment, line.overrides);
+    const Network checked(experiment.model, experiment.data.shape, experiment.data.classes);
+  });
   const nlohmann::ordered_json needs = {
       {"name", experiment.name},
       {"lanes", experiment.parallel.lanes},

@@ -58,7 +58,7 @@ void pool_fields(Visit& visit, int& size, int& stride, bool& global) {
   or_zero.zero_too = true;
   visit("size", size, "side of the square window", from(1, kMaxImageSide));
   visit("stride", stride, "step of the window; 0: as `size`", or_zero);
-  visit("global", global, "the window is the whole image; `size` and `stride` do not count");
+  visit("global", global, "the window is the whole image; `size` and `stride` are left out");
 }
 
 template <>

@@ -41,8 +41,9 @@ struct Traits {
 
   // "from 1 to 9", "at least 0 and below 1", ...
   std::string words() const {
-    if (has_high() && !above_low && !below_high) return fmt::format("from {} to {}", low, high);
-    std::string text = fmt::format("{} {}", above_low ? "above" : "at least", low);
+    const double least = zero_too ? 0 : low;
+    if (has_high() && !above_low && !below_high) return fmt::format("from {} to {}", least, high);
+    std::string text = fmt::format("{} {}", above_low ? "above" : "at least", least);
     if (has_high()) text += fmt::format(" and {} {}", below_high ? "below" : "at most", high);
     return text;
   }

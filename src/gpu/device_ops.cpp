@@ -10,7 +10,6 @@ namespace lockstep {
 
 namespace {
 
-constexpr std::int64_t kTile = 32;         // channels of a block, as in kernels/norm.cuh
 constexpr std::int64_t kMostChunks = 256;  // of rows
 constexpr std::int64_t kFewestRows = 64;   // of a chunk
 
@@ -124,7 +123,8 @@ class DeviceNorm final : public OpRunner {
   }
 
   Grid channel_grid() const {
-    return {static_cast<unsigned>((op_.in.channels + kTile - 1) / kTile), 1, kBlockThreads};
+    return {static_cast<unsigned>((op_.in.channels + gpu::kNormTile - 1) / gpu::kNormTile), 1,
+            kBlockThreads};
   }
   Grid chunk_grid(const gpu::Norm& norm) const {
     return {channel_grid().blocks_x, static_cast<unsigned>(norm.chunks), kBlockThreads};

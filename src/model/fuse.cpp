@@ -67,7 +67,8 @@ class Fusing {
   // The memory of a value is that of a flat one.
   void add(const FlattenOp& /*flatten*/) {}
 
-  // The last op as a T that the next primitive can join, or null: not across a flatten.
+  // The last op as a T that the next primitive can join, or null: not across a flatten that
+  // changes the shape.
   template <typename T>
   T* last() {
     if (plan_.empty() || plan_.back().out != in_) return nullptr;

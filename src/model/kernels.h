@@ -39,9 +39,6 @@ struct GateForm {
   float keep_scale;
 };
 
-// In GateKernels: the output has no gradient to pass on.
-inline constexpr std::uint8_t kClosed = 255;
-
 template <typename T>
 struct TypedKernels {
   // Per channel: mean and (biased) variance of relu?(x) over rows.

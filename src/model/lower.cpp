@@ -21,7 +21,7 @@ constexpr std::int64_t kMostValues = (std::int64_t{1} << 31) - 1;  // of a layer
 constexpr double kMostMultiplyAdds = 1e15;                         // of a layer, a sample
 
 constexpr std::int64_t kAlignment = 16;  // floats: one cache line
-constexpr int kLargestPool = 15;         // a place in the window fits a byte
+constexpr int kLargestMaxPool = 15;      // of our own kernel: a byte holds a place in the window
 
 std::int64_t aligned(std::int64_t size) {
   return (size + kAlignment - 1) / kAlignment * kAlignment;
@@ -162,37 +162,42 @@ class Lowering {
   }
 
   void add(const MaxPoolOptions& pool) {
-    if (pool.global) return add_global_pool(PoolOp::Kind::kMax, "global max pool");
-    if (pool.size > kLargestPool) {
-      fail_shape(fmt::format("size {} is above the largest window, {}", pool.size, kLargestPool));
+    const PoolOp op = pool_op(pool, PoolOp::Kind::kMax, "max");
+    const ImageShape out = pooled(op);
+    if (!pool.global && pool.size <= kLargestMaxPool) {
+      push(MaxPoolOp{pool.size, op.stride}, out);
+    } else {
+      push(op, out);
     }
-    const int stride = pool.stride == 0 ? pool.size : pool.stride;
-    info_.kind = fmt::format("max pool {0}x{0}", pool.size);
-    push(MaxPoolOp{pool.size, stride}, pooled(pool.size, pool.size, stride));
   }
 
   void add(const AvgPoolOptions& pool) {
-    if (pool.global) return add_global_pool(PoolOp::Kind::kAverage, "global average pool");
-    const int stride = pool.stride == 0 ? pool.size : pool.stride;
-    info_.kind = fmt::format("average pool {0}x{0}", pool.size);
-    push(PoolOp{PoolOp::Kind::kAverage, pool.size, pool.size, stride},
-         pooled(pool.size, pool.size, stride));
+    const PoolOp op = pool_op(pool, PoolOp::Kind::kAverage, "average");
+    push(op, pooled(op));
   }
 
-  void add_global_pool(PoolOp::Kind kind, const char* text) {
-    const ImageShape in = shape();
-    info_.kind = text;
-    push(PoolOp{kind, in.height, in.width, 1}, pooled(in.height, in.width, 1));
+  template <typename Options>
+  PoolOp pool_op(const Options& pool, PoolOp::Kind kind, const char* text) {
+    if (!pool.global) {
+      info_.kind = fmt::format("{0} pool {1}x{1}", text, pool.size);
+      return {kind, pool.size, pool.size, pool.stride == 0 ? pool.size : pool.stride};
+    }
+    if (pool.size != Options{}.size || pool.stride != Options{}.stride) {
+      fail_shape("its window is the whole image; leave out size and stride, or global");
+    }
+    info_.kind = fmt::format("global {} pool", text);
+    return {kind, shape().height, shape().width, 1};
   }
 
-  ImageShape pooled(int height, int width, int stride) const {
+  ImageShape pooled(const PoolOp& op) const {
     if (flat_) fail_shape("comes after flatten or dense; pooling needs height and width");
     const ImageShape in = shape();
-    if (in.height < height || in.width < width) {
-      fail_shape(fmt::format("a {}x{} window does not fit into its input of {}", height, width,
-                             text_of(in)));
+    if (in.height < op.height || in.width < op.width) {
+      fail_shape(fmt::format("a {}x{} window does not fit into its input of {}", op.height,
+                             op.width, text_of(in)));
     }
-    return {(in.height - height) / stride + 1, (in.width - width) / stride + 1, in.channels};
+    return {(in.height - op.height) / op.stride + 1, (in.width - op.width) / op.stride + 1,
+            in.channels};
   }
 
   void add(const FlattenOptions& /*flatten*/) {

@@ -7,9 +7,9 @@
 // the norm's output, S sums over the N values:
 //   du = g i (d - S(d) / N - (u - m) i^2 (S(d u) - m S(d)) / N)
 
-#include <cmath>
 #include <vector>
 
+#include "lockstep/core/formulas.h"
 #include "model/dropout_bytes.h"
 #include "model/kernels.h"
 #include "model/own_runners.h"
@@ -41,7 +41,7 @@ class Norm final : public OpRunner {
     const float* mean = training ? mean_.data() : pass.values(norm_.running_mean);
     const float* variance = training ? variance_.data() : pass.values(norm_.running_variance);
     for (std::size_t c = 0; c < mean_.size(); ++c) {
-      const float inverse = 1 / std::sqrt(variance[c] + norm_.epsilon);
+      const float inverse = formula::inverse_deviation(variance[c], norm_.epsilon);
       factor_[c] = pass.values(norm_.scale)[c] * inverse;
       offset_[c] = pass.values(norm_.shift)[c] - mean[c] * factor_[c];
     }
@@ -57,13 +57,14 @@ class Norm final : public OpRunner {
                      sum_dx_.data());
     const auto count = static_cast<float>(form_.rows);
     for (std::size_t c = 0; c < mean_.size(); ++c) {
-      const float inverse = 1 / std::sqrt(variance_[c] + norm_.epsilon);
-      const float sum_d_normal = inverse * (sum_dx_[c] - mean_[c] * sum_d_[c]);
-      pass.gradient(norm_.scale)[c] = sum_d_normal;
+      const float inverse = formula::inverse_deviation(variance_[c], norm_.epsilon);
+      const NormGradients found =
+          formula::norm_gradients(factor_[c], inverse, mean_[c], sum_d_[c], sum_dx_[c], count);
+      pass.gradient(norm_.scale)[c] = found.scale;
       pass.gradient(norm_.shift)[c] = sum_d_[c];
-      kd_[c] = factor_[c];
-      kx_[c] = -factor_[c] * inverse * sum_d_normal / count;
-      k1_[c] = -factor_[c] * sum_d_[c] / count - kx_[c] * mean_[c];
+      kd_[c] = found.kd;
+      kx_[c] = found.kx;
+      k1_[c] = found.k1;
     }
     at::Tensor dx = make_activations(pass.samples, op_.in, op_.type);
     kernel.norm_backward(form_, data(x_), factor_.data(), offset_.data(), data(dy), kd_.data(),
@@ -93,10 +94,9 @@ class Norm final : public OpRunner {
   void write_statistics(const Pass& pass) {
     const auto samples = static_cast<float>(pass.samples);
     const auto rows = static_cast<float>(form_.rows);
-    const float unbiased = rows > 1 ? rows / (rows - 1) : 1;
     for (std::size_t c = 0; c < mean_.size(); ++c) {
       pass.statistic(norm_.running_mean)[c] = samples * mean_[c];
-      pass.statistic(norm_.running_variance)[c] = samples * unbiased * variance_[c];
+      pass.statistic(norm_.running_variance)[c] = samples * formula::unbiased(rows) * variance_[c];
     }
   }
 

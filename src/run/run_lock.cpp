@@ -12,7 +12,9 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <optional>
 #include <string_view>
+#include <utility>
 
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
@@ -37,6 +39,7 @@ constexpr int kBeatsToWait = 5;  // without one the holder is dead
 struct Holder {
   std::string name = "unknown";
   std::string sign;
+  bool operator==(const Holder&) const = default;
 };
 
 // Zero when the lock was taken, otherwise the reason why not.
@@ -49,33 +52,32 @@ int lock(int file) {
   }
 }
 
-// Opened anew each time: only so a file server's clients see what others wrote. Nothing where
-// it cannot be read.
-Holder read_holder(const fs::path& path) {
-  Holder holder;
+// Opened anew each time: only so a file server's clients see what others wrote. None where the
+// file cannot be read or says nothing.
+std::optional<Holder> read_holder(const fs::path& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (file < 0) return holder;
+  if (file < 0) return std::nullopt;
   std::array<char, 1024> buffer{};
   const ssize_t size = ::pread(file, buffer.data(), buffer.size(), 0);
   ::close(file);
   const std::string_view text(buffer.data(), size < 0 ? 0 : static_cast<std::size_t>(size));
-  const std::size_t end = std::min(text.find('\n'), text.size());
-  if (end > 0) holder.name = text.substr(0, end);
-  if (end + 1 < text.size()) {
-    holder.sign = text.substr(end + 1, text.find('\n', end + 1) - end - 1);
-  }
-  return holder;
+  const std::size_t end = text.find('\n');
+  if (end == 0 || end == std::string_view::npos) return std::nullopt;
+  return Holder{std::string(text.substr(0, end)),
+                std::string(text.substr(end + 1, text.find('\n', end + 1) - end - 1))};
 }
+
+bool beats(const Holder& holder) { return holder.sign.starts_with("beat "); }
 
 // Whether a holder on another host, which this file system's locks may not show, is alive.
 bool goes_on(const fs::path& path, const Holder& holder) {
-  if (!holder.sign.starts_with("beat ")) return false;
+  if (!beats(holder)) return false;
   spdlog::warn("{}: {} did not end in order; looking for {} whether it lives", path.string(),
                holder.name, kBeatsToWait * kBeat);
   for (int look = 0; look < 2 * kBeatsToWait; ++look) {
     std::this_thread::sleep_for(kBeat / 2);
-    const Holder now = read_holder(path);
-    if (now.name != holder.name || now.sign != holder.sign) return now.sign.starts_with("beat ");
+    const std::optional<Holder> now = read_holder(path);
+    if (now && *now != holder) return beats(*now);
   }
   return false;
 }
@@ -86,15 +88,31 @@ bool goes_on(const fs::path& path, const Holder& holder) {
       path.parent_path().string(), holder);
 }
 
-// Who holds it is told where that can be written: a full disk does no harm here.
-void write_holder(int file, const std::string& holder, const std::string& sign) {
-  // Of one length, so that a reader sees no other's rest.
+// What was there before may be longer, and goes after the new text is there: a reader always
+// sees a holder.
+bool write_holder(int file, const std::string& holder, const std::string& sign) {
   const std::string text = fmt::format("{}\n{:<24}\n", holder, sign);
-  if (::pwrite(file, text.data(), text.size(), 0) < 0) {
-    spdlog::info("lock: not written: {}", std::strerror(errno));
-  }
-  ::fdatasync(file);
+  const auto size = static_cast<ssize_t>(text.size());
+  return ::pwrite(file, text.data(), text.size(), 0) == size && ::ftruncate(file, size) == 0 &&
+         ::fdatasync(file) == 0;
 }
+
+// Closes it unless it was given away.
+class OpenFile {
+ public:
+  explicit OpenFile(int file) : file_(file) {}
+  ~OpenFile() {
+    if (file_ >= 0) ::close(file_);
+  }
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+
+  int get() const { return file_; }
+  int give() { return std::exchange(file_, -1); }
+
+ private:
+  int file_;
+};
 
 }  // namespace
 
@@ -114,10 +132,10 @@ void RunLock::take(const fs::path& run_dir) {
   fs::create_directories(run_dir, error);
   if (error) fail_usage("{}: cannot be made: {}", run_dir.string(), error.message());
   const fs::path path = run_dir / kLockFile;
-  file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-  if (file_ < 0) fail_usage("{}: cannot be opened: {}", path.string(), std::strerror(errno));
-  const int failure = lock(file_);
-  const Holder holder = read_holder(path);
+  OpenFile file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
+  if (file.get() < 0) fail_usage("{}: cannot be opened: {}", path.string(), std::strerror(errno));
+  const int failure = lock(file.get());
+  const Holder holder = read_holder(path).value_or(Holder{});
   if (failure == EWOULDBLOCK) fail_held(path, holder.name);
   const bool is_shown = failure == 0 && holder.name.ends_with(" on " + host_name());
   if (!is_shown && goes_on(path, holder)) fail_held(path, holder.name);
@@ -125,11 +143,12 @@ void RunLock::take(const fs::path& run_dir) {
     spdlog::warn("{}: cannot be locked ({}); two jobs that start at once are not kept apart",
                  path.string(), std::strerror(failure));
   }
+  file_ = file.give();
   holder_ = fmt::format("process {} on {}", ::getpid(), host_name());
-  if (::ftruncate(file_, 0) != 0) {
+  // A full disk does no harm here.
+  if (!write_holder(file_, holder_, "beat 0")) {
     spdlog::info("{}: not written: {}", path.string(), std::strerror(errno));
   }
-  write_holder(file_, holder_, "beat 0");
   beats_ = std::jthread([this](const std::stop_token& stop) { count_beats(stop); });
 }
 

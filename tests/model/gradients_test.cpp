@@ -250,6 +250,7 @@ TEST(Gradients, PoolsOfAnyWindow) {
                .bf16_tolerance = kChoosyBf16});
   expect_case({.layers = {conv, MaxPoolOptions{.global = true}}, .bf16_tolerance = kChoosyBf16});
   expect_case({.layers = {AvgPoolOptions{.global = true}}, .input = {17, 23, 3}});
+  expect_case({.layers = {MaxPoolOptions{.size = 16, .stride = 3}}, .input = {22, 19, 3}});
   expect_case({.layers = {MaxPoolOptions{.global = true}}, .input = {17, 23, 3}});
 }
 

@@ -100,8 +100,9 @@ TEST(Network, ShapeErrorsNameTheLayer) {
   EXPECT_NE(refusal({FlattenOptions{}, AvgPoolOptions{.global = true}, last})
                 .find("model.layer[1] (avg_pool): "),
             std::string::npos);
-  EXPECT_EQ(refusal({MaxPoolOptions{.size = 16}, FlattenOptions{}, last}, {20, 20, 1}),
-            "model.layer[0] (max_pool): size 16 is above the largest window, 15");
+  EXPECT_EQ(refusal({AvgPoolOptions{.size = 3, .global = true}, last}),
+            "model.layer[0] (avg_pool): its window is the whole image; leave out size and stride, "
+            "or global");
   EXPECT_NE(refusal({conv, last}).find("model.layer[1] (dense): its input is 4x4x2"),
             std::string::npos);
   EXPECT_NE(refusal({FlattenOptions{}, conv, last}).find("model.layer[1] (conv): "),

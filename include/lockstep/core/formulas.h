@@ -35,6 +35,15 @@ struct PixelPlace {
 inline constexpr int kAdd = -1;
 inline constexpr int kDeepestTree = 32;  // values that wait to be added, at most
 
+// Of a pooling window: the output has no gradient to pass on.
+inline constexpr unsigned char kClosed = 255;
+
+// Of a channel of a batch norm: dx = kd d + kx x + k1, d being the gradient at its output.
+struct NormGradients {
+  float scale;  // of the scale; that of the shift is the sum of d
+  float kd, kx, k1;
+};
+
 namespace formula {
 
 // --- bf16, the upper half of fp32's bits ------------------------------------
@@ -49,6 +58,23 @@ LOCKSTEP_FORMULA unsigned short to_bf16(float value) {
   const unsigned rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
   const bool nan = (bits & 0x7FFFFFFFU) > 0x7F800000U;
   return static_cast<unsigned short>(nan ? 0x7FC0U : rounded);
+}
+
+// --- Batch normalization: see model/norm.cpp --------------------------------
+
+LOCKSTEP_FORMULA float inverse_deviation(float variance, float epsilon) {
+  return 1 / LOCKSTEP_MATH(sqrtf)(variance + epsilon);
+}
+
+// What makes a variance over `rows` values the unbiased estimate.
+LOCKSTEP_FORMULA float unbiased(float rows) { return rows > 1 ? rows / (rows - 1) : 1; }
+
+// From the sums over `rows` values of d and of d x.
+LOCKSTEP_FORMULA NormGradients norm_gradients(float factor, float inverse, float mean, float sum_d,
+                                              float sum_dx, float rows) {
+  const float sum_d_normal = inverse * (sum_dx - mean * sum_d);
+  const float kx = -factor * inverse * sum_d_normal / rows;
+  return {sum_d_normal, factor, kx, -factor * sum_d / rows - kx * mean};
 }
 
 // A NaN stays.

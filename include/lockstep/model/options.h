@@ -54,14 +54,14 @@ struct MaxPoolOptions {
   static constexpr const char* kKind = "max_pool";
   int size = 2;
   int stride = 0;       // 0: as size
-  bool global = false;  // the window is the whole image; size and stride do not count
+  bool global = false;  // the window is the whole image, size and stride are left out
 };
 
 struct AvgPoolOptions {
   static constexpr const char* kKind = "avg_pool";
   int size = 2;
   int stride = 0;       // 0: as size
-  bool global = false;  // the window is the whole image; size and stride do not count
+  bool global = false;  // the window is the whole image; size and stride are left out
 };
 
 struct FlattenOptions {

@@ -17,8 +17,8 @@ namespace lockstep {
 struct PlannedExchange {
   std::vector<Outgoing> partials_out;  // first
   std::vector<Incoming> partials_in;
-  std::vector<const float*> addends;  // then: of the rank's slice, as ExchangePlan::program
-  float* sum;                         // counts them, and where to
+  std::vector<const float*> addends;  // then: what ExchangePlan::program adds, by its numbers
+  float* sum;                         // the rank's slice, which they add to
   std::vector<Outgoing> slices_out;   // last
   std::vector<Incoming> slices_in;
 };

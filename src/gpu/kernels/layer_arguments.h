@@ -15,6 +15,8 @@ struct Dropout {
   float keep_scale;
 };
 
+inline constexpr int kNormTile = 32;  // channels of a block of threads
+
 // Batch norm with relus and dropout; see model/norm.cpp for the formulas.
 struct Norm {
   const void* x;    // Value [rows, channels]
@@ -60,7 +62,5 @@ struct Gate {
   int relu;
   Dropout dropout;
 };
-
-inline constexpr unsigned char kClosed = 255;
 
 }  // namespace lockstep::gpu

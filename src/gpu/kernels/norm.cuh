@@ -6,8 +6,7 @@
 
 namespace lockstep::gpu {
 
-constexpr int kTile = 32;  // channels of a block
-constexpr int kRowLanes = kThreads / kTile;
+constexpr int kRowLanes = kThreads / kNormTile;
 
 struct TwoSums {
   double first;
@@ -16,10 +15,10 @@ struct TwoSums {
 
 // The sums over the block's row lanes, in order, for row lane 0.
 __device__ inline TwoSums sum_of_row_lanes(TwoSums mine) {
-  __shared__ double first[kRowLanes][kTile];
-  __shared__ double second[kRowLanes][kTile];
-  const int row_lane = threadIdx.x / kTile;
-  const int c = threadIdx.x % kTile;
+  __shared__ double first[kRowLanes][kNormTile];
+  __shared__ double second[kRowLanes][kNormTile];
+  const int row_lane = threadIdx.x / kNormTile;
+  const int c = threadIdx.x % kNormTile;
   first[row_lane][c] = mine.first;
   second[row_lane][c] = mine.second;
   __syncthreads();
@@ -34,7 +33,9 @@ __device__ inline TwoSums sum_of_row_lanes(TwoSums mine) {
   return sums;
 }
 
-__device__ inline int channel_of_thread() { return blockIdx.x * kTile + threadIdx.x % kTile; }
+__device__ inline int channel_of_thread() {
+  return blockIdx.x * kNormTile + threadIdx.x % kNormTile;
+}
 
 // add(place, first, second) adds one element of this thread's channel to its sums.
 template <typename Add>
@@ -45,13 +46,13 @@ __device__ inline void sum_chunk(const Norm& norm, Add add) {
   float first = 0;
   float second = 0;
   if (c < norm.channels) {
-    for (long long row = begin + threadIdx.x / kTile; row < end; row += kRowLanes) {
+    for (long long row = begin + threadIdx.x / kNormTile; row < end; row += kRowLanes) {
       add(row * norm.channels + c, c, first, second);
     }
   }
   const TwoSums mine = {first, second};
   const TwoSums sums = sum_of_row_lanes(mine);
-  if (threadIdx.x < kTile && c < norm.channels) {
+  if (threadIdx.x < kNormTile && c < norm.channels) {
     double* to = norm.partial + (static_cast<long long>(blockIdx.y) * norm.channels + c) * 2;
     to[0] = sums.first;
     to[1] = sums.second;
@@ -63,7 +64,7 @@ __device__ inline TwoSums sum_chunks(const Norm& norm) {
   const int c = channel_of_thread();
   TwoSums mine = {0, 0};
   if (c < norm.channels) {
-    for (int chunk = threadIdx.x / kTile; chunk < norm.chunks; chunk += kRowLanes) {
+    for (int chunk = threadIdx.x / kNormTile; chunk < norm.chunks; chunk += kRowLanes) {
       const double* from = norm.partial + (static_cast<long long>(chunk) * norm.channels + c) * 2;
       mine.first += from[0];
       mine.second += from[1];
@@ -93,20 +94,19 @@ LOCKSTEP_KERNEL norm_moments(const Norm norm) {
 LOCKSTEP_KERNEL norm_finish(const Norm norm) {
   const TwoSums sums = norm.training != 0 ? sum_chunks(norm) : TwoSums{0, 0};
   const int c = channel_of_thread();
-  if (threadIdx.x >= kTile || c >= norm.channels) return;
+  if (threadIdx.x >= kNormTile || c >= norm.channels) return;
   float mean = norm.running_mean[c];
   float variance = norm.running_variance[c];
   if (norm.training != 0) {
     formula::moments(sums.first, sums.second, static_cast<double>(norm.rows), mean, variance);
     const float samples = static_cast<float>(norm.samples);
-    const float unbiased =
-        norm.rows > 1 ? static_cast<float>(norm.rows) / static_cast<float>(norm.rows - 1) : 1.0F;
     norm.mean_statistic[c] = samples * mean;
-    norm.variance_statistic[c] = samples * unbiased * variance;
+    norm.variance_statistic[c] =
+        samples * formula::unbiased(static_cast<float>(norm.rows)) * variance;
   }
   norm.mean[c] = mean;
   norm.variance[c] = variance;
-  norm.factor[c] = norm.scale[c] * (1 / sqrtf(variance + norm.epsilon));
+  norm.factor[c] = norm.scale[c] * formula::inverse_deviation(variance, norm.epsilon);
   norm.offset[c] = norm.shift[c] - mean * norm.factor[c];
 }
 
@@ -134,18 +134,17 @@ LOCKSTEP_KERNEL norm_sums(const Norm norm) {
 LOCKSTEP_KERNEL norm_gradients(const Norm norm) {
   const TwoSums sums = sum_chunks(norm);
   const int c = channel_of_thread();
-  if (threadIdx.x >= kTile || c >= norm.channels) return;
+  if (threadIdx.x >= kNormTile || c >= norm.channels) return;
   const float sum_d = static_cast<float>(sums.first);
   const float sum_dx = static_cast<float>(sums.second);
-  const float rows = static_cast<float>(norm.rows);
-  const float inverse = 1 / sqrtf(norm.variance[c] + norm.epsilon);
-  const float sum_d_normal = inverse * (sum_dx - norm.mean[c] * sum_d);
-  norm.scale_gradient[c] = sum_d_normal;
+  const float inverse = formula::inverse_deviation(norm.variance[c], norm.epsilon);
+  const NormGradients found = formula::norm_gradients(norm.factor[c], inverse, norm.mean[c], sum_d,
+                                                      sum_dx, static_cast<float>(norm.rows));
+  norm.scale_gradient[c] = found.scale;
   norm.shift_gradient[c] = sum_d;
-  const float kx = -norm.factor[c] * inverse * sum_d_normal / rows;
-  norm.kd[c] = norm.factor[c];
-  norm.kx[c] = kx;
-  norm.k1[c] = -norm.factor[c] * sum_d / rows - kx * norm.mean[c];
+  norm.kd[c] = found.kd;
+  norm.kx[c] = found.kx;
+  norm.k1[c] = found.k1;
 }
 
 // Grid: a thread an element.
