@@ -34,7 +34,7 @@ Json to_json(const Experiment& experiment, const Network& network) {
                {"layers", Json::array()}};
   for (const LayerInfo& layer : network.layers()) {
     const ImageShape& output = layer.output;
-    json["layers"].push_back({{"kind", layer.kind},
+    json["layers"].push_back({{"kind", layer.title},
                               {"output", {output.height, output.width, output.channels}},
                               {"parameters", layer.parameters},
                               {"trainable_parameters", layer.trainable_parameters},
@@ -46,13 +46,13 @@ Json to_json(const Experiment& experiment, const Network& network) {
 
 void print_layers(const Network& network) {
   std::size_t width = 5;
-  for (const LayerInfo& layer : network.layers()) width = std::max(width, layer.kind.size());
+  for (const LayerInfo& layer : network.layers()) width = std::max(width, layer.title.size());
   fmt::print("{:>2}  {:<{}}  {:>12}  {:>10}  {:>12}\n", "", "layer", width, "output", "parameters",
              "MACs");
   fmt::print("{:>2}  {:<{}}  {:>12}\n", "", "input", width, shape_text(network.input()));
   int index = 0;
   for (const LayerInfo& layer : network.layers()) {
-    fmt::print("{:>2}  {:<{}}  {:>12}  {:>10}  {:>12}\n", index++, layer.kind, width,
+    fmt::print("{:>2}  {:<{}}  {:>12}  {:>10}  {:>12}\n", index++, layer.title, width,
                shape_text(layer.output), layer.parameters, layer.multiply_adds);
   }
   fmt::print(

@@ -11,7 +11,7 @@ inline constexpr const char* kOutputActivation = "applied to the output";
 inline constexpr const char* kInitialWeights = "initial weights; biases begin at 0";
 
 template <>
-inline constexpr Kind kKind<ConvOptions>{ConvOptions::kKind, "Conv"};
+inline constexpr Choice kChoice<ConvOptions>{ConvOptions::kName, "Conv"};
 template <class Visit>
 void fields(Visit& visit, ConvOptions& conv) {
   auto& [filters, kernel, stride, padding, activation, initializer, bias] = conv;
@@ -25,7 +25,7 @@ void fields(Visit& visit, ConvOptions& conv) {
 }
 
 template <>
-inline constexpr Kind kKind<DenseOptions>{DenseOptions::kKind, "Dense"};
+inline constexpr Choice kChoice<DenseOptions>{DenseOptions::kName, "Dense"};
 template <class Visit>
 void fields(Visit& visit, DenseOptions& dense) {
   auto& [units, activation, initializer, bias] = dense;
@@ -36,7 +36,7 @@ void fields(Visit& visit, DenseOptions& dense) {
 }
 
 template <>
-inline constexpr Kind kKind<BatchNormOptions>{BatchNormOptions::kKind, "BatchNorm"};
+inline constexpr Choice kChoice<BatchNormOptions>{BatchNormOptions::kName, "BatchNorm"};
 template <class Visit>
 void fields(Visit& visit, BatchNormOptions& norm) {
   auto& [momentum, epsilon] = norm;
@@ -45,7 +45,7 @@ void fields(Visit& visit, BatchNormOptions& norm) {
 }
 
 template <>
-inline constexpr Kind kKind<DropoutOptions>{DropoutOptions::kKind, "Dropout"};
+inline constexpr Choice kChoice<DropoutOptions>{DropoutOptions::kName, "Dropout"};
 template <class Visit>
 void fields(Visit& visit, DropoutOptions& dropout) {
   auto& [rate] = dropout;
@@ -62,7 +62,7 @@ void pool_fields(Visit& visit, int& size, int& stride, bool& global) {
 }
 
 template <>
-inline constexpr Kind kKind<MaxPoolOptions>{MaxPoolOptions::kKind, "MaxPool"};
+inline constexpr Choice kChoice<MaxPoolOptions>{MaxPoolOptions::kName, "MaxPool"};
 template <class Visit>
 void fields(Visit& visit, MaxPoolOptions& pool) {
   auto& [size, stride, global] = pool;
@@ -70,7 +70,7 @@ void fields(Visit& visit, MaxPoolOptions& pool) {
 }
 
 template <>
-inline constexpr Kind kKind<AvgPoolOptions>{AvgPoolOptions::kKind, "AvgPool"};
+inline constexpr Choice kChoice<AvgPoolOptions>{AvgPoolOptions::kName, "AvgPool"};
 template <class Visit>
 void fields(Visit& visit, AvgPoolOptions& pool) {
   auto& [size, stride, global] = pool;
@@ -78,13 +78,13 @@ void fields(Visit& visit, AvgPoolOptions& pool) {
 }
 
 template <>
-inline constexpr Kind kKind<FlattenOptions>{FlattenOptions::kKind, "Flatten",
-                                            "pixels and channels to one vector"};
+inline constexpr Choice kChoice<FlattenOptions>{FlattenOptions::kName, "Flatten",
+                                                "pixels and channels to one vector"};
 template <class Visit>
 void fields(Visit& /*visit*/, FlattenOptions& /*flatten*/) {}
 
 template <>
-inline constexpr Kind kKind<ActivationOptions>{ActivationOptions::kKind, "Activation"};
+inline constexpr Choice kChoice<ActivationOptions>{ActivationOptions::kName, "Activation"};
 template <class Visit>
 void fields(Visit& visit, ActivationOptions& activation) {
   auto& [kind] = activation;

@@ -48,7 +48,7 @@ void fields(Visit& visit, Training& training) {
 }
 
 template <>
-inline constexpr Kind kKind<AdamOptions>{"adam", "Adam"};
+inline constexpr Choice kChoice<AdamOptions>{"adam", "Adam"};
 template <class Visit>
 void fields(Visit& visit, AdamOptions& adam) {
   auto& [learning_rate, beta1, beta2, epsilon] = adam;
@@ -59,7 +59,7 @@ void fields(Visit& visit, AdamOptions& adam) {
 }
 
 template <>
-inline constexpr Kind kKind<AdamWOptions>{"adamw", "AdamW"};
+inline constexpr Choice kChoice<AdamWOptions>{"adamw", "AdamW"};
 template <class Visit>
 void fields(Visit& visit, AdamWOptions& adamw) {
   auto& [learning_rate, beta1, beta2, epsilon, weight_decay] = adamw;
@@ -71,7 +71,7 @@ void fields(Visit& visit, AdamWOptions& adamw) {
 }
 
 template <>
-inline constexpr Kind kKind<SgdOptions>{"sgd", "Sgd"};
+inline constexpr Choice kChoice<SgdOptions>{"sgd", "Sgd"};
 template <class Visit>
 void fields(Visit& visit, SgdOptions& sgd) {
   auto& [learning_rate, momentum, weight_decay, nesterov] = sgd;
@@ -82,13 +82,13 @@ void fields(Visit& visit, SgdOptions& sgd) {
 }
 
 template <>
-inline constexpr Kind kKind<ConstantSchedule>{"constant", "Constant",
-                                              "the optimizer's rate throughout"};
+inline constexpr Choice kChoice<ConstantSchedule>{"constant", "Constant",
+                                                  "the optimizer's rate throughout"};
 template <class Visit>
 void fields(Visit& /*visit*/, ConstantSchedule& /*schedule*/) {}
 
 template <>
-inline constexpr Kind kKind<WarmupCosineSchedule>{"warmup_cosine", "WarmupCosine"};
+inline constexpr Choice kChoice<WarmupCosineSchedule>{"warmup_cosine", "WarmupCosine"};
 template <class Visit>
 void fields(Visit& visit, WarmupCosineSchedule& schedule) {
   auto& [warmup_epochs, final_factor] = schedule;
@@ -98,7 +98,7 @@ void fields(Visit& visit, WarmupCosineSchedule& schedule) {
 }
 
 template <>
-inline constexpr Kind kKind<OneCycleSchedule>{"one_cycle", "OneCycle"};
+inline constexpr Choice kChoice<OneCycleSchedule>{"one_cycle", "OneCycle"};
 template <class Visit>
 void fields(Visit& visit, OneCycleSchedule& schedule) {
   auto& [warmup_fraction, initial_divisor, final_divisor] = schedule;

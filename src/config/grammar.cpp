@@ -113,7 +113,7 @@ class Describe {
   template <class T>
   void kind() {
     T options;
-    lockstep::section(*this, kKind<T>.name, kKind<T>.type, options);
+    lockstep::section(*this, kChoice<T>.name, kChoice<T>.type, options);
     section_.mutable_field()->rbegin()->set_oneof_index(0);
   }
 

@@ -107,8 +107,8 @@ class Read {
   }
   template <class T, class Variant>
   bool read_as(Variant& to) {
-    if (!has(kKind<T>.name)) return false;
-    lockstep::section(*this, kKind<T>.name, kKind<T>.type, to.template emplace<T>());
+    if (!has(kChoice<T>.name)) return false;
+    lockstep::section(*this, kChoice<T>.name, kChoice<T>.type, to.template emplace<T>());
     return true;
   }
 
@@ -168,9 +168,11 @@ class Write {
  private:
   template <class Variant>
   void write_kind(Variant& from) {
-    std::visit([this]<class T>(
-                   T& options) { lockstep::section(*this, kKind<T>.name, kKind<T>.type, options); },
-               from);
+    std::visit(
+        [this]<class T>(T& options) {
+          lockstep::section(*this, kChoice<T>.name, kChoice<T>.type, options);
+        },
+        from);
   }
 
   Message& to_;

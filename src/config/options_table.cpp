@@ -99,10 +99,10 @@ class Rows {
   template <class T>
   void kind(const char* chosen) {
     if (std::is_empty_v<T>) {
-      add(kKind<T>.name, "section without fields", chosen, kKind<T>.meaning);
+      add(kChoice<T>.name, "section without fields", chosen, kChoice<T>.meaning);
     }
     T options;
-    lockstep::section(*this, kKind<T>.name, kKind<T>.type, options);
+    lockstep::section(*this, kChoice<T>.name, kChoice<T>.type, options);
   }
 
   std::string path_;  // empty, or ending with a dot

@@ -10,14 +10,14 @@ inline constexpr int kMaxChannels = 64;
 
 // A member of a choice: its name in the text, its section's name in messages, and what it
 // means where it has no fields.
-struct Kind {
+struct Choice {
   const char* name;
   const char* type;
   const char* meaning = "";
 };
 
 template <class Options>
-constexpr Kind kKind = Options::has_no_kind;  // each member of a choice has its own
+constexpr Choice kChoice = Options::has_no_choice;  // each member of a choice has its own
 
 template <class Visit, class Options>
 void section(Visit& visit, const char* name, const char* type, Options& options) {

@@ -82,12 +82,12 @@ namespace {
 class OwnConv final : public OpRunner {
  public:
   OwnConv(const ConvOp& conv, const OpContext& context)
-      : parameters_(conv), op_(context), conv_(conv, context.in, context.out) {}
+      : conv_(conv), op_(context), kernels_(conv, context.in, context.out) {}
 
   at::Tensor forward(const Pass& pass, at::Tensor x) override {
     at::Tensor y = make_activations(x.size(0), op_.out, at::kBFloat16);
-    conv_.forward(x.size(0), const_bits(x), pass.rounded(parameters_.weight),
-                  parameters_.bias ? pass.rounded(*parameters_.bias) : nullptr, bits(y));
+    kernels_.forward(x.size(0), const_bits(x), pass.rounded(conv_.weight),
+                     conv_.bias ? pass.rounded(*conv_.bias) : nullptr, bits(y));
     if (pass.mode == Mode::kTrain) x_ = std::move(x);
     return y;
   }
@@ -96,21 +96,21 @@ class OwnConv final : public OpRunner {
     const std::int64_t samples = dy.size(0);
     at::Tensor dx;
     if (op_.input == InputGradient::kNeeded) dx = make_activations(samples, op_.in, at::kBFloat16);
-    conv_.backward(samples, const_bits(x_), const_bits(dy), pass.rounded(parameters_.weight),
-                   pass.gradient(parameters_.weight), dx.defined() ? bits(dx) : nullptr);
+    kernels_.backward(samples, const_bits(x_), const_bits(dy), pass.rounded(conv_.weight),
+                      pass.gradient(conv_.weight), dx.defined() ? bits(dx) : nullptr);
     x_.reset();
-    if (parameters_.bias) {
+    if (conv_.bias) {
       kernels().bf16.sum_rows(reinterpret_cast<const Bf16*>(const_bits(dy)),
                               samples * op_.out.height * op_.out.width, op_.out.channels,
-                              pass.gradient(*parameters_.bias));
+                              pass.gradient(*conv_.bias));
     }
     return dx;
   }
 
  private:
-  ConvOp parameters_;
+  ConvOp conv_;
   OpContext op_;
-  ConvBf16 conv_;
+  ConvBf16 kernels_;
   at::Tensor x_;  // of the pass under way
 };
 

@@ -74,35 +74,34 @@ namespace {
 class OwnDense final : public OpRunner {
  public:
   OwnDense(const DenseOp& dense, const OpContext& context)
-      : parameters_(dense), op_(context), dense_(context.in.channels, context.out.channels) {}
+      : dense_(dense), op_(context), kernels_(context.in.channels, context.out.channels) {}
 
   at::Tensor forward(const Pass& pass, at::Tensor x) override {
     at::Tensor y = make_activations(x.size(0), op_.out, at::kBFloat16);
-    dense_.forward(x.size(0), const_bits(x), pass.rounded(parameters_.weight),
-                   parameters_.bias ? pass.rounded(*parameters_.bias) : nullptr, bits(y));
+    kernels_.forward(x.size(0), const_bits(x), pass.rounded(dense_.weight),
+                     dense_.bias ? pass.rounded(*dense_.bias) : nullptr, bits(y));
     if (pass.mode == Mode::kTrain) x_ = std::move(x);
     return y;
   }
 
   at::Tensor backward(const Pass& pass, at::Tensor dy) override {
     const std::int64_t samples = dy.size(0);
-    dense_.backward_weight(samples, const_bits(x_), const_bits(dy),
-                           pass.gradient(parameters_.weight));
+    kernels_.backward_weight(samples, const_bits(x_), const_bits(dy), pass.gradient(dense_.weight));
     x_.reset();
-    if (parameters_.bias) {
+    if (dense_.bias) {
       kernels().bf16.sum_rows(reinterpret_cast<const Bf16*>(const_bits(dy)), samples,
-                              op_.out.channels, pass.gradient(*parameters_.bias));
+                              op_.out.channels, pass.gradient(*dense_.bias));
     }
     if (op_.input == InputGradient::kUnused) return {};
     at::Tensor dx = make_activations(samples, op_.in, at::kBFloat16);
-    dense_.backward_input(samples, const_bits(dy), pass.rounded(parameters_.weight), bits(dx));
+    kernels_.backward_input(samples, const_bits(dy), pass.rounded(dense_.weight), bits(dx));
     return dx;
   }
 
  private:
-  DenseOp parameters_;
+  DenseOp dense_;
   OpContext op_;
-  DenseBf16 dense_;
+  DenseBf16 kernels_;
   at::Tensor x_;  // [samples, 1, 1, inputs] of the pass under way
 };
 

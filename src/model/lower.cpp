@@ -73,7 +73,7 @@ class Lowering {
  private:
   template <typename Options>
   void add_layer(const Options& options) {
-    kind_ = Options::kKind;
+    kind_ = Options::kName;
     info_ = LayerInfo{};
     add(options);
     check_size();
@@ -120,7 +120,7 @@ class Lowering {
                              multiply_adds, kMostMultiplyAdds));
     }
     info_.multiply_adds = weights * out.height * out.width;
-    info_.kind = with_activation(
+    info_.title = with_activation(
         fmt::format("conv {} {}x{}", conv.filters, conv.kernel, conv.kernel), conv.activation);
     push(op, out);
     activate(conv.activation);
@@ -135,14 +135,14 @@ class Lowering {
     op.weight = place(Role::kWeight, {dense.units, shape().channels}, dense.initializer);
     if (dense.bias) op.bias = place(Role::kBias, {dense.units});
     info_.multiply_adds = graph_.parameter(op.weight).range.size();
-    info_.kind = with_activation(fmt::format("dense {}", dense.units), dense.activation);
+    info_.title = with_activation(fmt::format("dense {}", dense.units), dense.activation);
     push(op, ImageShape{1, 1, dense.units});
     activate(dense.activation);
   }
 
   void add(const BatchNormOptions& norm) {
     const std::int64_t channels = shape().channels;
-    info_.kind = "batch norm";
+    info_.title = "batch norm";
     const ParameterId scale = place(Role::kScale, {channels});
     const ParameterId shift = place(Role::kShift, {channels});
     push(BatchNormOp{.scale = scale,
@@ -155,7 +155,7 @@ class Lowering {
   }
 
   void add(const DropoutOptions& dropout) {
-    info_.kind = fmt::format("dropout {:g}", dropout.rate);
+    info_.title = fmt::format("dropout {:g}", dropout.rate);
     const long of_256 = std::min(std::lround(dropout.rate * 256), 255L);
     if (of_256 == 0) return;
     push(DropoutOp{static_cast<int>(of_256), static_cast<std::uint32_t>(index_)}, shape());
@@ -179,13 +179,13 @@ class Lowering {
   template <typename Options>
   PoolOp pool_op(const Options& pool, PoolOp::Kind kind, const char* text) {
     if (!pool.global) {
-      info_.kind = fmt::format("{0} pool {1}x{1}", text, pool.size);
+      info_.title = fmt::format("{0} pool {1}x{1}", text, pool.size);
       return {kind, pool.size, pool.size, pool.stride == 0 ? pool.size : pool.stride};
     }
     if (pool.size != Options{}.size || pool.stride != Options{}.stride) {
       fail_shape("its window is the whole image; leave out size and stride, or global");
     }
-    info_.kind = fmt::format("global {} pool", text);
+    info_.title = fmt::format("global {} pool", text);
     return {kind, shape().height, shape().width, 1};
   }
 
@@ -201,12 +201,12 @@ class Lowering {
   }
 
   void add(const FlattenOptions& /*flatten*/) {
-    info_.kind = "flatten";
+    info_.title = "flatten";
     flatten();
   }
 
   void add(const ActivationOptions& activation) {
-    info_.kind = name_of(activation.kind);
+    info_.title = name_of(activation.kind);
     activate(activation.kind);
   }
 
@@ -292,7 +292,7 @@ class Lowering {
     fail_usage(
         "model: the last layer must be a dense layer without activation (its outputs are "
         "the logits), not {}",
-        graph_.layers.empty() ? "nothing" : graph_.layers.back().kind);
+        graph_.layers.empty() ? "nothing" : graph_.layers.back().title);
   }
 
   Graph graph_;

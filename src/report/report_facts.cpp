@@ -40,7 +40,7 @@ void write_model(Markup& to, const ReportData& data) {
   for (const LayerInfo& layer : data.layers) {
     all += layer.parameters;
     trainable += layer.trainable_parameters;
-    write_layer(to, layer.kind, layer.output,
+    write_layer(to, layer.title, layer.output,
                 layer.parameters == 0 ? "" : grouped(layer.parameters));
   }
   to.close().close().close();

@@ -29,7 +29,7 @@ Experiment shipped(const std::string& name) {
 std::string kinds_of(const ModelOptions& model) {
   std::string kinds;
   for (const LayerOptions& layer : model.layers) {
-    kinds += std::visit([](const auto& each) { return std::string(each.kKind) + " "; }, layer);
+    kinds += std::visit([](const auto& each) { return std::string(each.kName) + " "; }, layer);
   }
   return kinds;
 }

@@ -28,7 +28,7 @@ TEST(Network, ParameterCountsOfTheDigitsNetwork) {
   EXPECT_EQ(network.parameter_count(), 538'346);
   EXPECT_EQ(network.trainable_parameter_count(), 536'874);
   ASSERT_EQ(network.layers().size(), 20U);
-  EXPECT_EQ(network.layers()[0].kind, "conv 32 3x3 relu");
+  EXPECT_EQ(network.layers()[0].title, "conv 32 3x3 relu");
   EXPECT_EQ(network.layers()[0].output, (ImageShape{26, 26, 32}));
   EXPECT_EQ(network.layers()[0].parameters, 320);
   EXPECT_EQ(network.layers()[1].parameters, 128);
@@ -83,8 +83,8 @@ TEST(Network, OutputShapesOfPools) {
   EXPECT_EQ(network.layers()[0].output, (ImageShape{10, 16, 2}));
   EXPECT_EQ(network.layers()[1].output, (ImageShape{5, 8, 2}));
   EXPECT_EQ(network.layers()[3].output, (ImageShape{1, 1, 5}));
-  EXPECT_EQ(network.layers()[0].kind, "average pool 3x3");
-  EXPECT_EQ(network.layers()[3].kind, "global average pool");
+  EXPECT_EQ(network.layers()[0].title, "average pool 3x3");
+  EXPECT_EQ(network.layers()[3].title, "global average pool");
 }
 
 TEST(Network, ShapeErrorsNameTheLayer) {

@@ -116,7 +116,7 @@ struct Primitive {
 };
 
 struct LayerInfo {
-  std::string kind;  // "conv 32 3x3 relu"
+  std::string title;  // "conv 32 3x3 relu"
   ImageShape output;
   std::int64_t parameters = 0;  // trainable ones and statistics
   std::int64_t trainable_parameters = 0;

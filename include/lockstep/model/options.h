@@ -21,7 +21,7 @@ enum class Initializer { kGlorotUniform, kGlorotNormal, kHeUniform, kHeNormal };
 // Each kind of layer has the name that experiments and parameters call it by.
 
 struct ConvOptions {
-  static constexpr const char* kKind = "conv";
+  static constexpr const char* kName = "conv";
   int filters = 0;
   int kernel = 3;
   int stride = 1;
@@ -32,7 +32,7 @@ struct ConvOptions {
 };
 
 struct DenseOptions {
-  static constexpr const char* kKind = "dense";
+  static constexpr const char* kName = "dense";
   int units = 0;
   ActivationKind activation = ActivationKind::kNone;
   Initializer initializer = Initializer::kGlorotUniform;
@@ -40,36 +40,36 @@ struct DenseOptions {
 };
 
 struct BatchNormOptions {
-  static constexpr const char* kKind = "batch_norm";
+  static constexpr const char* kName = "batch_norm";
   float momentum = 0.99F;  // of the running statistics: r = m r + (1 - m) batch
   float epsilon = 1e-3F;
 };
 
 struct DropoutOptions {
-  static constexpr const char* kKind = "dropout";
+  static constexpr const char* kName = "dropout";
   float rate = 0.5F;  // in [0, 1); rounded to a multiple of 1/256
 };
 
 struct MaxPoolOptions {
-  static constexpr const char* kKind = "max_pool";
+  static constexpr const char* kName = "max_pool";
   int size = 2;
   int stride = 0;       // 0: as size
   bool global = false;  // the window is the whole image, size and stride are left out
 };
 
 struct AvgPoolOptions {
-  static constexpr const char* kKind = "avg_pool";
+  static constexpr const char* kName = "avg_pool";
   int size = 2;
   int stride = 0;       // 0: as size
   bool global = false;  // the window is the whole image; size and stride are left out
 };
 
 struct FlattenOptions {
-  static constexpr const char* kKind = "flatten";
+  static constexpr const char* kName = "flatten";
 };
 
 struct ActivationOptions {
-  static constexpr const char* kKind = "activation";
+  static constexpr const char* kName = "activation";
   ActivationKind kind = ActivationKind::kRelu;
 };
 
