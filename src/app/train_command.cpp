@@ -93,6 +93,40 @@ void warn_of_missing_classes(const std::vector<std::int64_t>& class_counts) {
                first - class_counts.begin());
 }
 
+// Collective. The numbers must be written; what could not be drawn, on a full disk for one, can
+// be drawn later.
+void report_all(Communicator& comm, const PreparedExperiment& prepared, const TrainingData& data,
+                const TrainResult& result, const fs::path& run_dir) {
+  comm.begin_long_work("writing the reports", 0);
+  agree(comm, [&] {
+    if (comm.rank() != 0) return;
+    fault_point("report", result.steps);
+    write_reports(result, run_dir);
+  });
+  try {
+    write_report(comm,
+                 {prepared.experiment, *prepared.network, data, result.validation,
+                  result.validation_logits, result.weights_digest, run_dir},
+                 run_dir);
+    agree(comm, [&] {
+      if (comm.rank() == 0) show_pictures(run_dir, result.steps);
+    });
+  } catch (const Error& error) {
+    if (error.reach() != Reach::kAgreed) throw;
+    if (comm.rank() == 0) {
+      spdlog::warn("the report is not whole: {}; \"lockstep report {}\" makes it anew",
+                   error.what(), run_dir.string());
+    }
+  }
+}
+
+// What is trained on what, before it begins.
+void tell_of_start(const Network& network, const std::string& device, const DataSummary& data) {
+  say("{}\ndevice {}\n", model_table(network), device);
+  warn_of_missing_classes(data.training_class_counts);
+  if (!data.layout_doubt.empty()) spdlog::warn("data.train: {}", data.layout_doubt);
+}
+
 }  // namespace
 
 int run_train(Communicator& comm, const CommandLine& line) {
@@ -112,12 +146,7 @@ int run_train(Communicator& comm, const CommandLine& line) {
   }
   check_least_memory(comm, prepared);
   const TrainingData data = load_training_data(comm, experiment);
-  if (root) {
-    say("{}\ndevice {}\n", model_table(*network), device.note());
-    warn_of_missing_classes(data.summary().training_class_counts);
-    const std::string& doubt = data.summary().layout_doubt;
-    if (!doubt.empty()) spdlog::warn("data.train: {}", doubt);
-  }
+  if (root) tell_of_start(*network, device.note(), data.summary());
   const int threads = worker_count(comm, line.threads);
   Workers workers(threads, prepare_worker_thread);
   RunLock lock;
@@ -145,28 +174,7 @@ int run_train(Communicator& comm, const CommandLine& line) {
     }
     return static_cast<int>(ExitCode::kRestart);
   }
-  comm.begin_long_work("writing the reports", 0);
-  agree(comm, [&] {
-    if (!root) return;
-    fault_point("report", result.steps);
-    write_reports(result, run_dir);
-  });
-  // What could not be drawn, on a full disk for one, can be drawn later.
-  try {
-    write_report(comm,
-                 {experiment, *network, data, result.validation, result.validation_logits,
-                  result.weights_digest, run_dir},
-                 run_dir);
-    agree(comm, [&] {
-      if (root) show_pictures(run_dir, result.steps);
-    });
-  } catch (const Error& error) {
-    if (error.reach() != Reach::kAgreed) throw;
-    if (root) {
-      spdlog::warn("the report is not whole: {}; \"lockstep report {}\" makes it anew",
-                   error.what(), run_dir.string());
-    }
-  }
+  report_all(comm, prepared, data, result, run_dir);
   if (root) print_outcome(result, run_dir);
   return 0;
 }
