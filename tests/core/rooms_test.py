@@ -45,6 +45,7 @@ LIBRARIES = {
 
 GENERATED = {"lockstep/run/version.h", "serve/page_files.h", "cuda/kernel_files.h"}
 LARGEST = {".h": 150, ".cpp": 400, ".py": 400}  # lines
+LONGEST_FUNCTION = 60  # lines
 
 
 def may_use(room):
@@ -208,6 +209,9 @@ class RunFilesTest(unittest.TestCase):
 
 
 class LengthTest(unittest.TestCase):
+    def setUp(self):
+        self.sources = [path for path in files("src", "include") if path.suffix != ".py"]
+
     def test_length_of_files(self):
         long = []
         for path in files("src", "include", "launcher", "tests"):
@@ -215,6 +219,36 @@ class LengthTest(unittest.TestCase):
             if lines > LARGEST[path.suffix]:
                 long.append(f"{path.relative_to(ROOT)}: {lines} lines")
         self.assertEqual("\n".join(long), "")
+
+    def test_functions_are_short(self):
+        # As clang-format lays them out: the last brace stands below the first line's beginning.
+        long = []
+        for path in self.sources:
+            first = None
+            lines = path.read_text().splitlines()
+            for number, line in enumerate(lines):
+                opens = re.match(r"( {0,2})(?!namespace|class|struct|enum|union)\S.*\{$", line)
+                if opens and first is None and "(" in "".join(lines[max(0, number - 4):number + 1]):
+                    first, indent = number, opens[1]
+                elif first is not None and re.match(indent + r"\}", line):
+                    if number - first >= LONGEST_FUNCTION:
+                        long.append(f"{path.relative_to(ROOT)}:{first + 1}: {number - first + 1}")
+                    first = None
+        self.assertEqual("\n".join(long), "")
+
+    def test_headers_make_no_circle(self):
+        included = {}
+        for path in self.sources:
+            included[path] = {ROOT / base / header for _, header in includes(path)
+                              for base in ("include", "src") if (ROOT / base / header).exists()}
+
+        def check(path, above):
+            self.assertNotIn(path, above)
+            for other in included.pop(path, ()):
+                check(other, above | {path})
+
+        for path in self.sources:
+            check(path, set())
 
 
 if __name__ == "__main__":
