@@ -88,7 +88,11 @@ void predict_options(CLI::App* app, CommandLine& line) {
   app->add_option_function<std::string>(
       "CHECKPOINT",
       [&line, add_pictures](const std::string& word) {
-        is_png_name(word) ? add_pictures({word}) : void(line.checkpoint = word);
+        if (is_png_name(word)) {
+          add_pictures({word});
+        } else {
+          line.checkpoint = word;
+        }
       },
       kCheckpointMeaning);
   app->add_option_function<std::vector<std::string>>(

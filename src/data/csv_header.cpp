@@ -35,18 +35,11 @@ std::vector<std::string_view> split_fields(std::string_view line) {
   }
 }
 
-// A field as it can stand in a one-line message.
+// The beginning of a field, cut between characters.
 std::string shown(std::string_view field) {
-  std::string text;
-  for (const char c : field.substr(0, kMostShown)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7F) {
-      text += fmt::format("\\x{:02x}", byte);
-    } else {
-      text += c;
-    }
-  }
-  return "\"" + text + (field.size() > kMostShown ? "...\"" : "\"");
+  std::size_t end = std::min(field.size(), kMostShown);
+  while (end < field.size() && (static_cast<unsigned char>(field[end]) & 0xC0U) == 0x80U) --end;
+  return fmt::format("\"{}{}\"", field.substr(0, end), end < field.size() ? "..." : "");
 }
 
 bool is_number(std::string_view text) {
