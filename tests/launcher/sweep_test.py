@@ -29,9 +29,14 @@ PROGRAM = """#!/bin/sh
     done
 """ + ANSWER_NEEDS + """
     echo "$*" >>$run_dir/calls
+    echo "training in $run_dir"
     grep Cpus_allowed_list /proc/self/status >$run_dir/cpus
     end=$(cat $ENDS/$seed 2>/dev/null)
     echo '{"kind": "epoch", "val_accuracy": 0.5}' >$run_dir/metrics.jsonl
+    if [ "$end" = deaf ]; then  # as before it has come to its handlers
+      echo $$ >$run_dir/ready
+      exec sleep 1000
+    fi
     if [ "$end" = wait ]; then
       trap 'exit 75' USR1
       echo $$ >$run_dir/ready
@@ -227,10 +232,10 @@ class SweepTest(FakeProjectTest):
                 self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
                 self.assertTrue(result.stderr.startswith("lockstep: "))
 
-    def start(self, count):
+    def start(self, count, end="wait"):
         """A sweep of runs that wait, two of them at a time."""
         for seed in range(1, count + 1):
-            (self.ends / str(seed)).write_text("wait")
+            (self.ends / str(seed)).write_text(end)
         process = subprocess.Popen(
             [sys.executable, self.project / "launcher" / "lockstep", "sweep", "x.textproto",
              "--set", f"seed=1:{count}", "--run-dir", self.out, "--jobs", "2"],
@@ -258,6 +263,17 @@ class SweepTest(FakeProjectTest):
             (self.ends / str(seed)).unlink()
         self.assertEqual(self.sweep("--resume", str(self.out)).returncode, 0)
         self.assertEqual([self.calls(run) for run in ("000", "001", "002")], [2, 2, 1])
+
+    def cancel_both(self):
+        for run in ("000", "001"):
+            (self.out / run / "cancelled").touch()  # as `cancel` does
+
+    def test_a_run_that_is_cancelled_before_it_has_begun_did_not_fail(self):
+        process = self.start(2, "deaf")
+        self.cancel_both()
+        output = process.stdout.read()
+        self.assertEqual(process.wait(timeout=200), 75, output)
+        self.assertEqual([self.state(run) for run in ("000", "001")], ["stopped", "stopped"])
 
     def test_the_second_signal_stops_the_runs(self):
         (self.folder / "program").write_text(PROGRAM.replace("'exit 75'", "'echo saving'"))
