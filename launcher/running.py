@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from console import LauncherError, say
-from job import models_folder
+from job import environment_alone, models_folder
 from message_folder import VARIABLE, message_folder
 from mpirun_messages import MpirunMessages, signal_name
 from run_files import CANCELLED, MANIFEST_FILE, STATUS_FILE
@@ -178,6 +178,8 @@ class Supervisor:
         """Runs the words to their end."""
         if self.received:  # while they were being made
             return Attempt(128 + self.received[0], "interrupted", killed=False)
+        if words[0] != "mpirun":
+            return self._run(words, environment_alone(self._env))
         folder = message_folder(words, self._env)
         if folder is None:
             return self._run(words, self._env)

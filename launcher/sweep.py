@@ -16,7 +16,8 @@ from pathlib import Path
 from build import Project
 from console import EXIT_USAGE, LauncherError, say
 from experiment import Experiment, ask
-from job import Shape, command_line, environment, models_folder, this_machine
+from job import Shape, command_line, environment, environment_alone, models_folder
+from job import this_machine
 from run_files import EXPERIMENT_FILE
 from slurm import need
 from sweep_array import ArrayRequest, array_script, submit_array
@@ -125,7 +126,7 @@ def check_runs(
         asked = [checks.submit(ask_run, binary, experiment, plan, run, env) for run in plan.runs]
         try:
             metrics = {each.result().metric for each in asked}
-        except LauncherError:
+        except BaseException:
             checks.shutdown(wait=False, cancel_futures=True)
             raise
     return replace(plan, monitor="val_loss" if metrics == {"val_loss"} else "val_accuracy")
@@ -138,7 +139,7 @@ def ask_run(
     try:
         return ask(binary, [experiment, *overrides_of(run)], env=env)
     except LauncherError as error:
-        raise LauncherError(f"run {run.folder} of {len(plan.runs)}: {error}", EXIT_USAGE) from None
+        raise LauncherError(f"run {run.folder} of {len(plan.runs)}: {error}", error.status) from None
 
 
 def overrides_of(run: PlannedRun) -> list[str]:
@@ -179,7 +180,8 @@ def _run(
     outcomes = [read_outcome(folder / run.folder) for run in runs]
     if task is None:
         report = [str(project.binary), "report", str(folder)]
-        if subprocess.run(report, env=env, stdin=subprocess.DEVNULL, check=False).returncode:
+        if subprocess.run(report, env=environment_alone(env), stdin=subprocess.DEVNULL,
+                          check=False).returncode:
             say("lockstep: the sweep's page could not be written; its runs are whole")
     codes = [outcome.exit_code for outcome in outcomes if outcome.exit_code]
     if len(pool.received) > 1:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from job import Machine, Shape, available_cores
+from job import Machine, Shape, available_cores, environment_alone
 from message_folder import VARIABLE, MessageFolder, message_folder
 from run_files import CANCELLED, OUTPUT_FILE
 from running import SECONDS_BETWEEN_SIGNALS, SECONDS_TO_END, SIGNALS
@@ -116,7 +116,8 @@ class Pool:
         before = read_outcome(run_dir).seconds
         write_outcome(run_dir, Outcome("running", seconds=before))
         messages = message_folder(words, self._env)
-        env = self._env | ({VARIABLE: messages.path} if messages else {})
+        env = self._env if words[0] == "mpirun" else environment_alone(self._env)
+        env = env | ({VARIABLE: messages.path} if messages else {})
         if cpus:
             words = ["taskset", "-c", cpus, *words]
         if setpriv := shutil.which("setpriv"):  # runs must not outlive the sweep
