@@ -8,6 +8,7 @@ import sys
 import time
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from fake_project import ANSWER_NEEDS, ROOT, FakeProjectTest
 
@@ -22,12 +23,14 @@ PROGRAM = """#!/bin/sh
     for word in "$@"; do
       case $word in
         seed=*) seed=${word#seed=};;
-        --needs) [ $seed != 13 ] || { echo "lockstep: seed 13 is unlucky" >&2; exit 2; };;
+        training.lanes=*) lanes=${word#training.lanes=};;
+        --needs) [ -z "$ASKED" ] || echo $seed >>$ASKED
+                 [ $seed != 13 ] || { echo "lockstep: seed 13 is unlucky" >&2; exit 2; };;
         --run-dir) next=1;;
         *) [ -z "$next" ] || { run_dir=$word; next=; };;
       esac
     done
-""" + ANSWER_NEEDS + """
+""" + ANSWER_NEEDS.replace('"lanes": 4', "\"lanes\": '${lanes:-4}'") + """
     echo "$*" >>$run_dir/calls
     echo "training in $run_dir"
     grep Cpus_allowed_list /proc/self/status >$run_dir/cpus
@@ -136,6 +139,24 @@ class SweepTest(FakeProjectTest):
         self.assertIn(" --set seed=2 --run-dir ", result.stdout.splitlines()[1])
         self.assertFalse(self.out.exists())
 
+    def test_no_run_has_more_threads_than_lanes(self):
+        """Those of the sweep, or of the one run that is asked for."""
+        cores = job.available_cores()
+        words = ("1", "--set", "training.lanes=512,1,2", "--jobs", "1")
+        asked = self.folder / "asked"
+        with mock.patch.dict(os.environ, ASKED=str(asked)):
+            result = self.sweep_seeds(*words)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertIn("; 1 at a time, 1 rank of 1 thread each\n", result.stdout)
+            self.assertEqual(asked.read_text().split(), ["1"] * 3)
+            for task, lanes in ((0, 512), (1, 1), (2, 2)):
+                asked.unlink()
+                (self.out / f"00{task}" / "outcome.json").unlink()
+                again = self.sweep("--resume", str(self.out), "--task", str(task))
+                self.assertEqual(again.returncode, 0, again.stderr)
+                self.assertRegex(again.stdout, f" 1 rank of {min(cores, lanes)} threads? each\n")
+                self.assertEqual(asked.read_text().split(), ["1"])
+
     def test_another_sweep_in_the_folder_is_refused(self):
         self.assertEqual(self.sweep_seeds("1:2", "--set", "a=x").returncode, 0)
         for words, difference in (
@@ -188,6 +209,14 @@ class SweepTest(FakeProjectTest):
         self.assertIn("#SBATCH --array=0-2\n", script)
         self.assertEqual((self.out / "slurm.sh").read_text(), script)
         self.assertEqual(self.calls("000"), 0)
+
+    def test_without_slurm_nothing_is_built(self):
+        result = self.launch("sweep", "x.textproto", "--set", "seed=1:2", "--slurm",
+                             PATH=str(self.tools))
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(result.stderr, "lockstep: no sbatch here: this is not a host of a Slurm "
+                                        "cluster\n")
+        self.assertFalse((self.folder / "ninja.log").exists())
 
     def test_the_script_runs_its_task_and_only_open_ones_are_submitted(self):
         words = ("x.textproto", "--set", "seed=1:4", "--run-dir", str(self.out))
