@@ -186,16 +186,32 @@ def _clock(seconds: float) -> str:
 
 
 def show_logs(arguments: list[str]) -> int:
-    """Prints the job's output, or rank 0's log where no job was submitted; --follow goes
-    on with it."""
+    """Prints the job's output, or rank 0's log where no job was submitted; of a run of an array
+    both, and of the array itself the names of its jobs' outputs. --follow goes on with it."""
     follow = "--follow" in arguments
     folder = run_folder([word for word in arguments if word != "--follow"], "logs")
-    log = next((path for path in (folder / LOG_FILE, folder / FIRST_LOG)
-                if path.exists()), None)
-    if log is None:
-        raise LauncherError(f"{folder}: no output yet")
-    command = ["tail", "-n", "+1", *(["-F"] if follow else []), str(log)]
+    if folder in _runs_of_sweep(folder.parent):
+        logs = [folder.parent / f"slurm-{int(folder.name)}.log", folder / FIRST_LOG]
+    else:
+        logs = [folder / LOG_FILE, folder / FIRST_LOG]
+    logs = [path for path in logs if path.exists()]
+    if not logs:
+        return _name_logs(folder)
+    if folder / LOG_FILE in logs:
+        logs = logs[:1]
+    command = ["tail", "-n", "+1", *(["-F"] if follow else []), *map(str, logs)]
     return subprocess.run(command, check=False).returncode
+
+
+def _name_logs(folder: Path) -> int:
+    """Those of the jobs of an array."""
+    numbers = [int(run.name) for run in _runs_of_sweep(folder)]
+    names = [path for path in (folder / f"slurm-{number}.log" for number in numbers)
+             if path.exists()]
+    if not names:
+        raise LauncherError(f"{folder}: no output yet")
+    print("\n".join(printable(str(path)) for path in names))
+    return 0
 
 
 # --- cancel ---

@@ -49,6 +49,30 @@ class RunsTest(FakeProjectTest):
                     self.assertRegex(done.stderr, r"\Alockstep: run: a training holds it, [^\n]*\n\Z")
                     self.assertIsNone(self.other.poll())
 
+    def make_sweep(self):
+        """Of two runs, as an array of Slurm jobs."""
+        runs = [{"folder": f"00{number}", "overrides": [], "values": []} for number in range(2)]
+        (self.run_dir / "sweep.json").write_text(json.dumps(
+            {"name": "x", "settings": [], "samples": 0, "sample_seed": 0, "fields": [],
+             "monitor": "val_loss", "runs": runs}))
+        (self.run_dir / "slurm.json").write_text('{"job": "7"}')
+        for run in runs:
+            (self.run_dir / run["folder"]).mkdir()
+
+    def test_logs_of_an_array(self):
+        self.make_sweep()
+        for folder in ("run", "run/000"):
+            done = self.launch("logs", folder)
+            self.assertEqual((done.returncode, done.stderr), (1, f"lockstep: {folder}: no output yet\n"))
+        for number in range(2):
+            (self.run_dir / f"slurm-{number}.log").write_text(f"of job {number}\n")
+        done = self.launch("logs", "run")
+        self.assertEqual((done.returncode, done.stdout), (0, "run/slurm-0.log\nrun/slurm-1.log\n"))
+        self.assertEqual(self.launch("logs", "run/001").stdout, "of job 1\n")
+        (self.run_dir / "001" / "logs").mkdir()
+        (self.run_dir / "001" / "logs" / "rank-0.log").write_text("of the rank\n")
+        self.assertRegex(self.launch("logs", "run/001").stdout, "of job 1\n[^$]*of the rank\n")
+
     def test_status_files_that_hold_anything(self):
         for text in ("[1,2]", "5", "null", "[" * 100000, "{}", '{"state": "running"}', '"abc"',
                      '{"state": "running", "pid": 1e20, "eta_seconds": 1e400, "best": NaN}',
