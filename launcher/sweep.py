@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import os
 import shlex
 import subprocess
 import time
@@ -187,6 +188,9 @@ def _locked(folder: Path, *, exclusive: bool) -> Iterator[None]:
         except BlockingIOError:
             raise LauncherError(f"{folder}: another sweep runs in this folder",
                                 EXIT_USAGE) from None
+        if exclusive:  # as the program's own, so that `cancel` finds this process
+            lock.truncate(0)
+            print(f"process {os.getpid()} on {os.uname().nodename}", file=lock, flush=True)
         yield
 
 

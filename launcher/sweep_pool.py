@@ -139,6 +139,7 @@ class Pool:
         run_dir = self._folder / job.run.folder
         seconds = time.monotonic() - job.start
         asked = bool(self.received) or (run_dir / CANCELLED).exists()
+        (run_dir / CANCELLED).unlink(missing_ok=True)
         outcome = judge(job.process.returncode, asked, run_dir, seconds)
         write_outcome(run_dir, replace(outcome, seconds=seconds + job.seconds_before))
         self._ended += 1

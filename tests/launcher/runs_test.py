@@ -59,6 +59,30 @@ class RunsTest(FakeProjectTest):
         for run in runs:
             (self.run_dir / run["folder"]).mkdir()
 
+    def test_a_job_is_asked_until_its_run_is_saved(self):
+        """At the third look of the launcher's the run has begun, at the fourth it is saved, and
+        at the sixth its job is gone."""
+        runs = self.project / "launcher" / "runs.py"
+        text = runs.read_text()
+        self.assertIn("SECONDS_BETWEEN_QUESTIONS = 1.0", text)
+        runs.write_text(text.replace("SECONDS_BETWEEN_QUESTIONS = 1.0",
+                                     "SECONDS_BETWEEN_QUESTIONS = 0"))
+        (self.run_dir / "slurm.json").write_text('{"job": "7"}')
+        status, looks, asked = self.run_dir / "status.json", self.folder / "looks", \
+            self.folder / "asked"
+        self.tool("squeue", f"""
+            echo >>{looks}; n=$(wc -l <{looks})
+            state=PENDING; [ $n -lt 3 ] || {{
+              state=RUNNING; echo '{{"state": "running"}}' >{status}; }}
+            [ $n -lt 4 ] || echo '{{"state": "saved"}}' >{status}
+            [ $n -ge 6 ] || echo "7|N/A|$state|n1" """)
+        self.tool("scancel", f"""echo "$*" >>{asked}""")
+        done = self.launch("cancel", "run")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(asked.read_text().splitlines(),
+                         ["--state=PENDING 7"] * 2 + ["--state=RUNNING --batch --signal=USR1 7"])
+        self.assertFalse((self.run_dir / "cancelled").exists())
+
     def test_logs_of_an_array(self):
         self.make_sweep()
         for folder in ("run", "run/000"):

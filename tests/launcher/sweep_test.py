@@ -303,6 +303,23 @@ class SweepTest(FakeProjectTest):
         output = process.stdout.read()
         self.assertEqual(process.wait(timeout=200), 75, output)
         self.assertEqual([self.state(run) for run in ("000", "001")], ["stopped", "stopped"])
+        self.assertEqual(list(self.out.glob("**/cancelled")), [])
+
+    def test_a_sweep_that_goes_on_here_is_cancelled(self):
+        """Though it was an array of Slurm jobs before, which are gone."""
+        self.tool("squeue", "exit 0")
+        process = self.start(3)
+        (self.out / "slurm.json").write_text('{"job": "7"}')
+        for run in ("000", "001"):
+            (self.out / run / "status.json").write_text(
+                json.dumps({"state": "running", "host": os.uname().nodename}))
+        result = self.launch("cancel", str(self.out))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(len(result.stderr.splitlines()), 3, result.stderr)
+        self.assertEqual(process.wait(timeout=200), 75)
+        self.assertEqual([self.state(run) for run in ("000", "001")], ["saved", "saved"])
+        self.assertEqual(self.calls("002"), 0)
+        self.assertEqual(list(self.out.glob("**/cancelled")), [])
 
     def test_the_second_signal_stops_the_runs(self):
         (self.folder / "program").write_text(PROGRAM.replace("'exit 75'", "'echo saving'"))
