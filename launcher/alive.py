@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import fcntl
 import os
 import re
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from run_files import FIRST_LOG, LOCK_FILE, METRICS_FILE
+from run_files import CANCELLED, FIRST_LOG, LOCK_FILE, METRICS_FILE, WATCH_FILE
 
 # What rank 0 keeps open as long as it trains.
 OPEN_FILES = (LOCK_FILE, METRICS_FILE, FIRST_LOG)
@@ -27,7 +29,7 @@ class Life(enum.Enum):
 
 def life_of(run_dir: Path, status: dict[str, Any]) -> Life:
     """Whether a training holds a run folder: who lives holds its lock."""
-    held = _lock_is_held(run_dir / LOCK_FILE)
+    held = lock_is_held(run_dir / LOCK_FILE)
     if held:
         return Life.ALIVE
     if status.get("host") not in (None, os.uname().nodename):
@@ -42,8 +44,8 @@ def life_of(run_dir: Path, status: dict[str, Any]) -> Life:
     return Life.ALIVE
 
 
-def _lock_is_held(path: Path) -> bool | None:
-    """None where it cannot be told."""
+def lock_is_held(path: Path) -> bool | None:
+    """Whether a process of this host holds a file; None where it cannot be told."""
     try:
         # A lock may be a pipe or a link in a folder from elsewhere.
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -58,6 +60,49 @@ def _lock_is_held(path: Path) -> bool | None:
     finally:
         os.close(file)
     return False
+
+
+# --- Launchers that may start a run again ---
+
+
+@contextlib.contextmanager
+def watching(run_dir: Path) -> Iterator[None]:
+    """Says meanwhile that this launcher looks for the mark of `cancel` in a run folder; takes
+    the mark away before and afterwards."""
+    path, is_new = run_dir / WATCH_FILE, not run_dir.exists()
+    with contextlib.ExitStack() as stack:
+        if not lock_is_held(path):  # or the program refuses the folder that another trains in
+            with contextlib.suppress(OSError):  # the program says what is wrong with the folder
+                run_dir.mkdir(parents=True, exist_ok=True)
+                (run_dir / CANCELLED).unlink(missing_ok=True)
+                file = stack.enter_context(path.open("w"))
+                stack.callback(_end_watching, run_dir, is_new)
+                print(os.uname().nodename, file=file, flush=True)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+def _end_watching(run_dir: Path, is_new: bool) -> None:
+    with contextlib.suppress(OSError):
+        for name in (WATCH_FILE, CANCELLED):
+            (run_dir / name).unlink(missing_ok=True)
+        if is_new:
+            run_dir.rmdir()  # which only takes away one that the program has not used
+
+
+def is_watched(run_dir: Path) -> bool:
+    """Whether a launcher looks for the mark in a run folder: one with restarts, or a sweep."""
+    if lock_is_held(run_dir.parent / LOCK_FILE):
+        return True
+    path = run_dir / WATCH_FILE
+    try:
+        host = path.read_text(errors="replace").strip()
+    except OSError:
+        return False
+    return host != os.uname().nodename or lock_is_held(path) is not False
+
+
+# --- Processes ---
 
 
 class Process:

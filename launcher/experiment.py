@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from console import LauncherError
+from job import environment_alone
+from mpirun_messages import signal_name
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,15 @@ def ask(
 ) -> Experiment:
     """Of the experiment that the arguments of `train` or `bench` name, with its overrides;
     where they are wrong, a LauncherError with the program's own words and exit code."""
+    # In a session of its own: at Ctrl-C the launcher itself ends, and says so.
     done = subprocess.run(
-        [binary, command, *arguments, "--needs"], env=env, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, check=False,
+        [binary, command, *arguments, "--needs"], env=environment_alone(env or dict(os.environ)),
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        start_new_session=True,
     )
+    if done.returncode < 0:
+        name = signal_name(-done.returncode)
+        raise LauncherError(f"{binary} was killed by {name}", 128 - done.returncode)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"{binary} ended with {done.returncode}"]
         raise LauncherError(lines[-1].removeprefix("lockstep: "), done.returncode)

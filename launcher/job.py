@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from probe import available_cores, can_be_written, physical_cores
 PARALLEL_COMMANDS = ("train", "evaluate", "predict", "submit", "bench", "verify", "report")
 # Those among them that compute an experiment's lanes.
 LANE_COMMANDS = ("train", "bench")
+# What Slurm, mpirun and the other launchers that the program knows tell their processes.
+OF_LAUNCHERS = re.compile(r"(OMPI|PMIX|PMI|MV2|JSM|PALS|ALPS|FLUX|TORCHELASTIC|SLURM)_")
 
 
 @dataclass(frozen=True)
@@ -100,3 +103,9 @@ def environment(root: Path, machine: Machine) -> dict[str, str]:
     if machine.is_root:
         env |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     return env
+
+
+def environment_alone(env: dict[str, str]) -> dict[str, str]:
+    """The same for a program that is alone, whoever started the launcher: it would take itself
+    for a rank of that job, or for one of several copies."""
+    return {name: value for name, value in env.items() if not OF_LAUNCHERS.match(name)}

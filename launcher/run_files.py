@@ -9,6 +9,7 @@ FIRST_LOG = "logs/rank-0.log"
 MANIFEST_FILE = "manifest.json"  # of each checkpoint
 
 CANCELLED = "cancelled"  # the launcher's: save, and do not begin again
+WATCH_FILE = "watched"  # the launcher's, which may start the run again: it looks for the mark above
 
 # A sweep's, of each of its runs.
 OUTCOME_FILE = "outcome.json"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import re
@@ -17,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from alive import watching
 from console import LauncherError, say
-from job import models_folder
+from job import environment_alone, models_folder
 from message_folder import VARIABLE, message_folder
 from mpirun_messages import MpirunMessages, signal_name
 from run_files import CANCELLED, MANIFEST_FILE, STATUS_FILE
@@ -93,10 +93,14 @@ def run_with_restarts(
 ) -> int:
     """Runs a training, and after a failure that may pass runs it again. `words` makes the
     words of the shell of the program's arguments, anew for each start."""
-    cancelled = plan.run_dir / CANCELLED
-    with contextlib.suppress(OSError):  # the program says what is wrong with the folder
-        cancelled.unlink()
-    supervisor = Supervisor(env, listen=True, cancelled=cancelled)
+    with watching(plan.run_dir):
+        return _run_with_restarts(words, env, plan)
+
+
+def _run_with_restarts(
+    words: Callable[[list[str]], list[str]], env: dict[str, str], plan: RestartPlan
+) -> int:
+    supervisor = Supervisor(env, listen=True, cancelled=plan.run_dir / CANCELLED)
     before = _status_in(plan.run_dir)
     attempt = supervisor.run(words(plan.first))
     first_cause, restarts = attempt.cause, 0
@@ -178,6 +182,8 @@ class Supervisor:
         """Runs the words to their end."""
         if self.received:  # while they were being made
             return Attempt(128 + self.received[0], "interrupted", killed=False)
+        if words[0] != "mpirun":
+            return self._run(words, environment_alone(self._env))
         folder = message_folder(words, self._env)
         if folder is None:
             return self._run(words, self._env)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alive import Life, life_of, process_of
+from alive import Life, is_watched, life_of, process_of
 from console import EXIT_USAGE, LauncherError, printable, say
 from job import models_folder
 from run_files import CANCELLED, FIRST_LOG, JOB_FILE, LOG_FILE, SLURM_CANCELLED, STATUS_FILE
@@ -22,6 +22,7 @@ from slurm import job_of, job_states
 from sweep_plan import load_plan
 
 CANCEL_SECONDS = 120  # to save and end
+SECONDS_BETWEEN_QUESTIONS = 1.0  # to Slurm
 WAYS_TO_CANCEL = {"PENDING": ["--state=PENDING"],
                   "RUNNING": ["--state=RUNNING", "--batch", "--signal=USR1"]}
 LARGEST_STATUS = 1 << 20  # bytes; the program writes about 500
@@ -186,16 +187,32 @@ def _clock(seconds: float) -> str:
 
 
 def show_logs(arguments: list[str]) -> int:
-    """Prints the job's output, or rank 0's log where no job was submitted; --follow goes
-    on with it."""
+    """Prints the job's output, or rank 0's log where no job was submitted; of a run of an array
+    both, and of the array itself the names of its jobs' outputs. --follow goes on with it."""
     follow = "--follow" in arguments
     folder = run_folder([word for word in arguments if word != "--follow"], "logs")
-    log = next((path for path in (folder / LOG_FILE, folder / FIRST_LOG)
-                if path.exists()), None)
-    if log is None:
-        raise LauncherError(f"{folder}: no output yet")
-    command = ["tail", "-n", "+1", *(["-F"] if follow else []), str(log)]
+    if folder in _runs_of_sweep(folder.parent):
+        logs = [folder.parent / f"slurm-{int(folder.name)}.log", folder / FIRST_LOG]
+    else:
+        logs = [folder / LOG_FILE, folder / FIRST_LOG]
+    logs = [path for path in logs if path.exists()]
+    if not logs:
+        return _name_logs(folder)
+    if folder / LOG_FILE in logs:
+        logs = logs[:1]
+    command = ["tail", "-n", "+1", *(["-F"] if follow else []), *map(str, logs)]
     return subprocess.run(command, check=False).returncode
+
+
+def _name_logs(folder: Path) -> int:
+    """Those of the jobs of an array."""
+    numbers = [int(run.name) for run in _runs_of_sweep(folder)]
+    names = [path for path in (folder / f"slurm-{number}.log" for number in numbers)
+             if path.exists()]
+    if not names:
+        raise LauncherError(f"{folder}: no output yet")
+    print("\n".join(printable(str(path)) for path in names))
+    return 0
 
 
 # --- cancel ---
@@ -203,7 +220,7 @@ def show_logs(arguments: list[str]) -> int:
 
 def cancel(arguments: list[str]) -> int:
     """Lets a run save and end, in its Slurm job or on this host, and waits for it; all runs of
-    a sweep that is an array of Slurm jobs."""
+    a sweep that is, or was, an array of Slurm jobs."""
     folder = run_folder(arguments, "cancel")
     run = load_runs([folder])[0]
     if run.job and run.job_state:
@@ -212,22 +229,28 @@ def cancel(arguments: list[str]) -> int:
         host = printable(str(run.status.get("host")))
         raise LauncherError(f"{folder}: it was started on {host}; cancel it there")
     elif run.alive:
-        _forbid_restarts(run)
-        _ask_to_save(run)
+        for each in _living(run):
+            _forbid_restarts(each)
+            _ask_to_save(each)
     else:
         if run.status.get("state") in ("running", "saved"):
             _forbid_restarts(run)  # it may be between two starts
         say(f"{folder}: not running ({run.state})")
         return 0
     end = time.monotonic() + CANCEL_SECONDS
+    has_run = False
     while time.monotonic() < end:
         run = load_runs([folder])[0]
         if not run.alive and not run.job_state:
             for each in run.runs or [run]:
                 _say_end(each)
+                _forget(each)
             return 0
-        time.sleep(0.3)
-        _ask_job(run)  # again: a job that has just begun does not hear
+        is_running = run.status.get("state") == "running"
+        has_run |= is_running
+        time.sleep(SECONDS_BETWEEN_QUESTIONS if run.job_state else 0.3)
+        if run.job_state and is_running == has_run:
+            _ask_job(run)  # again: a job that has just begun does not hear
     raise LauncherError(f"{folder}: still {run.state} after {CANCEL_SECONDS} s")
 
 
@@ -238,7 +261,25 @@ def _say_end(run: Run) -> None:
     say(f"{printable(str(run.folder))}: {state} ({reason})")
 
 
+def _living(run: Run) -> list[Run]:
+    """The run, or those of a sweep; but a sweep on this host lets its runs save itself."""
+    is_sweep_here = run.life is Life.ALIVE
+    return [run] if is_sweep_here or not run.runs else [each for each in run.runs if each.alive]
+
+
 def _forbid_restarts(run: Run) -> None:
+    """Leaves the mark for a launcher, which takes it away."""
+    if is_watched(run.folder):
+        _mark(run)
+
+
+def _forget(run: Run) -> None:
+    with contextlib.suppress(OSError):
+        if not is_watched(run.folder):
+            (run.folder / CANCELLED).unlink(missing_ok=True)
+
+
+def _mark(run: Run) -> None:
     with contextlib.suppress(PermissionError):  # of another user, who is named below
         (run.folder / CANCELLED).touch()
 
@@ -276,7 +317,7 @@ def _ask_job(run: Run) -> str:
         # scancel tries for long to signal one job of an array; the sweep there sees the mark.
         ways.pop("RUNNING")
         if run.folder.is_dir():
-            _forbid_restarts(run)
+            _mark(run)
     words = [way for state, way in ways.items() if state in run.job_state]
     return next(filter(None, [_scancel([*way, str(run.job)]) for way in words]), "")
 

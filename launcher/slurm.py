@@ -50,43 +50,31 @@ class Request:
 
 # --- The batch script ---
 
-# The shell gets the signal, USR1 before the time limit or TERM when the job is preempted, and
-# a trap runs only when `wait` has returned. Ranks that are being started do not hear, so they
-# are told again each second. `wait` is then asked again; a job that ended meanwhile is one that
-# the shell may have forgotten (127).
+# The shell gets the signal, USR1 before the time limit or TERM when the job is preempted. Its
+# trap runs between two commands; one that comes as `wait` begins would be lost until the job
+# ends, so the shell waits in steps of a second, and asks `wait` only for the status. Ranks that
+# are being started do not hear, so they are told again each second.
 _SUPERVISE = """\
-job=
-asker=
 asked=0
 must_end=0
-ask() {
-  while kill -USR1 "$job" 2>/dev/null; do sleep 1; done
-}
-heard() {
-  asked=1
-  [ -z "$job" ] || [ -n "$asker" ] || { ask & asker=$!; }
-}
-trap heard USR1
-trap 'must_end=1; heard' TERM
+trap 'asked=1' USR1
+trap 'must_end=1; asked=1' TERM
 "${words[@]}" &
 job=$!
-[ "$asked$asker" != 1 ] || { ask & asker=$!; }
+while kill -0 "$job" 2>/dev/null; do
+  [ "$asked" = 0 ] || kill -USR1 "$job" 2>/dev/null
+  sleep 1
+done
+trap '' USR1 TERM
 wait "$job"
 status=$?
-while [ "$asked" = 1 ]; do
-  asked=0
-  wait "$job"
-  again=$?
-  [ "$again" = 127 ] || status=$again
-done
-[ -z "$asker" ] || kill "$asker" 2>/dev/null
 """
 
 # mpirun ends with 1, whatever its ranks did, where Slurm has sent TERM to all processes, and
 # dies of USR1 when it is about to end, or has not begun.
 _REQUEUE = """\
 [ "$must_end$status" != 11 ] || status=143
-[ -z "$asker" ] || [ "$status" != 138 ] || status=75
+[ "$asked" = 0 ] || [ "$status" != 138 ] || status=75
 cancelled={cancelled}
 lost=${{cancelled%.*}}.lost${{SLURM_ARRAY_TASK_ID:+.$SLURM_ARRAY_TASK_ID}}
 case $status in

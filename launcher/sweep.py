@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import os
 import shlex
 import subprocess
 import time
@@ -16,7 +17,8 @@ from pathlib import Path
 from build import Project
 from console import EXIT_USAGE, LauncherError, say
 from experiment import Experiment, ask
-from job import Shape, command_line, environment, models_folder, this_machine
+from job import Shape, command_line, environment, environment_alone, models_folder
+from job import this_machine
 from run_files import EXPERIMENT_FILE
 from slurm import need
 from sweep_array import ArrayRequest, array_script, submit_array
@@ -34,36 +36,45 @@ def run_sweep(project: Project, arguments: list[str]) -> int:
     array = _array_request(options)
     machine = this_machine()
     env = environment(project.root, machine)
-    folder, plan, experiment = _planned(project, options, env)
+    if array and not (options.print_script or options.print_command or options.dry_run):
+        need("sbatch")
+    folder, plan, answers = _planned(project, options, env, machine.cores)
     runs = _chosen(plan, options.task)
-    first = ask_run(project.binary, experiment, plan, plan.runs[0], env)
-    packing = pack(len(runs), first.lanes, machine, options.jobs, (options.ranks, options.threads))
 
-    def words(run: PlannedRun) -> list[str]:
+    def packing() -> Packing:
+        asked = runs if _sweeps_lanes(plan) else runs[:1]
+        lanes = min(answer.lanes for answer in answers.of(asked))
+        return pack(len(runs), lanes, machine, options.jobs, (options.ranks, options.threads))
+
+    def words(run: PlannedRun, shape: Shape) -> list[str]:
         run_words = [str(folder / EXPERIMENT_FILE), *overrides_of(run),
                      "--run-dir", str(folder / run.folder), "--resume", "auto"]
-        return command_line(project.binary, "train", run_words, packing.shape, machine)
+        return command_line(project.binary, "train", run_words, shape, machine)
 
     if options.print_command:
-        print("\n".join(shlex.join(words(run)) for run in runs))
+        shape = packing().shape
+        print("\n".join(shlex.join(words(run, shape)) for run in runs))
         return 0
     launcher = project.root / "launcher" / "lockstep"
     if array and options.print_script:
         print(array_script(launcher, folder, plan, array), end="")
         return 0
-    if array:
-        need("sbatch")
     if not (folder / PLAN_FILE).exists():
-        plan = check_runs(project.binary, experiment, plan, env, machine.cores)
+        plan = check_runs(plan, answers)
     if options.dry_run:
         print("\n".join(f"{run.folder}  {'  '.join(_pairs(plan, run))}" for run in runs))
         return 0
     if not (folder / PLAN_FILE).exists():
-        save_plan(plan, Path(experiment).read_bytes(), folder)
+        save_plan(plan, Path(options.experiment).read_bytes(), folder)
     if array:
         return submit_array(launcher, folder, plan, array)
     with _locked(folder, exclusive=options.task is None):
-        return _run(project, folder, plan, options.task, packing, words, env)
+        return _run(project, folder, plan, options.task, packing(), words, env)
+
+
+def _sweeps_lanes(plan: Plan) -> bool:
+    """Whether its runs may have different numbers of lanes."""
+    return bool({"training", "training.lanes"} & set(plan.fields))
 
 
 def _chosen(plan: Plan, task: int | None) -> list[PlannedRun]:
@@ -78,10 +89,12 @@ def _array_request(options: argparse.Namespace) -> ArrayRequest | None:
 
 
 def _planned(
-    project: Project, options: argparse.Namespace, env: dict[str, str]
-) -> tuple[Path, Plan, str]:
-    """The sweep's folder, its plan, and the experiment's file to read now; the program is
-    there afterwards."""
+    project: Project, options: argparse.Namespace, env: dict[str, str], cores: int
+) -> tuple[Path, Plan, Answers]:
+    """The sweep's folder, its plan, and who asks the program, which is there afterwards."""
+    def answers(plan: Plan, experiment: str) -> Answers:
+        return Answers(project.binary, experiment, len(plan.runs), env, cores)
+
     if options.resume:
         folder = Path(options.resume).resolve()
         plan = load_plan(folder)
@@ -91,7 +104,7 @@ def _planned(
         # A job of an array finds the program where the sweep was planned.
         if options.task is None or not project.binary.exists():
             project.prepare()
-        return folder, plan, str(folder / EXPERIMENT_FILE)
+        return folder, plan, answers(plan, str(folder / EXPERIMENT_FILE))
     try:
         content = Path(options.experiment).read_bytes()
     except OSError as error:
@@ -107,38 +120,54 @@ def _planned(
                             f"with {PLAN_FILE}", EXIT_USAGE)
     project.prepare()
     if folder and planned:
-        return folder, check_same(plan, content, folder), str(folder / EXPERIMENT_FILE)
-    name = ask_run(project.binary, options.experiment, plan, plan.runs[0], env).name
+        plan = check_same(plan, content, folder)
+        return folder, plan, answers(plan, str(folder / EXPERIMENT_FILE))
+    asker = answers(plan, options.experiment)
+    name = asker.of(plan.runs[:1])[0].name
     if not folder:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         folder = models_folder(project.root) / f"{name}-sweep" / stamp
-    return folder, replace(plan, name=name), options.experiment
+    return folder, replace(plan, name=name), asker
 
 
-def check_runs(
-    binary: Path, experiment: str, plan: Plan, env: dict[str, str], cores: int
-) -> Plan:
+def check_runs(plan: Plan, answers: Answers) -> Plan:
     """Lets the program check every combination before any runs; returns the plan with the
     metric that the runs are ranked by."""
-
-    with ThreadPoolExecutor(cores) as checks:
-        asked = [checks.submit(ask_run, binary, experiment, plan, run, env) for run in plan.runs]
-        try:
-            metrics = {each.result().metric for each in asked}
-        except LauncherError:
-            checks.shutdown(wait=False, cancel_futures=True)
-            raise
+    metrics = {answer.metric for answer in answers.of(plan.runs)}
     return replace(plan, monitor="val_loss" if metrics == {"val_loss"} else "val_accuracy")
 
 
-def ask_run(
-    binary: Path, experiment: str, plan: Plan, run: PlannedRun, env: dict[str, str]
-) -> Experiment:
-    """What the program says of a run's experiment; an error names the run."""
-    try:
-        return ask(binary, [experiment, *overrides_of(run)], env=env)
-    except LauncherError as error:
-        raise LauncherError(f"run {run.folder} of {len(plan.runs)}: {error}", EXIT_USAGE) from None
+class Answers:
+    """What the program says of the runs' experiments; each is asked for once."""
+
+    def __init__(
+        self, binary: Path, experiment: str, count: int, env: dict[str, str], cores: int
+    ) -> None:
+        self._binary = binary
+        self._experiment = experiment
+        self._count = count
+        self._env = env
+        self._cores = cores
+        self._known: dict[str, Experiment] = {}
+
+    def of(self, runs: list[PlannedRun]) -> list[Experiment]:
+        """In the order of the runs; an error names the run."""
+        unknown = [run for run in runs if run.folder not in self._known]
+        with ThreadPoolExecutor(self._cores) as checks:
+            asked = [(run, checks.submit(self._ask, run)) for run in unknown]
+            try:
+                self._known |= {run.folder: each.result() for run, each in asked}
+            except BaseException:
+                checks.shutdown(wait=False, cancel_futures=True)
+                raise
+        return [self._known[run.folder] for run in runs]
+
+    def _ask(self, run: PlannedRun) -> Experiment:
+        try:
+            return ask(self._binary, [self._experiment, *overrides_of(run)], env=self._env)
+        except LauncherError as error:
+            raise LauncherError(f"run {run.folder} of {self._count}: {error}",
+                                error.status) from None
 
 
 def overrides_of(run: PlannedRun) -> list[str]:
@@ -159,12 +188,15 @@ def _locked(folder: Path, *, exclusive: bool) -> Iterator[None]:
         except BlockingIOError:
             raise LauncherError(f"{folder}: another sweep runs in this folder",
                                 EXIT_USAGE) from None
+        if exclusive:  # as the program's own, so that `cancel` finds this process
+            lock.truncate(0)
+            print(f"process {os.getpid()} on {os.uname().nodename}", file=lock, flush=True)
         yield
 
 
 def _run(
     project: Project, folder: Path, plan: Plan, task: int | None, packing: Packing,
-    words: Callable[[PlannedRun], list[str]], env: dict[str, str],
+    words: Callable[[PlannedRun, Shape], list[str]], env: dict[str, str],
 ) -> int:
     """Runs what is not done yet; lets the program rank the runs and write their page."""
     runs = _chosen(plan, task)
@@ -175,11 +207,12 @@ def _run(
     pool = Pool(folder, plan.monitor, env)
     # A job of an array has the CPUs that Slurm gives it.
     places = cpu_lists(packing) if task is None else [""]
-    pool.run(open_runs, places, words)
+    pool.run(open_runs, places, lambda run: words(run, packing.shape))
     outcomes = [read_outcome(folder / run.folder) for run in runs]
     if task is None:
         report = [str(project.binary), "report", str(folder)]
-        if subprocess.run(report, env=env, stdin=subprocess.DEVNULL, check=False).returncode:
+        if subprocess.run(report, env=environment_alone(env), stdin=subprocess.DEVNULL,
+                          check=False).returncode:
             say("lockstep: the sweep's page could not be written; its runs are whole")
     codes = [outcome.exit_code for outcome in outcomes if outcome.exit_code]
     if len(pool.received) > 1:

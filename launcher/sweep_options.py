@@ -59,12 +59,13 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--time", default="", metavar="LIMIT", help="with --slurm: of each run")
     made.add_argument("--partition", default="", metavar="NAME", help="with --slurm")
     made.add_argument("--sbatch", type=sbatch_words, action="append", default=[], metavar="OPTION",
-                      help="with --slurm: any other option, as --sbatch=--account=x")
+                      help="with --slurm: any other option, as --sbatch=--account=x or, quoted "
+                           "as for a shell, --sbatch '-A x'")
     made.add_argument("--print", action="store_true", dest="print_script",
-                      help="with --slurm: only show the script")
+                      help="with --slurm: only show the script (builds what is missing)")
     made.add_argument("--dry-run", action="store_true", help="check and list the runs, and end")
     made.add_argument("--print-command", action="store_true",
-                      help="print the command line of each run, and end")
+                      help="print the command line of each run, and end (builds what is missing)")
     return made
 
 

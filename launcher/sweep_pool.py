@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from job import Machine, Shape, available_cores
+from job import Machine, Shape, available_cores, environment_alone
 from message_folder import VARIABLE, MessageFolder, message_folder
 from run_files import CANCELLED, OUTPUT_FILE
 from running import SECONDS_BETWEEN_SIGNALS, SECONDS_TO_END, SIGNALS
 from sweep_plan import PlannedRun
-from sweep_runs import START_MARK, Outcome, best_value, epochs_done, judge
+from sweep_runs import START_MARK, Outcome, best_value, epochs_done, has_last_lines, judge
 from sweep_runs import read_outcome, write_outcome
 
 POLL_SECONDS = 0.1
@@ -116,7 +116,8 @@ class Pool:
         before = read_outcome(run_dir).seconds
         write_outcome(run_dir, Outcome("running", seconds=before))
         messages = message_folder(words, self._env)
-        env = self._env | ({VARIABLE: messages.path} if messages else {})
+        env = self._env if words[0] == "mpirun" else environment_alone(self._env)
+        env = env | ({VARIABLE: messages.path} if messages else {})
         if cpus:
             words = ["taskset", "-c", cpus, *words]
         if setpriv := shutil.which("setpriv"):  # runs must not outlive the sweep
@@ -137,7 +138,9 @@ class Pool:
             job.messages.close()
         run_dir = self._folder / job.run.folder
         seconds = time.monotonic() - job.start
-        outcome = judge(job.process.returncode, bool(self.received), run_dir, seconds)
+        asked = bool(self.received) or (run_dir / CANCELLED).exists()
+        (run_dir / CANCELLED).unlink(missing_ok=True)
+        outcome = judge(job.process.returncode, asked, run_dir, seconds)
         write_outcome(run_dir, replace(outcome, seconds=seconds + job.seconds_before))
         self._ended += 1
         best = best_value(run_dir, self._monitor)
@@ -160,9 +163,11 @@ class Pool:
         self._passed_at = time.monotonic()
         is_deaf = self._passed_at - self._asked_at > SECONDS_TO_END
         for job in self._jobs:
+            if len(self.received) == 1:
+                self._ask_to_save(job)
+                continue
             with_mpirun = "mpirun" in job.process.args and not is_deaf
-            hardest = signal.SIGTERM if with_mpirun else signal.SIGKILL
-            job.process.send_signal(signal.SIGUSR1 if len(self.received) == 1 else hardest)
+            job.process.send_signal(signal.SIGTERM if with_mpirun else signal.SIGKILL)
 
     def _pass_on_cancelling(self) -> None:
         """Lets those runs save in whose folder `cancel` has left its mark."""
@@ -171,7 +176,12 @@ class Pool:
         self._passed_at = time.monotonic()
         for job in self._jobs:
             if (self._folder / job.run.folder / CANCELLED).exists():
-                job.process.send_signal(signal.SIGUSR1)
+                self._ask_to_save(job)
+
+    def _ask_to_save(self, job: _Job) -> None:
+        # After its last lines mpirun may be about to end, and no longer take a signal.
+        if not has_last_lines(self._folder / job.run.folder):
+            job.process.send_signal(signal.SIGUSR1)
 
     def _show_live(self, count: int) -> None:
         if not self._live or time.monotonic() - self._shown_at < LIVE_SECONDS:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from run_files import METRICS_FILE, OUTCOME_FILE, OUTPUT_FILE
+from running import LAST_LINES
 
 START_MARK = "--- sweep: start"  # a line of the output before each start
+LAST_BYTES = 16384  # of the output, in which the last message stands
 EXIT_DIVERGED, EXIT_PEER, EXIT_RESTART = 3, 4, 75
 
 
@@ -44,8 +46,9 @@ def judge(status: int, asked: bool, run_dir: Path, seconds: float) -> Outcome:
     """The outcome of a process that ended with `status`, below 0 by a signal; `asked`:
     it was told to end."""
     killed_by = -status if status < 0 else status - 128
-    if status == 0 and asked and not has_output(run_dir):
-        return Outcome("stopped", EXIT_RESTART, "", seconds)  # mpirun had no ranks yet
+    if status == 0 and not has_output(run_dir):
+        # Whoever told it to end: mpirun had no ranks yet, and nothing was trained.
+        return Outcome("stopped", EXIT_RESTART, "", seconds)
     if status == 0:
         return Outcome("done", 0, "", seconds)
     if status == EXIT_RESTART:
@@ -61,27 +64,32 @@ def judge(status: int, asked: bool, run_dir: Path, seconds: float) -> Outcome:
 
 def has_output(run_dir: Path) -> bool:
     """Whether the program has written something since the last start of a run."""
-    try:
-        lines = (run_dir / OUTPUT_FILE).read_text(errors="replace").splitlines()
-    except OSError:
-        return False
-    return bool(lines) and not lines[-1].startswith((START_MARK, "mpirun: "))
+    return any(not line.startswith("mpirun: ") for line in _last_lines_of(run_dir))
+
+
+def has_last_lines(run_dir: Path) -> bool:
+    """Whether a training has said since its last start that it has ended."""
+    return any(line.encode().startswith(LAST_LINES) for line in _last_lines_of(run_dir))
 
 
 def last_error(run_dir: Path) -> str:
     """The program's last message since the last start of a run; empty without one."""
-    try:
-        with (run_dir / OUTPUT_FILE).open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - 16384))
-            lines = file.read().decode(errors="replace").splitlines()
-    except OSError:
-        return ""
-    for line in reversed(lines):
+    for line in reversed(_last_lines_of(run_dir)):
         if line.startswith("lockstep: "):
             return line.removeprefix("lockstep: ")
-        if line.startswith(START_MARK):
-            break
     return ""
+
+
+def _last_lines_of(run_dir: Path) -> list[str]:
+    """The end of the output since the last start of a run."""
+    try:
+        with (run_dir / OUTPUT_FILE).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return []
+    starts = [number for number, line in enumerate(lines) if line.startswith(START_MARK)]
+    return lines[starts[-1] + 1 :] if starts else lines
 
 
 def best_value(run_dir: Path, monitor: str) -> float | None:

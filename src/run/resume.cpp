@@ -50,7 +50,7 @@ void check_experiment(const Experiment& experiment, const fs::path& run_dir) {
 // What the launcher puts into a run folder before the training begins.
 bool is_of_launcher(const std::string& name) {
   return name == kOutcomeFile || name == kOutputFile || name == kCancelledFile ||
-         name.starts_with(kSlurmBeginning);
+         name == kWatchedFile || name.starts_with(kSlurmBeginning);
 }
 
 // Removes those entries whose names begin so, and the folder where nothing else is in it.

@@ -64,6 +64,13 @@ class FolderTest(MisfortuneTest):
                                      [mine / name])
                     self.assertEqual((mine / name).read_text(), "mine")
 
+    def test_what_the_launcher_has_left_before_the_start_is_of_the_run(self):
+        run = self.folder / "of_the_launcher"
+        run.mkdir()
+        for name in ("outcome.json", "output.log", "cancelled", "watched", "slurm.sh"):
+            (run / name).write_text("")
+        self.train("of_the_launcher")
+
     def test_only_a_runs_own_files_are_removed(self):
         self.train("again")
         run = self.folder / "again"

@@ -91,6 +91,14 @@ sys.stdin.read()""")
                 result = self.launch("cancel", str(self.run_dir))
                 self.assertEqual(result.returncode, 0, result.stderr)
                 self.assertEqual(process.wait(timeout=200), 75)
+                self.assertFalse((self.run_dir / "cancelled").exists())
+
+    def test_a_run_that_no_launcher_watches_gets_no_mark(self):
+        for state in ("running", "saved"):
+            self.write(state=state)
+            (self.run_dir / "watched").write_text(f"{os.uname().nodename}\n")  # by one that is gone
+            self.assertEqual(self.launch("cancel", str(self.run_dir)).returncode, 0)
+            self.assertFalse((self.run_dir / "cancelled").exists())
 
     def test_a_run_of_another_host(self):
         self.write(host="elsewhere", pid=os.getpid())

@@ -126,6 +126,11 @@ class RestartTest(FakeProjectTest):
                 self.assertTrue(last.startswith("lockstep: given up after 2 restarts; "), last)
                 self.assertIn("failure 1", last)
 
+    def test_a_run_folder_that_the_program_does_not_use_is_not_left(self):
+        result, _ = self.train(3, "2", "--run-dir", str(self.folder / "new"))
+        self.assertEqual(result.returncode, 2)
+        self.assertFalse((self.folder / "new").exists())
+
     def test_a_restart_that_fails_for_good(self):
         result, calls = self.train(5, "4 3")
         self.assertEqual(result.returncode, 3)
@@ -203,6 +208,7 @@ class RestartTest(FakeProjectTest):
                 self.assertEqual(cancelled.returncode, 0, cancelled.stderr)
                 self.assertEqual(process.wait(timeout=200), 75)
                 self.assertEqual(len(self.log.read_text().splitlines()), 1)
+                self.assertEqual(sorted(os.listdir(run)), ["lock", "status.json"])
 
     def test_cancelled_between_two_starts(self):
         run = self.folder / "run"
@@ -215,6 +221,7 @@ class RestartTest(FakeProjectTest):
             exit 4""")
         result, calls = self.train(9, "", "--run-dir", str(run), ranks=1)
         self.assertEqual((result.returncode, len(calls)), (4, 2), result.stderr)
+        self.assertEqual(os.listdir(run), ["status.json"])
 
     def test_cancelled_before_the_program_can_be_asked(self):
         run = self.folder / "run"

@@ -3,6 +3,7 @@ script's answer to how a training ends."""
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -115,6 +116,11 @@ class ScriptTest(unittest.TestCase):
 [ "$1" = show ] && {{ echo "JobId=$3 JobState=${{FAKE_STATE:-RUNNING Reason=None}}"; exit; }}
 echo "$*" >>{self.folder}/calls\n""")
         scontrol.chmod(0o755)
+        sleep = self.folder / "sleep"  # the script's second takes less here
+        sleep.write_text(f"""#!/bin/sh
+[ "$1" != 1 ] || set -- 0.02
+exec {shutil.which("sleep")} "$@"\n""")
+        sleep.chmod(0o755)
 
     def run_script(self, program, **variables):
         """The script's exit status, and what it asked of scontrol."""
@@ -170,8 +176,9 @@ echo "$*" >>{self.folder}/calls\n""")
         self.assertEqual(got, (75, "requeue 9_3\n"))
 
     def test_signal_is_passed_on_and_the_end_awaited(self):
-        program = 'trap "sleep 0.3; exit 75" USR1; kill -USR1 $PPID; while :; do sleep 0.05; done'
-        self.assertEqual(self.run_script(program.replace("'", "")), (75, "requeue 12\n"))
+        program = ('trap "trap : USR1; sleep 0.3; exit 75" USR1; kill -USR1 $PPID; '
+                   "while :; do sleep 0.05; done")
+        self.assertEqual(self.run_script(program), (75, "requeue 12\n"))
 
     def test_mpirun_that_the_request_kills_was_not_lost(self):
         for number in range(5):

@@ -10,7 +10,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from fake_project import FakeProjectTest
+from fake_project import ANSWER_NEEDS, FakeProjectTest
 
 LOOP = "i=0; while [ $i -lt 12000 ]; do sleep 0.05; i=$((i + 1)); done; exit 99"
 
@@ -167,6 +167,51 @@ class StopTest(FakeProjectTest):
                 done = self.launch("train", "-np", "1", **env)
                 self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.launch("status", **srun | {"SLURM_PROCID": "1"}).returncode, 0)
+
+    def test_the_program_alone_is_no_rank_of_the_job_around(self):
+        """Neither where it is asked nor where it is the only rank."""
+        (self.folder / "program").write_text(f"""#!/bin/sh
+            [ -n "$UNDER_MPIRUN" ] || ! env | grep -E '^(OMPI|PMIX|PMI|PALS|FLUX|SLURM)_' >&2 ||
+              exit 2
+            {ANSWER_NEEDS}""")
+        self.tool("mpirun", """
+            while [ "${1##*/}" != lockstep ]; do shift; done
+            [ "$OMPI_COMM_WORLD_SIZE$SLURM_PROCID" ] && UNDER_MPIRUN=1 "$@" """)
+        srun = {"SLURM_JOB_ID": "5", "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "2",
+                "SLURM_PROCID": "0", "SLURM_PTY_PORT": "3000"}
+        mpirun = {"PMIX_RANK": "0", "OMPI_COMM_WORLD_SIZE": "1", "OMPI_COMM_WORLD_RANK": "0"}
+        others = {"FLUX_JOB_SIZE": "2", "PALS_RANKID": "0", "PMI_SIZE": "2"}
+        for around in (srun, mpirun | others):
+            for ranks in ([], ["-np", "1"], ["-np", "2"]):
+                with self.subTest(around, ranks=ranks):
+                    done = self.launch("train", *ranks, **around)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+
+    def ask(self, end):
+        """A launcher whose program has been asked and then does so."""
+        os.mkfifo(self.folder / "pipe")
+        (self.folder / "program").write_text(f"#!/bin/sh\necho >{self.folder}/pipe; {end}\n")
+        process = subprocess.Popen(
+            [sys.executable, self.project / "launcher" / "lockstep", "train"],
+            env=self.environment(), cwd=self.folder, stderr=subprocess.PIPE, text=True,
+            start_new_session=True)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.kill)
+        (self.folder / "pipe").read_text()
+        return process
+
+    def test_ctrl_c_while_the_program_is_asked(self):
+        process = self.ask("exec sleep 1000")
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        _, errors = process.communicate(timeout=200)
+        self.assertEqual(process.returncode, 130, errors)
+        self.assertEqual(errors.splitlines()[-1], "lockstep: interrupted")
+
+    def test_a_program_that_a_signal_kills_while_it_is_asked(self):
+        process = self.ask("kill -SEGV $$")
+        _, errors = process.communicate(timeout=200)
+        self.assertEqual(process.returncode, 128 + signal.SIGSEGV)
+        self.assertRegex(errors.splitlines()[-1], "^lockstep: .* was killed by SIGSEGV$")
 
     def test_too_few_open_files(self):
         self.launch("build")

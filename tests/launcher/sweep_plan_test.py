@@ -1,10 +1,12 @@
 """The values and plans of sweeps, and how their runs are packed on the cores."""
 
 import os
+import signal
 import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "launcher"))
@@ -132,13 +134,36 @@ class OutcomeTest(unittest.TestCase):
     def test_a_run_whose_mpirun_had_no_ranks_is_not_done(self):
         """It ends with 0 where it is told to pass a signal on before it has ranks."""
         start = f"{sweep_runs.START_MARK}, seed=1\n"
-        for output, asked, state in ((start, True, "stopped"), (start, False, "done"),
+        for output, asked, state in ((start, True, "stopped"), (start, False, "stopped"),
                                      (f"weights x\n{start}", True, "stopped"),
                                      (f"{start}weights x\n", True, "done"),
                                      (f"{start}mpirun: Forwarding signal 10 to job\n", True, "stopped")):
             with self.subTest(output, asked=asked), tempfile.TemporaryDirectory() as folder:
                 (Path(folder) / sweep_runs.OUTPUT_FILE).write_text(output)
                 self.assertEqual(sweep_runs.judge(0, asked, Path(folder), 1.0).state, state)
+
+    def test_a_run_is_not_asked_to_save_after_its_last_lines(self):
+        start = f"{sweep_runs.START_MARK}, seed=1\n"
+        for output, is_asked in (("", True), (start, True), (f"{start}epoch 1\n", True),
+                                 (f"{start}saved in x; go on\n", False),
+                                 (f"{start}weights xxh3:1\n", False),
+                                 (f"{start}weights xxh3:1\n{start}", True)):
+            with self.subTest(output), tempfile.TemporaryDirectory() as folder:
+                run_dir = Path(folder, "000")
+                run_dir.mkdir()
+                (run_dir / sweep_runs.OUTPUT_FILE).write_text(output)
+                (run_dir / "cancelled").touch()
+                process = mock.Mock(args=[])
+                pool = sweep_pool.Pool(Path(folder), "val_loss", {})
+                run = sweep_plan.PlannedRun("000", [], [])
+                pool._jobs = [sweep_pool._Job(run, 0, process, None, 0.0, 0.0)]
+                for pass_on in (lambda: pool._forward(signal.SIGTERM, None),
+                                pool._pass_on_cancelling):
+                    pool.received.clear()
+                    pool._passed_at = -10.0
+                    process.reset_mock()
+                    pass_on()
+                    self.assertEqual(process.send_signal.called, is_asked)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import sys
 import time
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from fake_project import ANSWER_NEEDS, ROOT, FakeProjectTest
 
@@ -22,16 +23,23 @@ PROGRAM = """#!/bin/sh
     for word in "$@"; do
       case $word in
         seed=*) seed=${word#seed=};;
-        --needs) [ $seed != 13 ] || { echo "lockstep: seed 13 is unlucky" >&2; exit 2; };;
+        training.lanes=*) lanes=${word#training.lanes=};;
+        --needs) [ -z "$ASKED" ] || echo $seed >>$ASKED
+                 [ $seed != 13 ] || { echo "lockstep: seed 13 is unlucky" >&2; exit 2; };;
         --run-dir) next=1;;
         *) [ -z "$next" ] || { run_dir=$word; next=; };;
       esac
     done
-""" + ANSWER_NEEDS + """
+""" + ANSWER_NEEDS.replace('"lanes": 4', "\"lanes\": '${lanes:-4}'") + """
     echo "$*" >>$run_dir/calls
+    echo "training in $run_dir"
     grep Cpus_allowed_list /proc/self/status >$run_dir/cpus
     end=$(cat $ENDS/$seed 2>/dev/null)
     echo '{"kind": "epoch", "val_accuracy": 0.5}' >$run_dir/metrics.jsonl
+    if [ "$end" = deaf ]; then  # as before it has come to its handlers
+      echo $$ >$run_dir/ready
+      exec sleep 1000
+    fi
     if [ "$end" = wait ]; then
       trap 'exit 75' USR1
       echo $$ >$run_dir/ready
@@ -131,6 +139,24 @@ class SweepTest(FakeProjectTest):
         self.assertIn(" --set seed=2 --run-dir ", result.stdout.splitlines()[1])
         self.assertFalse(self.out.exists())
 
+    def test_no_run_has_more_threads_than_lanes(self):
+        """Those of the sweep, or of the one run that is asked for."""
+        cores = job.available_cores()
+        words = ("1", "--set", "training.lanes=512,1,2", "--jobs", "1")
+        asked = self.folder / "asked"
+        with mock.patch.dict(os.environ, ASKED=str(asked)):
+            result = self.sweep_seeds(*words)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertIn("; 1 at a time, 1 rank of 1 thread each\n", result.stdout)
+            self.assertEqual(asked.read_text().split(), ["1"] * 3)
+            for task, lanes in ((0, 512), (1, 1), (2, 2)):
+                asked.unlink()
+                (self.out / f"00{task}" / "outcome.json").unlink()
+                again = self.sweep("--resume", str(self.out), "--task", str(task))
+                self.assertEqual(again.returncode, 0, again.stderr)
+                self.assertRegex(again.stdout, f" 1 rank of {min(cores, lanes)} threads? each\n")
+                self.assertEqual(asked.read_text().split(), ["1"])
+
     def test_another_sweep_in_the_folder_is_refused(self):
         self.assertEqual(self.sweep_seeds("1:2", "--set", "a=x").returncode, 0)
         for words, difference in (
@@ -184,6 +210,14 @@ class SweepTest(FakeProjectTest):
         self.assertEqual((self.out / "slurm.sh").read_text(), script)
         self.assertEqual(self.calls("000"), 0)
 
+    def test_without_slurm_nothing_is_built(self):
+        result = self.launch("sweep", "x.textproto", "--set", "seed=1:2", "--slurm",
+                             PATH=str(self.tools))
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(result.stderr, "lockstep: no sbatch here: this is not a host of a Slurm "
+                                        "cluster\n")
+        self.assertFalse((self.folder / "ninja.log").exists())
+
     def test_the_script_runs_its_task_and_only_open_ones_are_submitted(self):
         words = ("x.textproto", "--set", "seed=1:4", "--run-dir", str(self.out))
         script, _ = self.submitted(*words)
@@ -227,10 +261,10 @@ class SweepTest(FakeProjectTest):
                 self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
                 self.assertTrue(result.stderr.startswith("lockstep: "))
 
-    def start(self, count):
+    def start(self, count, end="wait"):
         """A sweep of runs that wait, two of them at a time."""
         for seed in range(1, count + 1):
-            (self.ends / str(seed)).write_text("wait")
+            (self.ends / str(seed)).write_text(end)
         process = subprocess.Popen(
             [sys.executable, self.project / "launcher" / "lockstep", "sweep", "x.textproto",
              "--set", f"seed=1:{count}", "--run-dir", self.out, "--jobs", "2"],
@@ -258,6 +292,34 @@ class SweepTest(FakeProjectTest):
             (self.ends / str(seed)).unlink()
         self.assertEqual(self.sweep("--resume", str(self.out)).returncode, 0)
         self.assertEqual([self.calls(run) for run in ("000", "001", "002")], [2, 2, 1])
+
+    def cancel_both(self):
+        for run in ("000", "001"):
+            (self.out / run / "cancelled").touch()  # as `cancel` does
+
+    def test_a_run_that_is_cancelled_before_it_has_begun_did_not_fail(self):
+        process = self.start(2, "deaf")
+        self.cancel_both()
+        output = process.stdout.read()
+        self.assertEqual(process.wait(timeout=200), 75, output)
+        self.assertEqual([self.state(run) for run in ("000", "001")], ["stopped", "stopped"])
+        self.assertEqual(list(self.out.glob("**/cancelled")), [])
+
+    def test_a_sweep_that_goes_on_here_is_cancelled(self):
+        """Though it was an array of Slurm jobs before, which are gone."""
+        self.tool("squeue", "exit 0")
+        process = self.start(3)
+        (self.out / "slurm.json").write_text('{"job": "7"}')
+        for run in ("000", "001"):
+            (self.out / run / "status.json").write_text(
+                json.dumps({"state": "running", "host": os.uname().nodename}))
+        result = self.launch("cancel", str(self.out))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(len(result.stderr.splitlines()), 3, result.stderr)
+        self.assertEqual(process.wait(timeout=200), 75)
+        self.assertEqual([self.state(run) for run in ("000", "001")], ["saved", "saved"])
+        self.assertEqual(self.calls("002"), 0)
+        self.assertEqual(list(self.out.glob("**/cancelled")), [])
 
     def test_the_second_signal_stops_the_runs(self):
         (self.folder / "program").write_text(PROGRAM.replace("'exit 75'", "'echo saving'"))

@@ -43,6 +43,7 @@ inline constexpr std::array kFilesOfARun = {
 inline constexpr const char* kOutcomeFile = "outcome.json";
 inline constexpr const char* kOutputFile = "output.log";
 inline constexpr const char* kCancelledFile = "cancelled";
+inline constexpr const char* kWatchedFile = "watched";
 inline constexpr const char* kSlurmBeginning = "slurm";
 
 }  // namespace lockstep
