@@ -75,7 +75,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BadValue{"model.layer[0].max_pool.size=0",
                              "model.layer[0].max_pool.size is 0; expected from 1 to 4096"},
                     BadValue{"model.layer[0].max_pool.stride=-1",
-                             "model.layer[0].max_pool.stride is -1; expected from 1 to 4096"}));
+                             "model.layer[0].max_pool.stride is -1; expected from 0 to 4096"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Training, BadValueTest,
