@@ -135,11 +135,16 @@ void Liveness::look() {
   if (was_stopped || count != seen_count_ || !mine_->waiting || long_work != seen_long_work_) {
     seen_count_ = count;
     seen_long_work_ = long_work;
-    seen_at_ = now;
-    warned_ = false;
+    wait_anew(now);
     return;
   }
   find_late(std::chrono::duration<double>(now - seen_at_).count());
+}
+
+void Liveness::wait_anew(Clock::time_point now) {
+  seen_at_ = now;
+  warned_ = false;
+  was_late_here_ = false;
 }
 
 void Liveness::follow_beats() {
@@ -175,12 +180,22 @@ void Liveness::find_late(double waited_seconds) {
   const double hard = seen_long_work_ ? long_work_seconds_ : hard_seconds_;
   if (waited_seconds >= soft && !warned_) {
     warned_ = true;
+    was_late_here_ = is_any_late();
     spdlog::warn("waiting for {:.0f} s in: {}; late: {}", waited_seconds, mine_->operation.data(),
                  late_ranks());
   }
+  // The one that was late goes on, or is being ended with the job by a peer that has said why.
+  if (was_late_here_ && !is_any_late()) return wait_anew(Clock::now());
   if (waited_seconds < hard) return;
   end_job(fmt::format("waited {:.0f} s in: {}; late: {}", waited_seconds, mine_->operation.data(),
                       late_ranks()));
+}
+
+bool Liveness::is_any_late() const {
+  for (std::size_t i = 0; i < notes_.size(); ++i) {
+    if (is_late(i)) return true;
+  }
+  return false;
 }
 
 std::string Liveness::late_ranks() const {

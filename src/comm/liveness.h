@@ -63,6 +63,8 @@ class Liveness {
   bool is_late(std::size_t place) const;
   void find_dead();
   void find_late(double waited_seconds);
+  void wait_anew(Clock::time_point now);
+  bool is_any_late() const;
   std::string late_ranks() const;
   bool long_work_goes_on() const;
   [[noreturn]] void end_job(const std::string& message);
@@ -81,6 +83,7 @@ class Liveness {
   double hard_seconds_;
   double long_work_seconds_;
   bool warned_ = false;
+  bool was_late_here_ = false;  // one of this node, when it was warned of
   std::int64_t seen_count_ = -1;
   bool seen_long_work_ = false;
   std::atomic<bool> expects_long_work_{false};  // of the next wait
