@@ -226,8 +226,8 @@ class RestartTest(FakeProjectTest):
     def test_cancelled_before_the_program_can_be_asked(self):
         run = self.folder / "run"
         run.mkdir()
-        first = f"touch {run}/cancelled"  # as `cancel` does, which sees no process here
-        process = self.start(1, "exit 75", "--run-dir", str(run), first=first)
+        process = self.start(1, "exit 75", "--run-dir", str(run))
+        (run / "cancelled").touch()  # as `cancel` does, which sees no process here
         self.assertEqual(process.wait(timeout=200), 75)
         self.assertEqual(len(self.log.read_text().splitlines()), 1)
 
