@@ -14,6 +14,11 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
+def host_lost(hosts: list[str]) -> str:
+    """The cause for the user."""
+    return f"{', '.join(hosts)} was lost: its network or the machine itself failed"
+
+
 class MpirunMessages:
     """Keeps mpirun's paragraphs, which stand between lines of dashes, from the program's
     own lines."""
@@ -43,7 +48,7 @@ class MpirunMessages:
         for text in self._paragraphs:
             if "lost communication with a remote daemon" in text:
                 hosts = re.findall(r"Remote daemon:\s+\S+\s+on\s+node\s+(\S+)", text)
-                return f"{', '.join(hosts)} was lost: its network or the machine itself failed"
+                return host_lost(hosts)
         for text in self._paragraphs:
             found = re.search(
                 r"process\s+rank\s+(\d+)\s+with\s+PID\s+(\d+)\s+on\s+node\s+(\S+)\s+exited\s+on"

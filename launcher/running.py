@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import IO
 
 from alive import watching
+from connections import names_of, silent_peers
 from console import LauncherError, say
 from job import environment_alone, models_folder
 from message_folder import VARIABLE, message_folder
-from mpirun_messages import MpirunMessages, signal_name
+from mpirun_messages import MpirunMessages, host_lost, signal_name
 from run_files import CANCELLED, MANIFEST_FILE, STATUS_FILE
 
 EXIT_PEER = 4
@@ -28,6 +29,7 @@ EXIT_RESTART = 75
 # mpirun waits for a host that is cut off, for minutes where it has something to tell it.
 SECONDS_TO_END = 10
 SECONDS_BETWEEN_SIGNALS = 1
+SECONDS_BETWEEN_LOOKS = 1  # at the connections to hosts
 LAST_LINES = (b"saved in ", b"weights xxh3:")  # of a training
 PEER_FAILED = re.compile(r"lockstep: (waited \d+ s in: |rank \d+ on \S+ died )")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
@@ -167,6 +169,7 @@ class Supervisor:
         self._last_error = ""
         self._output_error: OSError | None = None
         self._messages = MpirunMessages()
+        self._lost: list[str] = []
         for number in SIGNALS:
             if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
                 signal.signal(number, self._forward)
@@ -199,6 +202,7 @@ class Supervisor:
         self._last_error = ""
         self._has_output = self._has_heard = False
         self._messages = MpirunMessages()
+        self._lost = []
         # A session of its own keeps the terminal's Ctrl-C away: mpirun would kill the
         # ranks before they can save. And mpirun would not outlive its reader.
         process = subprocess.Popen(
@@ -214,6 +218,10 @@ class Supervisor:
                                       (self._relay_errors, process.stderr)) if pipe]
         for relay in relays:
             relay.start()
+        if self._with_mpirun:
+            listed = words[words.index("--host") + 1] if "--host" in words else ""
+            hosts = [each.split(":")[0] for each in listed.split(",") if each]
+            threading.Thread(target=self._watch_hosts, args=(process, hosts), daemon=True).start()
         status = self._wait(process)
         signal.setitimer(signal.ITIMER_REAL, 0)
         for relay in relays:
@@ -227,6 +235,21 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 pass
         return process.wait()
+
+    def _watch_hosts(self, process: subprocess.Popen[bytes], hosts: list[str]) -> None:
+        """mpirun itself waits for minutes for the answer of a host that is cut off, unless it
+        had nothing to say to it."""
+        while process.returncode is None and not self._lost:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+            self._lost = names_of(silent_peers(process.pid), hosts)
+        if self._lost:
+            process.terminate()  # mpirun ends the ranks here, and waits for those there
+            self._kill_later(process)
+
+    def _kill_later(self, process: subprocess.Popen[bytes]) -> None:
+        killer = threading.Timer(SECONDS_TO_END, process.kill)
+        killer.daemon = True
+        killer.start()
 
     def _forward(self, number: int, _: object) -> None:
         if self.received and number == signal.SIGUSR1:
@@ -277,14 +300,14 @@ class Supervisor:
             write_all(sys.stderr.fileno(), line)
             text = line.decode(errors="replace").strip()
             if PEER_FAILED.match(text) and self._process:
-                killer = threading.Timer(SECONDS_TO_END, self._process.kill)
-                killer.daemon = True
-                killer.start()
+                self._kill_later(self._process)
             if text.startswith("lockstep: "):
                 self._last_error = text.removeprefix("lockstep: ")
 
     def _judge(self, status: int) -> Attempt:
         killed_by = -status if status < 0 else status - 128
+        if self._lost and status not in (0, EXIT_RESTART):
+            return self._peer_failed(host_lost(self._lost))
         # mpirun gives 1 where it was stopped; what ended all the same says so itself.
         stopped = len(self.received) > 1 and status not in (0, EXIT_RESTART)
         if self.received and (killed_by > 0 or stopped):
@@ -295,9 +318,7 @@ class Supervisor:
             status = EXIT_RESTART if self._is_training else 128 + self.received[0]
             return Attempt(status, "interrupted", killed=False)
         if cause := self._messages.cause():
-            if cause.split(" (")[0] not in self._last_error:
-                say(f"lockstep: {cause}")
-            return Attempt(EXIT_PEER, cause, killed=False)
+            return self._peer_failed(cause)
         if status not in (0, EXIT_RESTART) and not self._last_error:
             write_all(sys.stderr.fileno(), self._messages.text().encode())
         if status == 0 and self._output_error and self._output_error.errno != errno.EPIPE:
@@ -311,6 +332,11 @@ class Supervisor:
         if self._last_error:
             cause += f" ({self._last_error})"
         return Attempt(status, cause, killed_by > 0)
+
+    def _peer_failed(self, cause: str) -> Attempt:
+        if cause.split(" (")[0] not in self._last_error:
+            say(f"lockstep: {cause}")
+        return Attempt(EXIT_PEER, cause, killed=False)
 
 
 def write_all(file: int, data: bytes) -> OSError | None:

@@ -199,6 +199,15 @@ class TwoHostsTest(HostsTest):
         self.assertEqual(process.returncode, EXIT_PEER, errors)
         self.assertRegex(errors, r"(?m)^lockstep: .*\bnb\b")
 
+    def test_a_host_that_is_cut_off_while_mpirun_speaks_to_it(self):
+        self.addCleanup(self.net.restore, "nb")
+        run = self.shared / "runs" / "cut-short"
+        process = self.start_training(run, LOCKSTEP_HARD_LIMIT_SECONDS="3000")
+        self.net.cut("nb")
+        process.send_signal(signal.SIGUSR1)  # which mpirun passes on to nb
+        _, errors = process.communicate(timeout=400)
+        self.assertEqual(process.returncode, EXIT_PEER, errors)
+        self.assertRegex(errors, r"(?m)^lockstep: nb was lost: ")
 
     def test_a_request_that_comes_before_the_ranks(self):
         """The agent does not reach the second host before the launcher was told to end."""
