@@ -1,4 +1,5 @@
-// What a field may hold, beside its type: checked, and told in the table of options.
+// What a field may hold, beside its type, as the table of options tells it. The range of a
+// number is checked where it is read; what is `required` or told in words, in validate.cpp.
 #pragma once
 
 #include <fmt/format.h>
@@ -15,7 +16,7 @@ struct Traits {
   bool above_low = false;      // `low` itself is outside
   bool below_high = false;     // `high` itself is outside
   bool zero_too = false;       // 0 is inside, with a meaning of its own
-  bool required = false;       // the default is refused
+  bool required = false;       // the default is no value
   bool written_last = false;   // in text after all fields that are not
   const char* told = nullptr;  // in the table instead of the type and range
 

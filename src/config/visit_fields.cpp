@@ -36,7 +36,7 @@ void visit_section(const Message& section, const std::string& before, const Loca
   }
 }
 
-int count_of(const Message& section, const FieldDescriptor* field) {
+int values_in(const Message& section, const FieldDescriptor* field) {
   const auto& reflection = *section.GetReflection();
   if (field->is_repeated()) return reflection.FieldSize(section, field);
   return reflection.HasField(section, field) ? 1 : 0;
@@ -46,7 +46,7 @@ void add_differences(const Message& a, const Message& b, const std::string& befo
                      std::vector<std::string>& paths) {
   for (int i = 0; i < a.GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor* field = a.GetDescriptor()->field(i);
-    const auto [least, most] = std::minmax({count_of(a, field), count_of(b, field)});
+    const auto [least, most] = std::minmax({values_in(a, field), values_in(b, field)});
     for (int k = 0; k < most; ++k) {
       const bool is_list = field->is_repeated();
       const std::string path = before + field->name() + (is_list ? fmt::format("[{}]", k) : "");
