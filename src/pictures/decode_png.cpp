@@ -71,6 +71,10 @@ struct Target {
 void write_row(const std::uint8_t* row, ::png_uint_32 width, Target& target) {
   for (const std::uint8_t* end = row + 4 * std::size_t{width}; row != end; row += 4) {
     const int opacity = row[3];
+    if (opacity == 255) {
+      target.writer.colour(row[0], row[1], row[2]);
+      continue;
+    }
     target.writer.colour(over(target.background, row[0], opacity),
                          over(target.background, row[1], opacity),
                          over(target.background, row[2], opacity));

@@ -5,6 +5,7 @@ Python of the tests' virtual environment: "write FOLDER" writes files and prints
 import json
 import random
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -100,13 +101,46 @@ def described(levels):
     return [width, height, levels.astype(np.uint8).tobytes().hex()]
 
 
-def fitted(image, size, fit, resampling):
-    method = Image.Resampling.BOX if resampling == "AREA" else Image.Resampling.BILINEAR
-    if fit == "FIT":
-        return ImageOps.pad(image, size, method, color=(9, 9, 9))
+def means(levels, begin, end, size):
+    """Along the first axis `size` means over equal parts of [begin, end) pixels."""
+    sums = np.concatenate([np.zeros((1, *levels.shape[1:])), np.cumsum(levels, axis=0)])
+    edges = np.linspace(begin, end, size + 1)
+    whole = np.minimum(edges.astype(int), len(levels) - 1)
+    rest = (edges - whole).reshape(-1, *[1] * (levels.ndim - 1))
+    upto = sums[whole] + rest * levels[whole]
+    return np.diff(upto, axis=0) * size / (end - begin)
+
+
+def scaled(levels, box, size, resampling):
+    """The part of a picture in the box (left, top, right, bottom) as one of that size."""
+    if resampling == "BILINEAR":
+        return np.asarray(Image.fromarray(levels.astype(np.uint8)).resize(
+            size, Image.Resampling.BILINEAR, box))
+    rows = means(levels.astype(float), box[1], box[3], size[1])
+    columns = means(rows.swapaxes(0, 1), box[0], box[2], size[0]).swapaxes(0, 1)
+    return np.floor(columns + 0.5 + 1e-9).astype(np.uint8)
+
+
+def fitted(levels, size, fit, resampling):
+    height, width = levels.shape[:2]
+    box = [0, 0, width, height]
     if fit == "CROP":
-        return ImageOps.fit(image, size, method)
-    return image.resize(size, method)
+        # In the middle, to the unit in which both sizes of a pixel are whole numbers.
+        if width * size[1] > height * size[0]:
+            box[0] = (width * size[1] - height * size[0]) // 2 / size[1]
+            box[2] = box[0] + height * size[0] / size[1]
+        else:
+            box[1] = (height * size[0] - width * size[1]) // 2 / size[0]
+            box[3] = box[1] + width * size[1] / size[0]
+        return scaled(levels, box, size, resampling)
+    if fit == "STRETCH":
+        return scaled(levels, box, size, resampling)
+    scale = min(Fraction(size[0], width), Fraction(size[1], height))
+    inner = [max(1, int(side * scale + Fraction(1, 2))) for side in (width, height)]
+    left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    result = np.full((size[1], size[0], 3), 9, np.uint8)
+    result[top:top + inner[1], left:left + inner[0]] = scaled(levels, box, inner, resampling)
+    return result
 
 
 def main():
@@ -119,9 +153,8 @@ def main():
         requests = json.load(sys.stdin)
         answers = []
         for name, width, height, fit, resampling in requests:
-            image = Image.fromarray(shown(folder / name).astype(np.uint8))
-            answers.append(np.asarray(fitted(image, (width, height), fit, resampling))
-                           .tobytes().hex())
+            levels = fitted(shown(folder / name), (width, height), fit, resampling)
+            answers.append(levels.tobytes().hex())
         print(json.dumps(answers))
 
 
