@@ -198,6 +198,29 @@ class PillowPicturesTest(unittest.TestCase):
         words = self.refused(self.changed("mode-RGB-33x17.png", 8, header))
         self.assertIn("not a whole PNG file", words)
 
+    def test_bytes_too_many(self):
+        # As many good files have them: before the end's mark, and after it.
+        name = "restart-33x17.jpeg"
+        content = (self.folder / name).read_bytes()
+        self.assertEqual(content[-2:], b"\xff\xd9")
+        path = self.folder / "longer"
+        self.addCleanup(path.unlink, missing_ok=True)
+        for longer in (content[:-2] + bytes(65) + content[-2:], content + b"and more"):
+            path.write_bytes(longer)
+            answer, = ask([(path, 3, 255)])
+            self.assertEqual(answer, self.asked([name])[name])
+        # Within the pixels they are damage.
+        mark = content.index(b"\xff\xd1")
+        words = self.refused(content[:mark] + bytes(65) + content[mark:])
+        self.assertIn("extraneous bytes before marker 0xd1", words)
+
+    def test_an_end_that_is_put_on(self):
+        for name in ("smooth-RGB-33x17.jpeg", "noise-RGB-33x17.jpeg"):
+            content = (self.folder / name).read_bytes()
+            for kept in (len(content) - 20, len(content) - 60):
+                self.assertIn("not a whole JPEG file: Corrupt JPEG data",
+                              self.refused(content[:kept] + b"\xff\xd9"))
+
     def test_sizes_without_bound(self):
         bombs = [self.changed(name, self.frame(name), struct.pack(">HH", 65500, 65500))
                  for name in ("smooth-RGB-33x17.jpeg", "noise-RGB-33x17.jpeg")]
