@@ -119,7 +119,7 @@ void mix_columns(const float* sums, const Mixes& columns, double row_total, std:
     }
     const double total = mix.total * row_total;
     for (int c = 0; c < kChannels; ++c) {
-      *to++ = static_cast<std::uint8_t>(mixed[c] / total + 0.5);
+      *to++ = static_cast<std::uint8_t>((2 * mixed[c] + total) / (2 * total));
     }
   }
 }

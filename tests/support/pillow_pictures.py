@@ -1,6 +1,5 @@
 """Image files that Pillow writes, and what Pillow and NumPy make of image files. Run by the
-Python of the tests' virtual environment: "write FOLDER" writes files and prints their names,
-"read FOLDER" prints what each file there shows, "fit FOLDER" how it looks in other shapes."""
+Python of the tests' virtual environment: "write FOLDER" writes files, "read FOLDER" prints what each file there shows, "fit FOLDER" how it looks in other shapes."""
 
 import json
 import random
@@ -80,6 +79,11 @@ def write(folder):
         for value in range(1, 9):
             smooth(size).save(folder / f"large-{value}-{size[0]}x{size[1]}.jpeg",
                               **oriented({"quality": 95, "subsampling": 0}, value))
+    # As large as a photo of its size, for tests/bench/pictures.cpp.
+    photo = np.asarray(smooth((256, 256))) + np.random.default_rng(1).normal(0, 8, (256, 256, 3))
+    photo = Image.fromarray(np.clip(photo, 0, 255).astype(np.uint8))
+    photo.save(folder / "photo-256x256.jpeg", quality=85)
+    photo.save(folder / "photo-256x256.png")
     for size in ((33, 17), (17, 33), (64, 64), (5, 41), (100, 100)):
         noise(size, "RGB").save(folder / f"fit-{size[0]}x{size[1]}.png")
 
