@@ -1,5 +1,6 @@
 """Image files that Pillow writes, and what Pillow and NumPy make of image files. Run by the
-Python of the tests' virtual environment: "write FOLDER" writes files, "read FOLDER" prints what each file there shows, "fit FOLDER" how it looks in other shapes."""
+Python of the tests' virtual environment: "write FOLDER" writes files, "read FOLDER" prints
+what each file there shows, "fit FOLDER" how those that stdin names look in other shapes."""
 
 import json
 import random
