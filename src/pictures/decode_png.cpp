@@ -2,6 +2,7 @@
 
 #include <png.h>
 
+#include <algorithm>
 #include <array>
 #include <csetjmp>
 #include <cstddef>
@@ -11,6 +12,8 @@
 
 #include "lockstep/core/error.h"
 #include "lockstep/core/text.h"
+#include "pictures/colours.h"
+#include "pictures/image_readers.h"
 
 namespace lockstep {
 
@@ -59,15 +62,37 @@ bool read_header(::png_structp png, ::png_infop info) {
   return true;
 }
 
-// `pixels` [height, width, 4]; false where libpng fails.
-bool read_pixels(::png_structp png, ::png_infop info, std::uint8_t* pixels) {
+struct Target {
+  PixelWriter writer;
+  int background;
+};
+
+// A row of red, green, blue, opacity.
+void write_row(const std::uint8_t* row, ::png_uint_32 width, Target& target) {
+  for (const std::uint8_t* end = row + 4 * std::size_t{width}; row != end; row += 4) {
+    const int opacity = row[3];
+    if (opacity == 255) {
+      target.writer.colour(row[0], row[1], row[2]);
+      continue;
+    }
+    target.writer.colour(over(target.background, row[0], opacity),
+                         over(target.background, row[1], opacity),
+                         over(target.background, row[2], opacity));
+  }
+}
+
+// `rows` [height, width, 4] for interlaced files, which come in several passes, else
+// [width, 4]; false where libpng fails.
+bool read_pixels(::png_structp png, ::png_infop info, std::uint8_t* rows, Target* target) {
   if (setjmp(png_jmpbuf(png)) != 0) return false;
   const int passes = ::png_set_interlace_handling(png);
   ::png_read_update_info(png, info);
-  const std::size_t row_bytes = ::png_get_rowbytes(png, info);
-  for (int pass = 0; pass < passes; ++pass) {
+  const ::png_uint_32 width = ::png_get_image_width(png, info);
+  const std::size_t step = passes == 1 ? 0 : ::png_get_rowbytes(png, info);
+  for (int pass = 1; pass <= passes; ++pass) {
     for (::png_uint_32 y = 0; y < ::png_get_image_height(png, info); ++y) {
-      ::png_read_row(png, pixels + y * row_bytes, nullptr);
+      ::png_read_row(png, rows + y * step, nullptr);
+      if (pass == passes) write_row(rows + y * step, width, *target);
     }
   }
   ::png_read_end(png, nullptr);
@@ -94,12 +119,23 @@ class Reader {
   int width() const { return static_cast<int>(::png_get_image_width(png_, info_)); }
   int height() const { return static_cast<int>(::png_get_image_height(png_, info_)); }
 
-  // [height, width, 4]: red, green, blue, opacity.
-  std::vector<std::uint8_t> read() {
-    std::vector<std::uint8_t> pixels(4 * static_cast<std::size_t>(width()) *
-                                     static_cast<std::size_t>(height()));
-    if (!read_pixels(png_, info_, pixels.data())) fail();
-    return pixels;
+  int channels() const {
+    const int type = ::png_get_color_type(png_, info_);
+    ::png_colorp palette = nullptr;
+    int entries = 0;
+    if (type == PNG_COLOR_TYPE_PALETTE) ::png_get_PLTE(png_, info_, &palette, &entries);
+    const bool coloured = std::any_of(palette, palette + entries, [](const ::png_color& entry) {
+      return entry.red != entry.green || entry.green != entry.blue;
+    });
+    return coloured || (palette == nullptr && (type & PNG_COLOR_MASK_COLOR) != 0) ? 3 : 1;
+  }
+
+  void read_into(Picture& picture, int background) {
+    const bool interlaced = ::png_get_interlace_type(png_, info_) != PNG_INTERLACE_NONE;
+    std::vector<std::uint8_t> rows(4 * static_cast<std::size_t>(width()) *
+                                   static_cast<std::size_t>(interlaced ? height() : 1));
+    Target target{{picture.pixels.data(), picture.channels}, background};
+    if (!read_pixels(png_, info_, rows.data(), &target)) fail();
   }
 
  private:
@@ -110,14 +146,6 @@ class Reader {
   ::png_infop info_;
 };
 
-int over_white(int level, int opacity) {
-  return (level * opacity + 255 * (255 - opacity) + 127) / 255;
-}
-
-int luma(int red, int green, int blue) {
-  return (299 * red + 587 * green + 114 * blue + 500) / 1000;
-}
-
 void check_signature(std::string_view file) {
   constexpr std::size_t kSignatureBytes = 8;
   const auto* bytes = reinterpret_cast<png_const_bytep>(file.data());
@@ -127,7 +155,14 @@ void check_signature(std::string_view file) {
 
 }  // namespace
 
-Picture decode_png(std::string_view file, int channels, std::int64_t most_pixels) {
+ImageHeader read_png_header(std::string_view file) {
+  check_signature(file);
+  Reader reader(file);
+  reader.start();
+  return {ImageFormat::kPng, reader.width(), reader.height(), reader.channels()};
+}
+
+Picture decode_png(std::string_view file, int channels, std::int64_t most_pixels, int background) {
   check_signature(file);
   Reader reader(file);
   reader.start();
@@ -137,21 +172,8 @@ Picture decode_png(std::string_view file, int channels, std::int64_t most_pixels
     fail_usage("{} x {} pixels; expected at most {} pixels", picture.width, picture.height,
                most_pixels);
   }
-  const std::vector<std::uint8_t> decoded = reader.read();
-  picture.pixels.reserve(static_cast<std::size_t>(count) * static_cast<std::size_t>(channels));
-  for (std::size_t i = 0; i < decoded.size(); i += 4) {
-    const int opacity = decoded[i + 3];
-    const int red = over_white(decoded[i], opacity);
-    const int green = over_white(decoded[i + 1], opacity);
-    const int blue = over_white(decoded[i + 2], opacity);
-    if (channels == 1) {
-      picture.pixels.push_back(static_cast<std::uint8_t>(luma(red, green, blue)));
-    } else {
-      for (const int level : {red, green, blue}) {
-        picture.pixels.push_back(static_cast<std::uint8_t>(level));
-      }
-    }
-  }
+  picture.pixels.resize(static_cast<std::size_t>(count) * static_cast<std::size_t>(channels));
+  reader.read_into(picture, background);
   return picture;
 }
 

@@ -39,7 +39,7 @@ LIBRARIES = {
     ("CLI/",): {"app"},
     ("onnx/",): {"exporting"},
     ("cairo",): {"report"},
-    ("png.h",): {"pictures"},
+    ("png.h", "jpeglib.h", "jerror.h"): {"pictures"},
     ("boost/",): {"serve"},
 }
 
