@@ -34,7 +34,7 @@ std::string name_of(int i) {
 const samples::Folder& files() {
   static const samples::Folder folder;
   static const bool written = [] {
-    samples::write_by("write_archives.py", folder);
+    samples::run_script("write_archives.py", folder.path(""));
     return true;
   }();
   EXPECT_TRUE(written);

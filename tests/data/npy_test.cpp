@@ -17,7 +17,7 @@ const std::vector<std::vector<std::int64_t>> kShapes = {{},        {7},         
 const samples::Folder& files() {
   static const samples::Folder folder;
   static const bool written = [] {
-    samples::write_by("write_arrays.py", folder);
+    samples::run_script("write_arrays.py", folder.path(""));
     return true;
   }();
   EXPECT_TRUE(written);

@@ -17,10 +17,10 @@
 
 namespace lockstep::samples {
 
-// Has `script` write its files into `folder`, by the Python of the tests' environment.
-inline void write_by(const std::string& script, const Folder& folder) {
+// Runs a script of tests/support by the Python of the tests' environment, which has NumPy.
+inline void run_script(const std::string& script, const std::string& words) {
   const std::string command = std::string(LOCKSTEP_TEST_PYTHON) + " " + LOCKSTEP_SOURCE_DIR +
-                              "/tests/support/" + script + " " + folder.path("");
+                              "/tests/support/" + script + " " + words;
   ASSERT_EQ(std::system(command.c_str()), 0) << command;
 }
 
