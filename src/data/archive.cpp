@@ -47,21 +47,28 @@ std::string reason_of(archive* reader) {
   return text == nullptr ? "no reason given" : text;
 }
 
-// Nothing of the mapped file is copied.
-Reader open_reader(std::string_view file, const std::string& path) {
+Reader make_reader() {
   Reader owner(archive_read_new());
   archive* const reader = owner.get();
-  if (reader == nullptr) fail_internal("no memory to read {}", path);
+  if (reader == nullptr) fail_internal("no memory to read an archive");
   archive_read_support_format_tar(reader);
   archive_read_support_format_zip_seekable(reader);  // by its directory: without one, it is cut
   archive_read_support_filter_gzip(reader);
   archive_read_support_filter_bzip2(reader);
   archive_read_support_filter_xz(reader);
   archive_read_support_filter_zstd(reader);
-  if (archive_read_open_memory(reader, file.data(), file.size()) != ARCHIVE_OK) {
-    fail_usage("{}: cannot be read as an archive: {}", path, reason_of(reader));
-  }
   return owner;
+}
+
+// Nothing of the mapped file is copied. Fails for a file that is no archive.
+bool opens(archive* reader, std::string_view file) {
+  return archive_read_open_memory(reader, file.data(), file.size()) == ARCHIVE_OK;
+}
+
+Reader open_reader(std::string_view file, const std::string& path) {
+  Reader owner = make_reader();
+  if (opens(owner.get(), file)) return owner;
+  fail_usage("{}: cannot be read as an archive: {}", path, reason_of(owner.get()));
 }
 
 // The name without "." parts, or none for a member that does not count.
@@ -128,7 +135,7 @@ class ArchiveReader {
   Utf8Locale locale_;
   const std::string& path_;
   std::uint64_t base_;  // of positions that libarchive gives
-  bool any_ = false;
+  std::string last_;    // name of the member before, as stored
   std::vector<std::byte> buffer_;
   Reader archive_;
 };
@@ -181,7 +188,9 @@ std::optional<ArchiveMember> ArchiveReader::next() {
   archive* const reader = archive_.get();
   for (;;) {
     // The member before is passed over here, so that what is read next is a header.
-    if (any_ && archive_read_data_skip(reader) < ARCHIVE_WARN) fail_damaged(path_);
+    if (!last_.empty() && archive_read_data_skip(reader) < ARCHIVE_WARN) {
+      fail_damaged(path_ + ":" + last_);
+    }
     const std::int64_t read_before = archive_filter_bytes(reader, 0);
     archive_entry* entry = nullptr;
     const int status = archive_read_next_header(reader, &entry);
@@ -190,10 +199,10 @@ std::optional<ArchiveMember> ArchiveReader::next() {
       return {};
     }
     if (status != ARCHIVE_OK && status != ARCHIVE_WARN) {
-      if (any_) fail_damaged(path_);
-      fail_usage("{}: cannot be read as an archive: {}", path_, reason_of(reader));
+      fail_damaged(path_);
     }
-    any_ = true;
+    const char* name = archive_entry_pathname(entry);
+    last_ = name == nullptr || *name == '\0' ? "?" : name;
     if (auto member = counted(entry)) return member;
   }
 }
@@ -232,12 +241,8 @@ void check_unique(const std::string& path, std::span<const ArchiveMember> member
 }  // namespace
 
 bool is_archive(std::string_view file) {
-  if (file.empty()) return false;
-  const Utf8Locale locale;
-  const Reader reader = open_reader(file, "");
-  archive_entry* entry = nullptr;
-  const int status = archive_read_next_header(reader.get(), &entry);
-  return status == ARCHIVE_OK || status == ARCHIVE_WARN || archive_format(reader.get()) != 0;
+  const Reader reader = make_reader();
+  return opens(reader.get(), file);
 }
 
 std::vector<ArchiveMember> list_archive(const std::string& path) {

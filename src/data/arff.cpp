@@ -191,7 +191,7 @@ ArffHeader HeaderParser::parse() {
 
 bool is_arff(std::string_view file) {
   if (file.starts_with(kByteOrderMark)) file.remove_prefix(kByteOrderMark.size());
-  RowLines lines(file, 0, {0, 1}, '%');
+  RowLines lines(file.substr(0, kRecognizedBytes), 0, {0, 1}, '%');
   constexpr std::string_view kFirst = "@relation";
   return lines.next() && lower_case(lines.line().substr(0, kFirst.size())) == kFirst;
 }

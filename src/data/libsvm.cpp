@@ -48,7 +48,7 @@ std::int64_t index_at(std::string_view line, std::size_t& at) {
 }  // namespace
 
 bool is_libsvm(std::string_view file) {
-  RowLines lines(file, 0, kWhole, '#');
+  RowLines lines(file.substr(0, kRecognizedBytes), 0, kWhole, '#');
   if (!lines.next()) return false;
   const std::string_view line = without_comment(lines.line());
   const std::size_t label_end = word_end(line, 0);

@@ -34,6 +34,9 @@ class RowLines {
   char comment_;
 };
 
+// What a format is recognized by is in so many bytes.
+inline constexpr std::size_t kRecognizedBytes = 1u << 20;
+
 // "NAME:LINE:COLUMN" of a byte of a text, both from 1; a column counts bytes.
 std::string place_in_text(const std::string& name, std::string_view text, std::size_t byte);
 

@@ -2,8 +2,6 @@
 
 #include "data/arff.h"
 
-#include <fmt/ranges.h>
-
 #include "data/libsvm.h"
 #include "data/samples.h"
 

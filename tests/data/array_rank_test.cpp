@@ -5,6 +5,7 @@
 
 #include "data/source.h"
 #include "data/written_files.h"
+#include "lockstep/core/files.h"
 #include "lockstep/core/share.h"
 #include "support/rank_test.h"
 

@@ -113,9 +113,9 @@ TEST(Npy, AShapeMustAgreeWithTheBytes) {
             "a.npy: its header says (4611686018427387905, 3) of 4 bytes each" + end);
   EXPECT_EQ(error_of_shape("(12, 0, 4611686018427387905, 4)").find("a.npy: its header says"), 0u);
   EXPECT_EQ(error_of_shape("(99999999999999999999,)"),
-            "a.npy: its header has \"99999999999999999999\" at its byte 54; expected a size");
+            "a.npy: its header has \"99999999999999999999\" at its byte 52; expected a size");
   EXPECT_EQ(error_of_shape("(-3, -4)"),
-            "a.npy: its header has \"-3, -4), }\\x0a\" at its byte 54; expected a size");
+            "a.npy: its header has \"-3, -4), }\\x0a\" at its byte 52; expected a size");
 }
 
 TEST(Npy, WhatIsRefused) {
