@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "lockstep/core/files.h"
 
@@ -19,6 +20,12 @@ class PackedFile {
   // Of the source, inflated and as it lies in the file.
   virtual std::uint64_t bytes() const = 0;
   virtual std::uint64_t packed_bytes() const = 0;
+
+  // The source where it lies in the file as it is; empty where it does not. Whoever takes it
+  // compares crc().
+  virtual std::string_view stored() const { return {}; }
+  // CRC-32 of a source that is stored so.
+  virtual std::uint32_t crc() const { return 0; }
 
   // Inflates into `out`, of bytes(), and checks the CRC. Error (2) for a damaged file.
   virtual void inflate(std::span<std::byte> out) const = 0;

@@ -11,10 +11,10 @@ namespace lockstep {
 namespace {
 
 // Asked in this order, and before the texts.
-constexpr std::array<const FileFormat*, 0> kFileFormats = {};
+constexpr std::array<const FileFormat*, 1> kFileFormats = {&kNpz};
 
 // What no other format recognizes is CSV: its reader says what is wrong.
-constexpr std::array kTextFormats = {&kIdx, &kCsv};
+constexpr std::array kTextFormats = {&kNpy, &kArff, &kLibsvm, &kIdx, &kCsv};
 
 constexpr std::size_t kHeadBytes = 4096;
 

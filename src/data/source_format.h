@@ -39,6 +39,11 @@ struct TextFormat {
   std::unique_ptr<Source> (*open)(std::unique_ptr<SourceTexts> texts);
 };
 
+extern const FileFormat kNpz;
+
+extern const TextFormat kNpy;
+extern const TextFormat kArff;
+extern const TextFormat kLibsvm;
 extern const TextFormat kIdx;
 extern const TextFormat kCsv;
 

@@ -1,6 +1,8 @@
 #include "data/source_text.h"
 
+#include <libdeflate.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <array>
 #include <span>
@@ -8,6 +10,7 @@
 
 #include "data/packed_file.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/share.h"
 
 namespace lockstep {
 
@@ -35,6 +38,34 @@ void check_memory(const std::string& name, std::uint64_t bytes) {
   fail_usage("{}: inflates to {} bytes, but this machine has {}; unpack it", name, bytes, memory);
 }
 
+// Whether all ranks see the source where it lies.
+bool agreed_stored(Communicator& comm, std::string_view stored) {
+  std::int64_t without = stored.empty() ? 1 : 0;
+  comm.sum(std::span(&without, 1));
+  return without == 0;
+}
+
+// Each rank looks at a share of the bytes: as much as it will read of them.
+void check_crc(Communicator& comm, const std::string& name, std::string_view bytes,
+               std::uint32_t crc) {
+  const auto total = static_cast<std::int64_t>(bytes.size());
+  const auto share_of_rank = [&](int rank) { return share_of(total, comm.world_size(), rank); };
+  const Range own = share_of_rank(comm.rank());
+  comm.begin_long_work("checking the data", kEachRank);
+  const std::vector<std::uint32_t> all = gather_values(
+      comm, libdeflate_crc32(0, bytes.data() + own.first, static_cast<std::size_t>(own.size())));
+  std::uint32_t seen = 0;
+  for (int rank = 0; rank < comm.world_size(); ++rank) {
+    const auto length = static_cast<z_off_t>(share_of_rank(rank).size());
+    seen = static_cast<std::uint32_t>(
+        ::crc32_combine(seen, all[static_cast<std::size_t>(rank)], length));
+  }
+  if (seen == crc) return;
+  throw Error(ExitCode::kUsage,
+              fmt::format("{}: damaged: it does not have the CRC that the archive gives", name),
+              Reach::kAgreed);
+}
+
 }  // namespace
 
 SourceText::SourceText(Communicator& comm, const std::string& path, const std::string& member)
@@ -52,6 +83,11 @@ SourceText::SourceText(Communicator& comm, const std::string& path, const std::s
   });
   check_same_size(comm, name_, bytes);
   if (!packed) return;
+  if (agreed_stored(comm, packed->stored())) {
+    stored_ = packed->stored();
+    check_crc(comm, name_, stored_, packed->crc());
+    return;
+  }
   agree(comm, [&] { check_memory(name_, bytes); });
   const bool first_of_node = comm.node_place() == 0;
   inflated_ = comm.share(first_of_node ? bytes : 0);
@@ -64,6 +100,7 @@ SourceText::SourceText(Communicator& comm, const std::string& path, const std::s
 }
 
 std::string_view SourceText::text() const {
+  if (!stored_.empty()) return stored_;
   if (!inflated_) return file_->text();
   const auto memory = inflated_->part(0);
   return {reinterpret_cast<const char*>(memory.data()), memory.size()};

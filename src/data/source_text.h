@@ -1,5 +1,5 @@
-// The bytes of a source: a plain file, mapped; or a member of a zip archive or a
-// gzip file, inflated once a node into memory that the node's ranks share.
+// The bytes of a source: a plain file or a stored member of a zip archive, mapped; or a deflated
+// member or a gzip file, inflated once a node into memory that the node's ranks share.
 //
 // Made and destroyed by all ranks together.
 #pragma once
@@ -20,6 +20,10 @@ class SourceText {
   // agreed): no such file, not a zip, no such member, encrypted, damaged.
   SourceText(Communicator& comm, const std::string& path, const std::string& member);
 
+  // Views of text() stay when it is moved.
+  SourceText(SourceText&&) = default;
+  SourceText& operator=(SourceText&&) = delete;
+
   // Local, below.
   std::string_view text() const;
   // As they lie in the archive or gzip file; 0 for a plain file.
@@ -31,6 +35,7 @@ class SourceText {
   std::string name_;
   std::uint64_t packed_bytes_ = 0;
   std::optional<MappedFile> file_;
+  std::string_view stored_;  // in file_, of a stored member
   std::unique_ptr<SharedWindow> inflated_;
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "data/archive.h"
 #include "data/deflate.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
@@ -50,7 +51,7 @@ std::string listed(const std::vector<std::string>& names) {
 
 void ZipMember::Close::operator()(zip* archive) const { zip_discard(archive); }
 
-ZipMember::ZipMember(const std::string& path, const std::string& member)
+ZipMember::ZipMember(const std::string& path, const std::string& member, std::string_view file)
     : name_(path + ":" + member), archive_(open_archive(path)) {
   const zip_int64_t index = zip_name_locate(archive_.get(), member.c_str(), 0);
   if (index < 0) {
@@ -81,6 +82,11 @@ ZipMember::ZipMember(const std::string& path, const std::string& member)
   if (packed_bytes_ > file_bytes(path) ||
       bytes_ > packed_bytes_ * (deflated_ ? kMaxDeflateRatio : 1)) {
     fail_damaged();
+  }
+  if (file.empty() || deflated_) return;
+  if (const auto found = stored_member(file, path, member)) {
+    if (found->size() != bytes_) fail_damaged();
+    stored_ = *found;
   }
 }
 
@@ -116,15 +122,19 @@ const Packing kZip = {.recognizes =
                             return !member.empty() || file.starts_with("PK\x03\x04");
                           },
                       .open = [](const std::string& path, const std::string& member,
-                                 const MappedFile&) -> std::unique_ptr<PackedFile> {
-                        if (!member.empty()) return std::make_unique<ZipMember>(path, member);
+                                 const MappedFile& file) -> std::unique_ptr<PackedFile> {
+                        if (!member.empty()) {
+                          return std::make_unique<ZipMember>(path, member, file.text());
+                        }
                         fail_usage("{}: is a zip archive; expected the name of a member too: {}",
                                    path, zip_member_names(path));
                       }};
 
-std::string zip_member_names(const std::string& path) {
+std::vector<std::string> members_of_zip(const std::string& path) {
   const std::unique_ptr<zip_t, decltype(&zip_discard)> archive(open_archive(path), &zip_discard);
-  return listed(member_names(archive.get()));
+  return member_names(archive.get());
 }
+
+std::string zip_member_names(const std::string& path) { return listed(members_of_zip(path)); }
 
 }  // namespace lockstep

@@ -1,0 +1,66 @@
+#include "data/row_lines.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "lockstep/core/share.h"
+
+namespace lockstep {
+
+namespace {
+
+// The first begin of a line at or behind `cut`.
+std::size_t line_start(std::string_view text, std::size_t body_first, std::size_t cut) {
+  if (cut <= body_first) return body_first;
+  const std::size_t end = text.find('\n', cut - 1);
+  return end == text.npos ? text.size() : end + 1;
+}
+
+}  // namespace
+
+RowLines::RowLines(std::string_view text, std::size_t body_first, FilePart part, char comment)
+    : text_(text), comment_(comment) {
+  const auto bytes = static_cast<std::int64_t>(text.size() - body_first);
+  const Range range = share_of(bytes, part.count, part.index);
+  at_ = line_start(text, body_first, body_first + static_cast<std::size_t>(range.first));
+  last_ = line_start(text, body_first, body_first + static_cast<std::size_t>(range.last));
+}
+
+bool RowLines::next() {
+  while (at_ < last_) {
+    const std::size_t end = std::min(text_.find('\n', at_), text_.size());
+    line_ = without_blanks_around(text_.substr(at_, end - at_));
+    at_ = std::min(end + 1, text_.size());
+    if (!line_.empty() && line_[0] != comment_) return true;
+  }
+  return false;
+}
+
+std::string place_in_text(const std::string& name, std::string_view text, std::size_t byte) {
+  const std::string_view before = text.substr(0, byte);
+  const auto line = 1 + std::count(before.begin(), before.end(), '\n');
+  const std::size_t line_end = before.rfind('\n');
+  const std::size_t column = line_end == before.npos ? byte + 1 : byte - line_end;
+  return fmt::format("{}:{}:{}", name, line, column);
+}
+
+std::optional<double> number_of(std::string_view text) {
+  if (text.starts_with('+')) {
+    text.remove_prefix(1);
+    if (text.starts_with('-')) return {};
+  }
+  double value = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (fault != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) return {};
+  return value;
+}
+
+std::string_view without_blanks_around(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r";
+  const std::size_t first = text.find_first_not_of(kBlanks);
+  if (first == text.npos) return text.substr(text.size());
+  return text.substr(first, text.find_last_not_of(kBlanks) + 1 - first);
+}
+
+}  // namespace lockstep

@@ -1,0 +1,48 @@
+// Texts of one row a line, with comments and blank lines between: ARFF and LIBSVM. Any thread.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "data/file_rows.h"
+
+namespace lockstep {
+
+// The lines that hold rows and begin in a part of the bytes of a text.
+class RowLines {
+ public:
+  // Of text[body_first, ...); what follows `comment` at the begin of a line is none.
+  RowLines(std::string_view text, std::size_t body_first, FilePart part, char comment);
+
+  // Goes to the next line that holds a row; false behind the last.
+  bool next();
+
+  // Without its end, and without blanks around it.
+  std::string_view line() const { return line_; }
+  // Of the line's first byte in the text.
+  std::size_t byte() const { return static_cast<std::size_t>(line_.data() - text_.data()); }
+  // At most so many lines are still to come: two bytes are the least of one.
+  std::size_t most_left() const { return (last_ - at_ + 1) / 2; }
+
+ private:
+  std::string_view text_;
+  std::string_view line_;
+  std::size_t at_;
+  std::size_t last_;
+  char comment_;
+};
+
+// What a format is recognized by is in so many bytes.
+inline constexpr std::size_t kRecognizedBytes = 1u << 20;
+
+// "NAME:LINE:COLUMN" of a byte of a text, both from 1; a column counts bytes.
+std::string place_in_text(const std::string& name, std::string_view text, std::size_t byte);
+
+// A finite decimal number, such as "-1", "+0.5" or "1e3", that is all of `text`.
+std::optional<double> number_of(std::string_view text);
+
+std::string_view without_blanks_around(std::string_view text);
+
+}  // namespace lockstep
