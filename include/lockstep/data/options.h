@@ -19,6 +19,29 @@ struct SourceOptions {
   bool operator==(const SourceOptions&) const = default;
 };
 
+enum class Header { kAuto, kYes, kNo };
+enum class LabelKind { kAuto, kNumber, kText, kOneHot };
+enum class PixelKind { kAuto, kWhole, kReal };
+enum class PixelLayout {
+  kInterleaved,  // row after row, the channels of a pixel side by side
+  kPlanar,       // a plane for each channel
+  kTransposed,   // column after column
+};
+
+// How a CSV file is written. A column is given by its name, or by its index from 0.
+struct CsvOptions {
+  Header header = Header::kAuto;
+  std::string separator;  // empty: to be found out
+  std::string label;      // or LAST, or NONE; empty: data.label_column, or to be found out
+  LabelKind label_kind = LabelKind::kAuto;
+  std::string id;
+  std::vector<std::string> ignore;
+  std::string split;       // a column that says training, validation or test
+  std::string pixel_list;  // a column that holds all pixels, with blanks between
+  PixelKind pixels = PixelKind::kAuto;
+  PixelLayout layout = PixelLayout::kInterleaved;
+};
+
 enum class NormalizationKind {
   kUnit,         // pixel / 255
   kStandardize,  // (pixel - mean) / deviation, per channel, over the training rows

@@ -1,0 +1,247 @@
+#include "data/csv_look.h"
+
+#include <algorithm>
+
+#include "data/csv_columns.h"
+#include "data/csv_sample.h"
+#include "data/csv_text.h"
+#include "lockstep/core/error.h"
+#include "lockstep/core/text.h"
+
+namespace lockstep {
+
+namespace {
+
+std::vector<CsvRun> runs_of(const std::vector<CsvRole>& roles) {
+  std::vector<CsvRun> runs;
+  for (const CsvRole role : roles) {
+    const bool joins =
+        role == CsvRole::kPixels || role == CsvRole::kOneHot || role == CsvRole::kIgnored;
+    if (joins && !runs.empty() && runs.back().role == role) {
+      ++runs.back().columns;
+    } else {
+      runs.push_back({role, 1});
+    }
+  }
+  return runs;
+}
+
+int numbers_in(std::string_view list) {
+  std::vector<std::string_view> numbers;
+  split_csv_line(list, ' ', numbers);
+  return static_cast<int>(numbers.size());
+}
+
+// One look at a file, step by step.
+class CsvLook {
+ public:
+  explicit CsvLook(const CsvQuestion& question)
+      : question_(question),
+        content_(csv_content(question.text, question.name)),
+        sample_(sample_csv(content_, question.name, question.csv.separator)),
+        columns_(look_at_header()) {}
+
+  CsvFound found() {
+    check_rows();
+    CsvRoles roles = given_roles(question_, columns_);
+    find_roles(question_, sample_, columns_, roles);
+    find_one_hot(question_, sample_, roles);
+    reading_.separator = sample_.separator;
+    reading_.padded = sample_.padded;
+    reading_.names = columns_.names();
+    reading_.columns = columns_.count();
+    reading_.runs = runs_of(roles.of);
+    reading_.layout = question_.csv.layout;
+    check_label(roles);
+    check_pixels(roles);
+    reading_.label_kind = label_kind_of(roles);
+    reading_.pixel_kind = pixel_kind_of(roles);
+    return {reading_, options_of(roles), said_of(roles)};
+  }
+
+ private:
+  CsvColumns look_at_header() {
+    reading_.header = find_header(question_, sample_);
+    if (reading_.header == Header::kNo) return CsvColumns({}, sample_.width);
+    std::vector<std::string> names = read_names(question_, sample_);
+    const int count = static_cast<int>(names.size());
+    return CsvColumns(std::move(names), count);
+  }
+
+  bool has_header() const { return reading_.header == Header::kYes; }
+  bool is_known(int column) const { return column < static_cast<int>(sample_.counts.size()); }
+
+  void check_rows() const {
+    if (!has_header() || !sample_.lines.empty()) return;
+    fail_usage("{}:2:1: no row follows the header; expected at least one", question_.name);
+  }
+
+  void check_label(const CsvRoles& roles) const;
+  void check_pixels(const CsvRoles& roles);
+  LabelKind label_kind_of(const CsvRoles& roles) const;
+  PixelKind pixel_kind_of(const CsvRoles& roles) const;
+  CsvOptions options_of(const CsvRoles& roles) const;
+  std::string said_of(const CsvRoles& roles) const;
+
+  const CsvQuestion& question_;
+  CsvReading reading_;
+  CsvContent content_;
+  CsvSample sample_;
+  CsvColumns columns_;
+};
+
+void CsvLook::check_label(const CsvRoles& roles) const {
+  if (!roles.label) {
+    if (question_.labels == Labels::kOptional) return;
+    if (!has_header()) {
+      fail_usage("{}:1:1: no label in {} without a header; set data.csv.label to its index",
+                 question_.name, count_of(columns_.count(), "column"));
+    }
+    const std::string& wanted =
+        question_.csv.label.empty() ? question_.label_column : question_.csv.label;
+    fail_usage("{}:1:1: no column \"{}\" in the header; its first of {} is {}; set data.csv.label",
+               question_.name, wanted, count_of(columns_.count(), "column"),
+               shown_field(columns_.names().front()));
+  }
+  constexpr std::size_t kEnough = 20;  // rows, for labels not to count on by chance
+  const bool told = !question_.csv.label.empty();
+  if (told || !is_known(*roles.label) || sample_.leading < kEnough) return;
+  if (!are_counting(sample_.column(*roles.label), sample_.leading)) return;
+  fail_usage(
+      "{}:1:1: the labels in {} count on from row to row, as ids do; expected classes; set "
+      "data.csv.label",
+      question_.name, columns_.shown(*roles.label));
+}
+
+void CsvLook::check_pixels(const CsvRoles& roles) {
+  if (roles.has(CsvRole::kPixelList)) {
+    const int column = reading_.column_of(CsvRole::kPixelList);
+    const auto lists = sample_.column(is_known(column) ? column : 0);
+    if (roles.has(CsvRole::kPixels)) {
+      fail_usage(
+          "{}:1:1: {} holds lists of pixels, and other columns are pixels too; set "
+          "data.csv.ignore",
+          question_.name, columns_.shown(column));
+    }
+    reading_.pixels = question_.shape ? question_.shape->pixels()
+                      : lists.empty() ? numbers_in(bare_field(sample_.first))
+                                      : numbers_in(lists.front());
+    return;
+  }
+  const auto found = static_cast<int>(std::ranges::count(roles.of, CsvRole::kPixels));
+  reading_.pixels = found;
+  const int expected = question_.shape ? question_.shape->pixels() : std::max(found, 1);
+  if (found == expected) return;
+  const std::string beside = roles.label ? "besides " + columns_.shown(*roles.label)
+                             : has_header()
+                                 ? fmt::format("and no column \"{}\"", question_.label_column)
+                                 : "and no label";
+  const std::string shape =
+      question_.shape ? fmt::format("{} for images of {}x{}x{}", expected, question_.shape->height,
+                                    question_.shape->width, question_.shape->channels)
+                      : "some";
+  fail_usage("{}:1:1: {} {}; expected {}", question_.name, count_of(found, "pixel column"), beside,
+             shape);
+}
+
+LabelKind CsvLook::label_kind_of(const CsvRoles& roles) const {
+  if (question_.csv.label_kind != LabelKind::kAuto) return question_.csv.label_kind;
+  if (!roles.label || !is_known(*roles.label)) return LabelKind::kNumber;
+  if (!sample_.counts[static_cast<std::size_t>(*roles.label)].mostly_numbers()) {
+    return sample_.lines.empty() ? LabelKind::kNumber : LabelKind::kText;
+  }
+  const auto values = sample_.column(*roles.label);
+  const auto is_part = [](std::string_view value) {
+    return number_of(value) && !whole_number_of(value);
+  };
+  const auto parts = std::ranges::count_if(values, is_part);
+  if (2 * parts <= std::ssize(values)) return LabelKind::kNumber;
+  fail_usage(
+      "{}:1:1: the labels in {} are numbers with a fraction ({}); expected classes; as texts: set "
+      "data.csv.label_kind to TEXT",
+      question_.name, columns_.shown(*roles.label),
+      shown_field(*std::ranges::find_if(values, is_part)));
+}
+
+// A number that is no byte in few of the lines is a fault of those, which the reader names.
+PixelKind CsvLook::pixel_kind_of(const CsvRoles& roles) const {
+  if (question_.csv.pixels != PixelKind::kAuto) return question_.csv.pixels;
+  const bool list = roles.has(CsvRole::kPixelList);
+  bool any = list;
+  for (std::size_t i = 0; i < sample_.counts.size() && i < roles.of.size(); ++i) {
+    any = any || (roles.of[i] == CsvRole::kPixels && sample_.counts[i].numbers > 0);
+  }
+  if (!any) return PixelKind::kWhole;
+  int lines = 0;
+  int real = 0;
+  std::vector<std::string_view> fields;
+  std::vector<std::string_view> numbers;
+  const auto is_real = [](std::string_view field) {
+    return field_kind_of(field) == FieldKind::kNumber;
+  };
+  for (const std::string_view line : sample_.lines) {
+    split_csv_line(line, sample_.separator, fields);
+    if (fields.size() != roles.of.size()) continue;
+    bool found = false;
+    for (std::size_t i = 0; i < fields.size() && !found; ++i) {
+      if (roles.of[i] == CsvRole::kPixels) found = is_real(fields[i]);
+      if (roles.of[i] != CsvRole::kPixelList) continue;
+      split_csv_line(bare_field(fields[i]), ' ', numbers);
+      found = std::ranges::any_of(numbers, is_real);
+    }
+    ++lines;
+    if (found) ++real;
+  }
+  return 2 * real > lines ? PixelKind::kReal : PixelKind::kWhole;
+}
+
+CsvOptions CsvLook::options_of(const CsvRoles& roles) const {
+  CsvOptions options = question_.csv;
+  options.header = reading_.header;
+  options.separator = std::string(1, reading_.separator);
+  options.label = roles.label ? columns_.reference(*roles.label) : "NONE";
+  options.label_kind = reading_.label_kind;
+  options.pixels = reading_.pixel_kind;
+  options.ignore.clear();
+  for (std::size_t i = 0; i < roles.of.size(); ++i) {
+    const auto column = [&] { return columns_.reference(static_cast<int>(i)); };
+    if (roles.of[i] == CsvRole::kIgnored) options.ignore.push_back(column());
+    if (roles.of[i] == CsvRole::kId) options.id = column();
+    if (roles.of[i] == CsvRole::kUse) options.split = column();
+    if (roles.of[i] == CsvRole::kPixelList) options.pixel_list = column();
+  }
+  return options;
+}
+
+std::string CsvLook::said_of(const CsvRoles& roles) const {
+  std::string said = has_header() ? "header" : "no header";
+  if (reading_.separator == '\t') said += "; tabs between";
+  if (reading_.separator == ' ') said += "; blanks between";
+  if (reading_.separator == ';') said += "; ';' between";
+  const bool one_hot = reading_.has(CsvRole::kOneHot);
+  said += roles.label ? "; label: " + columns_.shown(*roles.label) : std::string("; no label");
+  if (one_hot) said += " and on, one-hot";
+  if (roles.label && reading_.label_kind == LabelKind::kText) said += ", text";
+  const auto add = [&](CsvRole role, const char* what) {
+    std::string all;
+    for (std::size_t i = 0; i < roles.of.size(); ++i) {
+      if (roles.of[i] != role) continue;
+      all += (all.empty() ? "" : ", ") + columns_.shown(static_cast<int>(i));
+    }
+    if (!all.empty()) said += fmt::format("; {}: {}", what, all);
+  };
+  add(CsvRole::kId, "id");
+  add(CsvRole::kUse, "split");
+  add(CsvRole::kPixelList, "all pixels");
+  if (question_.csv.ignore.size() < 8) add(CsvRole::kIgnored, "ignored");
+  said += reading_.pixel_kind == PixelKind::kWhole ? "; pixels 0 to 255" : "; real pixels";
+  if (reading_.layout == PixelLayout::kPlanar) said += ", planes of channels";
+  if (reading_.layout == PixelLayout::kTransposed) said += ", column after column";
+  return said;
+}
+
+}  // namespace
+
+CsvFound look_at_csv(const CsvQuestion& question) { return CsvLook(question).found(); }
+
+}  // namespace lockstep
