@@ -31,10 +31,6 @@ std::ptrdiff_t place_in(std::span<const std::string_view> names, std::string_vie
 
 bool is_id_name(std::string_view name) { return place_in(kIdNames, name) < std::ssize(kIdNames); }
 
-bool is_label_name(std::string_view name) {
-  return place_in(kLabelNames, name) < std::ssize(kLabelNames);
-}
-
 std::size_t distinct(const std::vector<std::string_view>& values) {
   return std::unordered_set<std::string_view>(values.begin(), values.end()).size();
 }
