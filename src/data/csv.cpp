@@ -1,53 +1,90 @@
 // CSV of any dialect, as a source.
 
+#include <cmath>
+
+#include "data/csv_labels.h"
 #include "data/csv_look.h"
 #include "data/csv_rows.h"
 #include "data/source_format.h"
-#include "lockstep/core/error.h"
 
 namespace lockstep {
 
 namespace {
 
-FileRows read_csv(const SourceFiles& files, const DataOptions& options, Labels labels,
-                  FilePart part) {
-  const SourceText& source = files.images;
-  const CsvOptions csv;
-  const CsvFound found =
-      look_at_csv({source.text(), source.name(), csv, options.label_column, options.shape, labels});
-  const CsvFile file = {csv_content(source.text(), source.name()), source.name(), found.reading};
-  FileRows rows = read_csv_rows(file, options.shape, part);
-  for (std::size_t i = 0; i < rows.labels.size(); ++i) {
-    if (rows.labels[i] >= 0 && rows.labels[i] < options.classes) continue;
-    fail_usage("{}: label {} is out of range; expected a label from 0 to {}",
-               csv_label_place(file, part, static_cast<std::int64_t>(i)), rows.labels[i],
-               options.classes - 1);
-  }
-  return rows;
-}
+class CsvSource : public Source {
+ public:
+  explicit CsvSource(std::unique_ptr<SourceTexts> texts) : texts_(std::move(texts)) {}
 
-SourceSizes csv_sizes(const SourceFiles& files, const std::string& label_column) {
-  const CsvOptions csv;
-  const CsvFound found = look_at_csv({files.images.text(), files.images.name(), csv, label_column,
-                                      std::nullopt, Labels::kOptional});
-  const int pixels = found.reading.pixels;
-  const auto side_of = [](int area) {
-    int side = 0;
-    while (side * side < area) ++side;
-    return side;
-  };
-  const int grey = side_of(pixels);
-  const int colour = side_of(pixels / 3);
-  if (grey * grey == pixels) return {{grey, grey, 1}, {}};
-  if (3 * colour * colour == pixels) return {{colour, colour, 3}, {}};
-  return {{1, pixels, 1}, {}};
-}
+  const char* format() const override { return "CSV"; }
+  const std::string& name() const override { return text().name(); }
+  std::uint64_t bytes() const override { return text().text().size(); }
+  std::uint64_t packed_bytes() const override { return text().packed_bytes(); }
+
+  // Images that are square, or square with three channels, else one row of pixels.
+  ImageShape shape(const DataOptions& options) const override {
+    const int pixels = look_at(options, std::nullopt, Labels::kOptional).reading.pixels;
+    const auto side_of = [](int area) { return static_cast<int>(std::lround(std::sqrt(area))); };
+    const int grey = side_of(pixels);
+    const int colour = side_of(pixels / 3);
+    if (grey * grey == pixels) return {grey, grey, 1};
+    if (3 * colour * colour == pixels) return {colour, colour, 3};
+    return {1, pixels, 1};
+  }
+
+  Look look(const DataOptions& options, Labels labels) const override {
+    CsvFound found = look_at(options, options.shape, labels);
+    Look look{options, std::move(found.said), std::nullopt};
+    look.options.csv = std::move(found.options);
+    return look;
+  }
+
+  FileRows read(const DataOptions& options, Labels labels, FilePart part) const override {
+    const CsvFound found = look_at(options, options.shape, labels);
+    const CsvFile file = file_of(found.reading);
+    FileRows rows = read_csv_rows(file, options.shape, part);
+    if (texts_->labels) {
+      CsvLabels(*texts_->labels, options.csv.label_kind, csv_row_count(file))
+          .join(rows, first_csv_row(file, part), file.name);
+    }
+    return rows;
+  }
+
+  std::string place_of_label(const DataOptions& options, FilePart part,
+                             std::int64_t index) const override {
+    const CsvFound found = look_at(options, options.shape, Labels::kOptional);
+    const CsvFile file = file_of(found.reading);
+    if (texts_->labels) {
+      return fmt::format("{}: row {}", texts_->labels->name(), first_csv_row(file, part) + index);
+    }
+    return csv_label_place(file, part, index);
+  }
+
+ private:
+  const SourceText& text() const { return texts_->images; }
+
+  CsvFile file_of(const CsvReading& reading) const {
+    return {csv_content(text().text(), name()), name(), reading};
+  }
+
+  // Where labels are in a file of their own, this one has none.
+  CsvFound look_at(const DataOptions& options, const std::optional<ImageShape>& shape,
+                   Labels labels) const {
+    CsvOptions csv = options.csv;
+    if (texts_->labels) {
+      csv.label = "NONE";
+      labels = Labels::kOptional;
+    }
+    return look_at_csv({text().text(), name(), csv, options.label_column, shape, labels});
+  }
+
+  std::unique_ptr<SourceTexts> texts_;
+};
 
 }  // namespace
 
-const SourceFormat kCsv = {.name = "CSV",
-                           .recognizes = [](const SourceFiles&) { return true; },
-                           .sizes = csv_sizes,
-                           .read = read_csv};
+const TextFormat kCsv = {.recognizes = [](const SourceTexts&) { return true; },
+                         .open = [](std::unique_ptr<SourceTexts> texts) -> std::unique_ptr<Source> {
+                           return std::make_unique<CsvSource>(std::move(texts));
+                         }};
 
 }  // namespace lockstep

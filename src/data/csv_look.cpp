@@ -32,19 +32,27 @@ int numbers_in(std::string_view list) {
   return static_cast<int>(numbers.size());
 }
 
+// Whoever says all this says all: what else there is stands in the settings too.
+Extent extent_of(const CsvOptions& csv) {
+  const bool told = csv.header != Header::kAuto && !csv.separator.empty() && !csv.label.empty() &&
+                    csv.label_kind != LabelKind::kAuto && csv.pixels != PixelKind::kAuto;
+  return told ? Extent::kBeginning : Extent::kUsual;
+}
+
 // One look at a file, step by step.
 class CsvLook {
  public:
   explicit CsvLook(const CsvQuestion& question)
       : question_(question),
         content_(csv_content(question.text, question.name)),
-        sample_(sample_csv(content_, question.name, question.csv.separator)),
+        extent_(extent_of(question.csv)),
+        sample_(sample_csv(content_, question.name, question.csv.separator, extent_)),
         columns_(look_at_header()) {}
 
   CsvFound found() {
     check_rows();
     CsvRoles roles = given_roles(question_, columns_);
-    find_roles(question_, sample_, columns_, roles);
+    if (extent_ == Extent::kUsual) find_roles(question_, sample_, columns_, roles);
     find_one_hot(question_, sample_, roles);
     reading_.separator = sample_.separator;
     reading_.padded = sample_.padded;
@@ -86,6 +94,7 @@ class CsvLook {
   const CsvQuestion& question_;
   CsvReading reading_;
   CsvContent content_;
+  Extent extent_;
   CsvSample sample_;
   CsvColumns columns_;
 };

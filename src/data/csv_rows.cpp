@@ -4,8 +4,6 @@
 #include "data/csv_rows.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <unordered_map>
 #include <vector>
 
@@ -72,19 +70,12 @@ class RowReader {
   // All rows, or those before the first bad one; where that is, or the end.
   const char* read();
 
-  FileRows take() {
-    settle_type();
-    return std::move(rows_);
-  }
+  FileRows take() { return std::move(rows_); }
 
  private:
   // The row at `at`; the next one, or null for a bad row.
   const char* parse(const char* at);
   void keep_row();
-  // Real pixels that are all whole numbers from 0 to 255 become bytes.
-  void settle_type();
-  bool has_byte_values() const;
-
   const CsvFile& file_;
   const Bytes bytes_;
   CsvRowParser parser_;
@@ -127,19 +118,17 @@ RowReader::RowReader(const CsvFile& file, const ImageShape& shape, Bytes bytes)
 
 const char* RowReader::parse(const char* at) {
   const char* const end = file_.content.text.data() + file_.content.last;
-  const char* next = nullptr;
   if (rows_.type == PixelType::kFloat) {
     float* const pixels = rows_.floats_of_row(rows_.count);
-    next = parser_.parse_any(at, end, pixels, row_);
+    const char* const next = parser_.parse_any(at, end, pixels, row_);
     if (next != nullptr) order_.apply(pixels);
     return next;
   }
   std::uint8_t* const pixels = rows_.bytes_of_row(rows_.count);
+  const char* next = nullptr;
   if (at >= fast_first_ && at < fast_last_) next = parser_.parse(at, pixels, row_);
   if (next == nullptr) next = parser_.parse_any(at, end, pixels, row_);
-  if (next == nullptr) return nullptr;
-  order_.apply(pixels);
-  rows_.add_digest_of(rows_.count);
+  if (next != nullptr) order_.apply(pixels);
   return next;
 }
 
@@ -149,6 +138,7 @@ const char* RowReader::read() {
   while (at < last && rows_.count < most_rows_) {
     const char* const next = parse(at);
     if (next == nullptr) break;
+    rows_.add_digest_of(rows_.count);
     keep_row();
     at = next;
   }
@@ -171,36 +161,6 @@ void RowReader::keep_row() {
              kMostLabels);
 }
 
-bool RowReader::has_byte_values() const {
-  for (std::int64_t row = 0; row < rows_.count; ++row) {
-    const float* const pixels =
-        reinterpret_cast<const float*>(rows_.pixels.data()) + row * rows_.pixels_per_row;
-    bool all = true;
-    for (std::int64_t i = 0; i < rows_.pixels_per_row; ++i) {
-      const float value = pixels[i];
-      all = all && value >= 0 && value <= 255 && value == std::trunc(value);
-    }
-    if (!all) return false;
-  }
-  return true;
-}
-
-void RowReader::settle_type() {
-  if (rows_.type == PixelType::kByte) return;
-  if (has_byte_values()) {
-    const std::uint8_t* from = rows_.pixels.data();
-    std::uint8_t* to = rows_.pixels.data();
-    for (std::int64_t i = 0; i < rows_.count * rows_.pixels_per_row; ++i) {
-      float value = 0;
-      std::memcpy(&value, from, sizeof(value));
-      from += sizeof(value);
-      *to++ = static_cast<std::uint8_t>(value);
-    }
-    rows_.type = PixelType::kByte;
-  }
-  for (std::int64_t row = 0; row < rows_.count; ++row) rows_.add_digest_of(row);
-}
-
 }  // namespace
 
 FileRows read_csv_rows(const CsvFile& file, const ImageShape& shape, FilePart part) {
@@ -209,6 +169,19 @@ FileRows read_csv_rows(const CsvFile& file, const ImageShape& shape, FilePart pa
   const auto at = static_cast<std::size_t>(reader.read() - file.content.text.data());
   if (at < bytes.last) fail_csv_row(file, at);
   return reader.take();
+}
+
+std::int64_t csv_row_count(const CsvFile& file) {
+  const std::string_view body =
+      file.content.text.substr(0, file.content.last).substr(body_first(file));
+  return body.empty() ? 0 : 1 + std::count(body.begin(), body.end(), '\n');
+}
+
+std::int64_t first_csv_row(const CsvFile& file, FilePart part) {
+  const std::size_t first = body_first(file);
+  const std::string_view before =
+      file.content.text.substr(first, bytes_of(file, part).first - first);
+  return std::count(before.begin(), before.end(), '\n');
 }
 
 std::string csv_label_place(const CsvFile& file, FilePart part, std::int64_t index) {

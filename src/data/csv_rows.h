@@ -24,6 +24,10 @@ struct CsvFile {
 // count bytes from 1).
 FileRows read_csv_rows(const CsvFile& file, const ImageShape& shape, FilePart part);
 
+// How many rows the file has, and how many of them are before those of `part`.
+std::int64_t csv_row_count(const CsvFile& file);
+std::int64_t first_csv_row(const CsvFile& file, FilePart part);
+
 // FILE:LINE:COLUMN of the label of row `index` of a part that could be read.
 std::string csv_label_place(const CsvFile& file, FilePart part, std::int64_t index);
 

@@ -31,7 +31,8 @@ std::string_view checked(std::string_view line, const std::string& name) {
   fail_usage("{}:1:1: a line of {} bytes; expected at most {}", name, line.size(), kMostOfLine);
 }
 
-bool is_enough(std::size_t lines, std::size_t bytes) {
+bool is_enough(std::size_t lines, std::size_t bytes, Extent extent) {
+  if (extent == Extent::kBeginning && lines >= kFewestLines) return true;
   return lines >= kMostLines || bytes >= kMostBytesOfFew ||
          (lines >= kFewestLines && bytes >= kMostBytes);
 }
@@ -57,19 +58,20 @@ void take_spread(std::string_view text, std::size_t at, std::size_t line_bytes, 
   }
 }
 
-void take_lines(const CsvContent& content, const std::string& name, CsvSample& sample) {
+void take_lines(const CsvContent& content, const std::string& name, Extent extent,
+                CsvSample& sample) {
   const std::string_view text = content.text.substr(0, content.last);
   sample.first = checked(csv_line_at(text, 0), name);
   std::size_t at = std::min(text.find('\n'), text.size() - 1) + 1;
   std::size_t bytes = 0;
-  while (at < text.size() && !is_enough(sample.lines.size(), bytes)) {
+  while (at < text.size() && !is_enough(sample.lines.size(), bytes, extent)) {
     const std::size_t line_end = std::min(text.find('\n', at), text.size());
     take(checked(csv_line_at(text, at), name), sample.lines);
     bytes += line_end + 1 - at;
     at = line_end + 1;
   }
   sample.leading = sample.lines.size();
-  if (at < text.size() && sample.leading > 0) {
+  if (at < text.size() && sample.leading > 0 && extent == Extent::kUsual) {
     take_spread(text, at, bytes / sample.leading + 1, sample);
   }
 }
@@ -110,7 +112,7 @@ int numbers_of(const std::vector<std::string_view>& lines, char separator) {
 }
 
 char find_separator(const CsvSample& sample, const std::string& name) {
-  constexpr std::size_t kLines = 50;
+  constexpr std::size_t kLines = 20;
   std::vector<std::string_view> lines = sample.lines;
   if (lines.empty()) lines = {sample.first};
   if (lines.size() > kLines) lines.resize(kLines);
@@ -223,9 +225,9 @@ std::vector<std::string_view> CsvSample::column(int index) const {
 }
 
 CsvSample sample_csv(const CsvContent& content, const std::string& name,
-                     const std::string& separator) {
+                     const std::string& separator, Extent extent) {
   CsvSample sample;
-  take_lines(content, name, sample);
+  take_lines(content, name, extent, sample);
   sample.separator = separator.empty() ? find_separator(sample, name) : given_separator(separator);
   const bool alone = sample.lines.empty();
   sample.width =

@@ -49,8 +49,11 @@ struct CsvSample {
   std::vector<std::string_view> column(int index) const;
 };
 
+// How much is looked at: of a file of which all is told, its beginning.
+enum class Extent { kUsual, kBeginning };
+
 // Error (2): no separator, or two, could be; a line that is longer than any row.
 CsvSample sample_csv(const CsvContent& content, const std::string& name,
-                     const std::string& separator);
+                     const std::string& separator, Extent extent);
 
 }  // namespace lockstep

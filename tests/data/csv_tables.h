@@ -29,8 +29,8 @@ struct Column {
 struct Table {
   int rows = 200;
   int pixels = 49;
-  std::vector<Column> before;  // the pixels
-  std::vector<Column> after;
+  std::vector<Column> before = {};  // the pixels
+  std::vector<Column> after = {};
   Pixel value = {};                           // of a pixel
   std::function<std::string(int)> name = {};  // of a pixel
   std::string separator = ",";

@@ -6,15 +6,16 @@
 #include <vector>
 
 #include "lockstep/core/batch.h"
+#include "lockstep/data/pixel_values.h"
+#include "lockstep/pictures/options.h"
 
 namespace lockstep {
 
-// A file of images: CSV (path), a CSV member of a zip (path and member), or IDX
-// (path of the images; labels in a file of their own; each may be gzipped).
+// Where images are: a file or folder of any of the formats in src/data/source_format.cpp.
 struct SourceOptions {
   std::string path;
-  std::string member;
-  std::string labels;  // IDX only
+  std::string member;  // of an archive
+  std::string labels;  // where they are in a file of their own
 
   bool operator==(const SourceOptions&) const = default;
 };
@@ -42,8 +43,18 @@ struct CsvOptions {
   PixelLayout layout = PixelLayout::kInterleaved;
 };
 
+// The arrays of an .npz file; empty: by the names that are usual.
+struct ArrayOptions {
+  std::string images;
+  std::string labels;
+  std::string validation_images;
+  std::string validation_labels;
+  std::string test_images;
+  std::string test_labels;
+};
+
 enum class NormalizationKind {
-  kUnit,         // pixel / 255
+  kUnit,         // (pixel - lowest) / (highest - lowest) of the value range
   kStandardize,  // (pixel - mean) / deviation, per channel, over the training rows
   kNone,         // pixel as it is
 };
@@ -58,6 +69,7 @@ struct AugmentationOptions {
 };
 
 struct ValidationOptions {
+  SourceOptions source;    // of its own; none: a part of the training rows
   double fraction = 0.2;   // of the labelled rows, in [0, 1)
   bool stratified = true;  // each class in the same proportion
 };
@@ -66,12 +78,19 @@ struct DataOptions {
   SourceOptions train;
   SourceOptions test;
   std::string label_column = "label";  // CSV: its name in the header
+  CsvOptions csv;
+  ArrayOptions arrays;
+  PictureFitOptions images;  // of image files to `shape`
   ImageShape shape;
+  ValueRange range;  // of the pixels' values
   int classes = 10;
-  std::vector<std::string> class_names;  // empty: "0", "1", ...
+  std::vector<std::string> labels;       // as the source has them, by class; empty: to be found out
+  std::vector<std::string> relabel;      // "FROM=TO", before classes are told apart
+  std::vector<std::string> class_names;  // empty: the labels
   ValidationOptions validation;
   NormalizationKind normalization = NormalizationKind::kUnit;
   AugmentationOptions augmentation;
+  std::string cache = "AUTO";  // of decoded rows: AUTO, NONE, or a folder
 };
 
 }  // namespace lockstep
