@@ -40,7 +40,7 @@ class CsvSource : public Source {
 
   FileRows read(const DataOptions& options, Labels labels, FilePart part) const override {
     const CsvFound found = look_at(options, options.shape, labels);
-    const CsvFile file = file_of(found.reading);
+    const CsvFile file = file_of(found.reading, options);
     FileRows rows = read_csv_rows(file, options.shape, part);
     if (texts_->labels) {
       CsvLabels(*texts_->labels, options.csv.label_kind, csv_row_count(file))
@@ -52,7 +52,7 @@ class CsvSource : public Source {
   std::string place_of_label(const DataOptions& options, FilePart part,
                              std::int64_t index) const override {
     const CsvFound found = look_at(options, options.shape, Labels::kOptional);
-    const CsvFile file = file_of(found.reading);
+    const CsvFile file = file_of(found.reading, options);
     if (texts_->labels) {
       return fmt::format("{}: row {}", texts_->labels->name(), first_csv_row(file, part) + index);
     }
@@ -62,8 +62,9 @@ class CsvSource : public Source {
  private:
   const SourceText& text() const { return texts_->images; }
 
-  CsvFile file_of(const CsvReading& reading) const {
-    return {csv_content(text().text(), name()), name(), reading};
+  CsvFile file_of(const CsvReading& reading, const DataOptions& options) const {
+    return {csv_content(text().text(), name()), name(), reading,
+            options.labels.empty() ? options.classes : 0};
   }
 
   // Where labels are in a file of their own, this one has none.

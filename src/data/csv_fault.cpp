@@ -14,13 +14,16 @@ namespace {
 
 constexpr std::string_view kDigits = "0123456789";
 
-const char* expected_of(CsvRole role, const CsvReading& reading) {
+std::string expected_of(CsvRole role, const CsvFile& file) {
+  const CsvReading& reading = file.reading;
   switch (role) {
     case CsvRole::kPixels:
     case CsvRole::kPixelList:
       return reading.pixel_kind == PixelKind::kReal ? "a number" : "a pixel from 0 to 255";
     case CsvRole::kLabel:
-      return reading.label_kind == LabelKind::kText ? "a label" : "a label, a whole number";
+      if (reading.label_kind == LabelKind::kText) return "a label";
+      return file.classes > 0 ? fmt::format("a label from 0 to {}", file.classes - 1)
+                              : "a label that is a whole number";
     case CsvRole::kOneHot:
       return "0 or 1, and one 1 in all columns of the label";
     case CsvRole::kId:
@@ -113,14 +116,14 @@ std::vector<CsvRole> roles_of(const CsvReading& reading) {
   return roles;
 }
 
-std::string column_name(const CsvReading& reading, std::size_t column) {
+}  // namespace
+
+std::string csv_column_name(const CsvReading& reading, std::size_t column) {
   if (reading.names.empty() || reading.names[column].empty()) {
     return fmt::format("column {}", column + 1);
   }
   return fmt::format("column \"{}\"", reading.names[column]);
 }
-
-}  // namespace
 
 void fail_csv_row(const CsvFile& file, std::size_t row) {
   const CsvReading& reading = file.reading;
@@ -144,8 +147,8 @@ void fail_csv_row(const CsvFile& file, std::size_t row) {
     if (one) ++ones;
     if (fault.empty() && ones < 2) continue;
     fail_usage("{}:{}:{}: {}: {}; expected {}", file.name, line_number,
-               fields[i].data() - line.data() + 1, column_name(reading, i),
-               fault.empty() ? "a second 1" : fault, expected_of(roles[i], reading));
+               fields[i].data() - line.data() + 1, csv_column_name(reading, i),
+               fault.empty() ? "a second 1" : fault, expected_of(roles[i], file));
   }
   if (fields.size() == wanted) {
     const int column = reading.column_of(CsvRole::kOneHot);
@@ -154,8 +157,8 @@ void fail_csv_row(const CsvFile& file, std::size_t row) {
     }
     const auto at = static_cast<std::size_t>(column);
     fail_usage("{}:{}:{}: {}: no 1; expected {}", file.name, line_number,
-               fields[at].data() - line.data() + 1, column_name(reading, at),
-               expected_of(CsvRole::kOneHot, reading));
+               fields[at].data() - line.data() + 1, csv_column_name(reading, at),
+               expected_of(CsvRole::kOneHot, file));
   }
   const bool fewer = fields.size() < wanted;
   const std::size_t column =

@@ -92,6 +92,10 @@ Header of_numbers(const CsvQuestion& question, const CsvSample& sample,
                   const std::vector<std::string_view>& fields, const Difference& difference) {
   const bool alone = sample.lines.empty();
   if (fields.size() > 2 && are_counted(fields)) {
+    const auto is_label = [&](std::string_view field) {
+      return bare_field(field) == question.label_column;
+    };
+    if (std::ranges::any_of(fields, is_label)) return Header::kYes;
     if (!alone && count_beyond_values(sample, difference.most)) return Header::kYes;
     fail_doubtful(question, fields.front(), "its numbers count on");
   }

@@ -6,6 +6,7 @@
 #include "data/csv_sample.h"
 #include "data/csv_text.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/names.h"
 #include "lockstep/core/text.h"
 
 namespace lockstep {
@@ -100,26 +101,22 @@ class CsvLook {
 };
 
 void CsvLook::check_label(const CsvRoles& roles) const {
-  if (!roles.label) {
-    if (question_.labels == Labels::kOptional) return;
-    if (!has_header()) {
-      fail_usage("{}:1:1: no label in {} without a header; set data.csv.label to its index",
-                 question_.name, count_of(columns_.count(), "column"));
-    }
-    const std::string& wanted =
-        question_.csv.label.empty() ? question_.label_column : question_.csv.label;
-    fail_usage("{}:1:1: no column \"{}\" in the header; its first of {} is {}; set data.csv.label",
-               question_.name, wanted, count_of(columns_.count(), "column"),
-               shown_field(columns_.names().front()));
+  if (roles.label || question_.labels == Labels::kOptional) return;
+  if (!has_header()) {
+    fail_usage("{}:1:1: no label in {} without a header; set data.csv.label to its index",
+               question_.name, count_of(columns_.count(), "column"));
   }
-  constexpr std::size_t kEnough = 20;  // rows, for labels not to count on by chance
-  const bool told = !question_.csv.label.empty();
-  if (told || !is_known(*roles.label) || sample_.leading < kEnough) return;
-  if (!are_counting(sample_.column(*roles.label), sample_.leading)) return;
+  const std::string& wanted =
+      question_.csv.label.empty() ? question_.label_column : question_.csv.label;
+  std::string others;
+  for (int i = 0; i < columns_.count(); ++i) {
+    if (roles.of[static_cast<std::size_t>(i)] != CsvRole::kIgnored) continue;
+    others += (others.empty() ? "; it may be " : " or ") + columns_.shown(i);
+  }
   fail_usage(
-      "{}:1:1: the labels in {} count on from row to row, as ids do; expected classes; set "
-      "data.csv.label",
-      question_.name, columns_.shown(*roles.label));
+      "{}:1:1: no column \"{}\" in the header{}{}; its first of {} is {}; set data.csv.label",
+      question_.name, wanted, did_you_mean(wanted, columns_.names()), others,
+      count_of(columns_.count(), "column"), shown_field(columns_.names().front()));
 }
 
 void CsvLook::check_pixels(const CsvRoles& roles) {
@@ -172,7 +169,8 @@ LabelKind CsvLook::label_kind_of(const CsvRoles& roles) const {
       shown_field(*std::ranges::find_if(values, is_part)));
 }
 
-// A number that is no byte in few of the lines is a fault of those, which the reader names.
+// A number that is no byte in few of the lines is a fault of those, which the reader names;
+// where there are but few lines, a whole number is one in any of them.
 PixelKind CsvLook::pixel_kind_of(const CsvRoles& roles) const {
   if (question_.csv.pixels != PixelKind::kAuto) return question_.csv.pixels;
   const bool list = roles.has(CsvRole::kPixelList);
@@ -185,8 +183,11 @@ PixelKind CsvLook::pixel_kind_of(const CsvRoles& roles) const {
   int real = 0;
   std::vector<std::string_view> fields;
   std::vector<std::string_view> numbers;
-  const auto is_real = [](std::string_view field) {
-    return field_kind_of(field) == FieldKind::kNumber;
+  constexpr std::size_t kEnough = 8;  // lines
+  const bool few = sample_.lines.size() < kEnough;
+  const auto is_real = [few](std::string_view field) {
+    return field_kind_of(field) == FieldKind::kNumber &&
+           !(few && field.find_first_of(".eE") == std::string_view::npos);
   };
   for (const std::string_view line : sample_.lines) {
     split_csv_line(line, sample_.separator, fields);
@@ -237,12 +238,15 @@ std::string CsvLook::said_of(const CsvRoles& roles) const {
       if (roles.of[i] != role) continue;
       all += (all.empty() ? "" : ", ") + columns_.shown(static_cast<int>(i));
     }
-    if (!all.empty()) said += fmt::format("; {}: {}", what, all);
+    constexpr std::ptrdiff_t kMostNamed = 4;
+    const auto count = std::ranges::count(roles.of, role);
+    if (count > kMostNamed) all = count_of(count, "column");
+    if (count > 0) said += fmt::format("; {}: {}", what, all);
   };
   add(CsvRole::kId, "id");
   add(CsvRole::kUse, "split");
   add(CsvRole::kPixelList, "all pixels");
-  if (question_.csv.ignore.size() < 8) add(CsvRole::kIgnored, "ignored");
+  add(CsvRole::kIgnored, "ignored");
   said += reading_.pixel_kind == PixelKind::kWhole ? "; pixels 0 to 255" : "; real pixels";
   if (reading_.layout == PixelLayout::kPlanar) said += ", planes of channels";
   if (reading_.layout == PixelLayout::kTransposed) said += ", column after column";

@@ -160,7 +160,7 @@ void RoleFinder::find_texts() {
   for (const int column : roles_.open()) {
     if (is_known(column) && counts(column).mostly_texts()) texts.push_back(column);
   }
-  if (roles_.wants_label()) {
+  if (roles_.wants_label() && columns_.names().empty()) {
     std::vector<int> labels;
     for (const int column : texts) {
       const auto values = sample_.column(column);
@@ -183,9 +183,11 @@ void RoleFinder::settle_beside_list(const std::vector<int>& open) {
       labels.push_back(column);
     }
   }
-  if (roles_.wants_label() && labels.size() > 1) fail_doubtful(labels);
+  const bool named = !columns_.names().empty();
+  if (!named && roles_.wants_label() && labels.size() > 1) fail_doubtful(labels);
   for (const int column : labels) {
-    roles_.settle(column, roles_.wants_label() ? CsvRole::kLabel : CsvRole::kIgnored);
+    const bool label = !named && roles_.wants_label();
+    roles_.settle(column, label ? CsvRole::kLabel : CsvRole::kIgnored);
   }
 }
 
@@ -225,21 +227,11 @@ int RoleFinder::excess_of(int open, int odd) const {
   return roles_.wants_label() && !header ? 1 : 0;
 }
 
+// One of them may be the label, but no name says which: whoever needs labels must say so.
 void RoleFinder::settle_odd(const std::vector<int>& odd) {
-  std::vector<int> labels;
   for (const int column : odd) {
-    if (is_known(column) && counts_on(column)) {
-      roles_.settle(column, roles_.has(CsvRole::kId) ? CsvRole::kIgnored : CsvRole::kId);
-    } else {
-      labels.push_back(column);
-    }
-  }
-  if (!roles_.wants_label()) {
-    for (const int column : labels) roles_.settle(column, CsvRole::kIgnored);
-  } else if (labels.size() == 1) {
-    roles_.settle(labels.front(), CsvRole::kLabel);
-  } else if (!labels.empty()) {
-    fail_doubtful(labels);
+    const bool id = is_known(column) && counts_on(column) && !roles_.has(CsvRole::kId);
+    roles_.settle(column, id ? CsvRole::kId : CsvRole::kIgnored);
   }
 }
 

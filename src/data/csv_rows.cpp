@@ -195,7 +195,8 @@ std::string csv_label_place(const CsvFile& file, FilePart part, std::int64_t ind
   const int column =
       std::max(file.reading.column_of(CsvRole::kLabel), file.reading.column_of(CsvRole::kOneHot));
   const std::string_view field = fields.at(static_cast<std::size_t>(column));
-  return fmt::format("{}:{}:{}", file.name, line_number, field.data() - line.data() + 1);
+  return fmt::format("{}:{}:{}: {}", file.name, line_number, field.data() - line.data() + 1,
+                     csv_column_name(file.reading, static_cast<std::size_t>(column)));
 }
 
 }  // namespace lockstep

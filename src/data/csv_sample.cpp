@@ -209,7 +209,9 @@ FieldKind field_kind_of(std::string_view field) {
   const std::string_view bare = bare_field(field);
   if (bare.empty()) return FieldKind::kEmpty;
   if (bare.size() != field.size() && bare.size() < 4) return field_kind_of(bare);
-  if (number_of(bare)) return FieldKind::kNumber;
+  const std::optional<double> number = number_of(bare);
+  const bool digits = bare.find_first_not_of("0123456789") == std::string_view::npos;
+  if (number) return digits && *number < 256 ? FieldKind::kByte : FieldKind::kNumber;
   return is_list(bare) ? FieldKind::kList : FieldKind::kText;
 }
 

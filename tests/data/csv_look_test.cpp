@@ -114,8 +114,9 @@ TEST(CsvLook, TextLabels) {
             "header; label: column \"character\", text; pixels 0 to 255");
   EXPECT_EQ(said(text({.after = {words}, .header = false})),
             "no header; label: the last column, text; pixels 0 to 255");
-  EXPECT_EQ(said(text({.before = {{"what", words.cell}}})),
-            "header; label: column \"what\", text; pixels 0 to 255");
+  EXPECT_EQ(error(text({.before = {{"what", words.cell}}})),
+            "rows.csv:1:1: no column \"label\" in the header; it may be column \"what\"; its first "
+            "of 50 columns is \"what\"; set data.csv.label");
   // The same label once more.
   EXPECT_EQ(said(text({.after = {labels(), words}})),
             "header; label: column \"label\"; ignored: column \"character\"; pixels 0 to 255");
@@ -274,11 +275,12 @@ TEST(CsvLook, TwoReadingsAreRefused) {
       said(text({.pixels = 48, .before = {labels()}, .after = {other}, .header = false}), asked),
       "no header; label: the last column; pixels 0 to 255");
   EXPECT_EQ(error(text({.before = {labels("a"), {"b", labels().cell}}})),
-            "rows.csv:1:1: the label may be in column \"a\" or column \"b\"; set data.csv.label "
-            "to a, or b");
-  EXPECT_EQ(error(text({.before = {counts("label")}})),
-            "rows.csv:1:1: the labels in column \"label\" count on from row to row, as ids do; "
-            "expected classes; set data.csv.label");
+            "rows.csv:1:1: no column \"label\" in the header; it may be column \"a\" or column "
+            "\"b\"; its first of 51 columns is \"a\"; set data.csv.label");
+  asked = {};
+  asked.labels = Labels::kOptional;
+  EXPECT_EQ(said(text({.before = {labels("a"), {"b", labels().cell}}}), asked),
+            "header; no label; ignored: column \"a\", column \"b\"; pixels 0 to 255");
 }
 
 TEST(CsvLook, WhatIsSaidMustBeThere) {
