@@ -12,7 +12,8 @@ namespace lockstep {
 
 namespace {
 
-// Of the beginning, and as much of the rest; few lines are taken whatever they measure.
+// Of the beginning, and as much of the rest; few lines are taken whatever they measure. These
+// few decide what a later look at the beginning alone must find again.
 constexpr std::size_t kMostBytes = 192 << 10;
 constexpr std::size_t kMostLines = 500;
 constexpr std::size_t kFewestLines = 16;
@@ -165,12 +166,11 @@ void count(FieldKind kind, KindCounts& counts) {
 
 void count_kinds(CsvSample& sample) {
   std::vector<std::string_view> fields;
-  int padded = 0;
-  int lines = 0;
-  for (const std::string_view line : sample.lines) {
-    split_csv_line(line, sample.separator, fields);
+  std::size_t padded = 0;
+  const std::size_t few = std::min(sample.lines.size(), kFewestLines);
+  for (std::size_t k = 0; k < sample.lines.size(); ++k) {
+    split_csv_line(sample.lines[k], sample.separator, fields);
     if (static_cast<int>(fields.size()) != sample.width) continue;
-    ++lines;
     bool has_padding = false;
     for (std::size_t i = 0; i < fields.size(); ++i) {
       const FieldKind kind = field_kind_of(fields[i]);
@@ -178,9 +178,9 @@ void count_kinds(CsvSample& sample) {
       if (kind != FieldKind::kByte && kind != FieldKind::kNumber) continue;
       has_padding = has_padding || fields[i].front() == ' ' || fields[i].back() == ' ';
     }
-    if (has_padding) ++padded;
+    if (has_padding && k < few) ++padded;
   }
-  sample.padded = 2 * padded > lines;
+  sample.padded = 2 * padded > few;
 }
 
 bool is_list(std::string_view field) {
@@ -232,8 +232,9 @@ CsvSample sample_csv(const CsvContent& content, const std::string& name,
   take_lines(content, name, extent, sample);
   sample.separator = separator.empty() ? find_separator(sample, name) : given_separator(separator);
   const bool alone = sample.lines.empty();
-  sample.width =
-      usual_width(alone ? std::vector{sample.first} : sample.lines, sample.separator).fields;
+  std::vector<std::string_view> few = alone ? std::vector{sample.first} : sample.lines;
+  if (few.size() > kFewestLines) few.resize(kFewestLines);
+  sample.width = usual_width(few, sample.separator).fields;
   sample.counts.resize(static_cast<std::size_t>(sample.width));
   count_kinds(sample);
   return sample;
