@@ -13,6 +13,8 @@ bool is_number(FieldKind kind) { return kind == FieldKind::kByte || kind == Fiel
 
 // Names 0, 1, 2, ... or 1, 2, 3, ..., as of columns that had none; beside others.
 bool are_counted(const std::vector<std::string_view>& fields) {
+  constexpr int kFewest = 3;
+  int count = 0;
   std::optional<double> last;
   for (const std::string_view field : fields) {
     const std::optional<double> number = number_of(bare_field(field));
@@ -20,8 +22,9 @@ bool are_counted(const std::vector<std::string_view>& fields) {
     const bool next = last ? *number == *last + 1 : *number == 0 || *number == 1;
     if (!next) return false;
     last = number;
+    ++count;
   }
-  return last.has_value();
+  return count >= kFewest;
 }
 
 // Names such as 0, 0.1, 0.2, 3, 0.3, 3.1: what a reader that wants distinct names makes of a row.
@@ -91,7 +94,7 @@ bool count_beyond_values(const CsvSample& sample, double most) {
 Header of_numbers(const CsvQuestion& question, const CsvSample& sample,
                   const std::vector<std::string_view>& fields, const Difference& difference) {
   const bool alone = sample.lines.empty();
-  if (fields.size() > 2 && are_counted(fields)) {
+  if (are_counted(fields)) {
     const auto is_label = [&](std::string_view field) {
       return bare_field(field) == question.label_column;
     };
@@ -112,11 +115,20 @@ Header of_numbers(const CsvQuestion& question, const CsvSample& sample,
 }  // namespace
 
 Header find_header(const CsvQuestion& question, const CsvSample& sample) {
-  if (question.csv.header != Header::kAuto) return question.csv.header;
+  if (question.csv.header == Header::kNo) return Header::kNo;
   std::vector<std::string_view> fields;
   split_csv_line(sample.first, sample.separator, fields);
   const Difference difference = difference_of(fields, sample);
   const bool comparable = !sample.lines.empty() && sample.width == static_cast<int>(fields.size());
+  if (question.csv.header == Header::kYes) {
+    const bool row = comparable && difference.names == 0 && difference.strange_bytes < 2 &&
+                     !are_counted(fields) && !are_mangled(fields);
+    if (!row) return Header::kYes;
+    fail_usage(
+        "{}:1:1: the first line ({}, ...) is a row like those below, but data.csv.header says that "
+        "it is a header",
+        question.name, shown_field(bare_field(fields.front())));
+  }
   if (!comparable) {
     const bool names = 2 * difference.names > static_cast<int>(fields.size());
     return names ? Header::kYes : of_numbers(question, sample, fields, difference);

@@ -33,27 +33,37 @@ int numbers_in(std::string_view list) {
   return static_cast<int>(numbers.size());
 }
 
-// Whoever says all this says all: what else there is stands in the settings too.
-Extent extent_of(const CsvOptions& csv) {
-  const bool told = csv.header != Header::kAuto && !csv.separator.empty() && !csv.label.empty() &&
-                    csv.label_kind != LabelKind::kAuto && csv.pixels != PixelKind::kAuto;
-  return told ? Extent::kBeginning : Extent::kUsual;
+// Whether the settings leave nothing to find but what they can do without.
+bool are_told(const CsvOptions& csv) {
+  return csv.header != Header::kAuto && !csv.separator.empty() && !csv.label.empty() &&
+         csv.label_kind != LabelKind::kAuto && csv.pixels != PixelKind::kAuto;
 }
 
 // One look at a file, step by step.
 class CsvLook {
  public:
-  explicit CsvLook(const CsvQuestion& question)
+  CsvLook(const CsvQuestion& question, Extent extent)
       : question_(question),
         content_(csv_content(question.text, question.name)),
-        extent_(extent_of(question.csv)),
-        sample_(sample_csv(content_, question.name, question.csv.separator, extent_)),
-        columns_(look_at_header()) {}
+        sample_(sample_csv(content_, question.name, question.csv.separator, extent)),
+        columns_(look_at_header()),
+        roles_(given_roles(question, columns_)) {
+    drop_label_that_is_not_there();
+  }
+
+  // Whether the settings say what each column is.
+  bool is_complete() const {
+    const bool list = roles_.has(CsvRole::kPixelList);
+    const std::size_t pixels =
+        question_.shape ? static_cast<std::size_t>(question_.shape->pixels()) : 0;
+    const bool one_hot = question_.csv.label_kind == LabelKind::kOneHot;
+    return question_.shape && (one_hot || roles_.open().size() == (list ? 0 : pixels));
+  }
 
   CsvFound found() {
     check_rows();
-    CsvRoles roles = given_roles(question_, columns_);
-    if (extent_ == Extent::kUsual) find_roles(question_, sample_, columns_, roles);
+    CsvRoles roles = roles_;
+    if (!is_complete()) find_roles(question_, sample_, columns_, roles);
     find_one_hot(question_, sample_, roles);
     reading_.separator = sample_.separator;
     reading_.padded = sample_.padded;
@@ -80,6 +90,20 @@ class CsvLook {
   bool has_header() const { return reading_.header == Header::kYes; }
   bool is_known(int column) const { return column < static_cast<int>(sample_.counts.size()); }
 
+  // Of rows without a header that need not have labels, whether the given one is there shows
+  // in their number.
+  void drop_label_that_is_not_there() {
+    if (has_header() || question_.labels == Labels::kRequired || !roles_.label) return;
+    if (!question_.shape || question_.csv.label_kind == LabelKind::kOneHot) return;
+    const auto pixels = static_cast<std::size_t>(question_.shape->pixels());
+    const auto label = static_cast<std::size_t>(*roles_.label);
+    if (roles_.open().size() + 1 != pixels || roles_.has(CsvRole::kPixelList)) return;
+    roles_.of[label] = CsvRole::kPixels;
+    roles_.settled[label] = 0;
+    roles_.label.reset();
+    roles_.has_no_label = true;
+  }
+
   void check_rows() const {
     if (!has_header() || !sample_.lines.empty()) return;
     fail_usage("{}:2:1: no row follows the header; expected at least one", question_.name);
@@ -95,9 +119,9 @@ class CsvLook {
   const CsvQuestion& question_;
   CsvReading reading_;
   CsvContent content_;
-  Extent extent_;
   CsvSample sample_;
   CsvColumns columns_;
+  CsvRoles roles_;  // that the settings give
 };
 
 void CsvLook::check_label(const CsvRoles& roles) const {
@@ -255,6 +279,12 @@ std::string CsvLook::said_of(const CsvRoles& roles) const {
 
 }  // namespace
 
-CsvFound look_at_csv(const CsvQuestion& question) { return CsvLook(question).found(); }
+CsvFound look_at_csv(const CsvQuestion& question) {
+  if (are_told(question.csv)) {
+    CsvLook look(question, Extent::kBeginning);
+    if (look.is_complete()) return look.found();
+  }
+  return CsvLook(question, Extent::kUsual).found();
+}
 
 }  // namespace lockstep

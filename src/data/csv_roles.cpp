@@ -216,15 +216,16 @@ std::vector<int> RoleFinder::odd_ones(const std::vector<int>& open) const {
 
 int RoleFinder::excess_of(int open, int odd) const {
   if (question_.shape) return open - question_.shape->pixels();
-  constexpr int kMostOdd = 8;
-  if (odd > 0 && odd <= kMostOdd) return odd;
+  if (odd == 1 && guessed_pixels(open - odd) > 0) return odd;
   const bool header = !columns_.names().empty();
   const std::array<int, 3> tried =
       roles_.wants_label() && !header ? std::array{1, 2, 0} : std::array{0, 1, 2};
   for (const int excess : tried) {
     if (guessed_pixels(open - excess) > 0) return excess;
   }
-  return roles_.wants_label() && !header ? 1 : 0;
+  constexpr int kMostOdd = 8;
+  if (header) return odd <= kMostOdd ? odd : 0;
+  return roles_.wants_label() ? 1 : 0;
 }
 
 // One of them may be the label, but no name says which: whoever needs labels must say so.

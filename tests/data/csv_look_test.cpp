@@ -103,8 +103,9 @@ TEST(CsvLook, Separators) {
   EXPECT_EQ(said(text({.before = {dotted}, .value = real, .separator = " ", .header = false})),
             "no header; blanks between; label: the first column; real pixels");
   EXPECT_EQ(error("0;1,2;3\n4;5,6;7\n"),
-            "rows.csv:1:1: the first line (\"0;1\", ...) may be a header or a row: its numbers "
-            "are not like those below; set data.csv.header to YES or NO");
+            "rows.csv:1:1: 2 pixel columns besides column 2; expected 49 for images of 7x7x1");
+  EXPECT_EQ(error("a;b,c\na;b,c\n"),
+            "rows.csv:1:1: the fields may be separated by ',' or ';'; set data.csv.separator");
 }
 
 TEST(CsvLook, TextLabels) {
@@ -248,6 +249,22 @@ TEST(CsvLook, NamesThatWereARow) {
   Asked asked;
   asked.csv.header = Header::kYes;
   EXPECT_EQ(said(text(table), asked), "header; label: column \"3\"; pixels 0 to 255");
+}
+
+// The settings of a training are those of its test rows too.
+TEST(CsvLook, WhatTheTestRowsLackIsNoFault) {
+  Asked test;
+  test.labels = Labels::kOptional;
+  test.csv = look(text({.before = {labels()}})).options;
+  EXPECT_EQ(said(text({.before = {counts("id")}}), test),
+            "header; no label; id: column \"id\"; pixels 0 to 255");
+  EXPECT_EQ(error(text({.header = false}), test),
+            "rows.csv:1:1: the first line (\"0\", ...) is a row like those below, but "
+            "data.csv.header says that it is a header");
+  test.csv = look(text({.before = {labels()}, .header = false})).options;
+  EXPECT_EQ(said(text({.before = {labels()}, .header = false}), test),
+            "no header; label: the first column; pixels 0 to 255");
+  EXPECT_EQ(look(text({.header = false}), test).said, "no header; no label; pixels 0 to 255");
 }
 
 // A fault in a row changes nothing of what is found.
