@@ -154,11 +154,13 @@ FileRows IdxSource::read(const DataOptions& options, Labels /*labels*/, FilePart
 
 }  // namespace
 
-const TextFormat kIdx = {
-    .recognizes =
-        [](const SourceTexts& texts) { return texts.labels || is_idx(texts.images.text()); },
-    .open = [](std::unique_ptr<SourceTexts> texts) -> std::unique_ptr<Source> {
-      return std::make_unique<IdxSource>(std::move(texts));
-    }};
+const TextFormat kIdx = {.recognizes =
+                             [](const SourceTexts& texts) {
+                               return is_idx(texts.images.text()) ||
+                                      (texts.labels && is_idx(texts.labels->text()));
+                             },
+                         .open = [](std::unique_ptr<SourceTexts> texts) -> std::unique_ptr<Source> {
+                           return std::make_unique<IdxSource>(std::move(texts));
+                         }};
 
 }  // namespace lockstep

@@ -9,11 +9,12 @@
 namespace lockstep {
 
 // Parses `count` fields into out[0, count). A field is 1 to 3 digits, at most 255,
-// and a comma behind them. The text after the last comma, or null where a field is
-// not as it should be; what is in `out` is then of no use.
+// and one separator behind them. The text after the last separator, or null where a field
+// is not as it should be; what is in `out` is then of no use.
 //
-// The fields must start a line or follow a comma. Reads at most kMostPixelBytes a
-// field, and beyond these and before `text` as many bytes as the constants say.
+// The fields must start a line or follow a separator or a quote. Reads at most
+// kMostPixelBytes a field, and beyond these and before `text` as many bytes as the
+// constants say.
 using PixelParser = const char* (*)(const char* text, std::uint8_t* out, int count);
 
 inline constexpr std::size_t kMostPixelBytes = 4;
@@ -21,7 +22,8 @@ inline constexpr std::size_t kPixelLookAheadBytes = 64;
 inline constexpr std::size_t kPixelLookBackBytes = 3;
 
 // Those that this processor can run, the fastest first. All of them do the same.
-std::span<const PixelParser> pixel_parsers();
+// `separator` is ',', ';', a tab or a blank.
+std::span<const PixelParser> pixel_parsers(char separator);
 
 // The end of the one field at `text`, which anything may follow, or null.
 inline const char* parse_pixel(const char* text, std::uint8_t* out) {

@@ -67,7 +67,7 @@ class BadInputTest(LockstepTest):
             "label-5.csv": (0, "5", "label", ["5", "from 0 to 4"]),
             "pixel-256.csv": (18, "256", "pixel17", ["256", "from 0 to 255"]),
             "pixel-word.csv": (144, "1x", "pixel143", ["1x", "from 0 to 255"]),
-            "pixel-quoted.csv": (7, '"12"', "pixel6", ["quoted", '"12"']),
+            "pixel-quoted.csv": (7, '"12', "pixel6", ["a quote that is not closed", '"12']),
             "label-negative.csv": (0, "-1", "label", ["-1", "from 0 to 4"]),
             "label-word.csv": (0, "cat", "label", ["cat", "from 0 to 4"]),
             "label-empty.csv": (0, "", "label", ["empty", "from 0 to 4"]),
@@ -87,13 +87,13 @@ class BadInputTest(LockstepTest):
 
     def test_rows_and_headers(self):
         good = csv_text(self.train_rows).splitlines()
-        short, long, blank, first_of_two, quoted = (list(good) for _ in range(5))
+        short, long, blank, first_of_two, open_quote = (list(good) for _ in range(5))
         short[LINE - 1] = short[LINE - 1].rsplit(",", 1)[0]
         long[LINE - 1] += ",7"
         blank[LINE - 1] = ""
         first_of_two[LINE - 1] = "5" + first_of_two[LINE - 1][1:]
         first_of_two[300] = "x" + first_of_two[300][1:]
-        quoted[0] = quoted[0].replace("label", '"label"')
+        open_quote[0] = open_quote[0].replace("label", '"label')
         cases = {}
         for name, lines, patterns in (
                 ("short.csv", short, [f":{LINE}:", "144 columns", "145"]),
@@ -101,7 +101,7 @@ class BadInputTest(LockstepTest):
                 ("header-only.csv", good[:1], [":2:1:", "no row"]),
                 ("long.csv", long, [f":{LINE}:", "146 columns", "145"]),
                 ("blank.csv", blank, [f":{LINE}:", "blank"]),
-                ("quoted.csv", quoted, [":1:1:", "quoted"]),
+                ("quoted.csv", open_quote, [":1:1:", "a quote that is not closed"]),
                 ("no-label.csv", [good[0].replace("label", "lable")] + good[1:],
                  [":1:1:", '"label"', 'did you mean "lable"']),
                 ("unlabelled.csv", csv_text(self.test_rows, labelled=False).splitlines(),

@@ -253,7 +253,6 @@ std::string damaged(const Damage& damage, int rows, std::size_t* column) {
 TEST(Csv, EachFaultIsNamedWithItsPlace) {
   const samples::SharedFolder folder(test_comm());
   const std::string pixel = "expected a pixel from 0 to 255";
-  const std::string bare_pixel = "expected a bare pixel from 0 to 255";
   const std::string label = "expected a label from 0 to 6";
   const struct {
     Damage damage;
@@ -270,7 +269,10 @@ TEST(Csv, EachFaultIsNamedWithItsPlace) {
       {{700, 2, "1\x01"}, "pixel1", "\"1\\x01\" is not a whole number", pixel},
       {{999 - 3, 1, ""}, "pixel0", "empty field", pixel},
       {{10, 45, ""}, "pixel44", "empty field", pixel},
-      {{664, 30, "\"7\""}, "pixel29", "quoted field \"\"7\"\"", bare_pixel},
+      {{664, 30, "7\""},
+       "pixel29",
+       "\"7\"\" has a quote that is not closed in its line, or text beside one",
+       pixel},
       {{664, 30, " 7"}, "pixel29", "\" 7\" contains a space", pixel},
       {{664, 45, "7 "}, "pixel44", "\"7 \" contains a space", pixel},
       {{401, 0, "7"}, "label", "\"7\" is out of range", label},
@@ -299,7 +301,7 @@ TEST(Csv, LeadingZerosAreNotTheFault) {
   EXPECT_EQ(error("zeros.csv", "006,0,256"),
             ":2:7: column \"b\": \"256\" is out of range; expected a pixel from 0 to 255");
   EXPECT_EQ(error("label.csv", "000007,0,0"),
-            ":2:1: column \"label\": \"000007\" is out of range; expected a label from 0 to 6");
+            ":2:1: column \"label\": \"7\" is out of range; expected a label from 0 to 6");
   EXPECT_EQ(error("pixel.csv", "6,0,0256"),
             ":2:5: column \"b\": \"0256\" is out of range; expected a pixel from 0 to 255");
   EXPECT_EQ(error("long.csv", "6,0,4294967296"),
@@ -333,13 +335,13 @@ TEST(Csv, FaultsOfWholeLines) {
             ":92:90: 45 columns, without \"pixel44\"; expected 46, as in the header");
   EXPECT_EQ(error("cut.csv", rows + "1,0,0"),
             ":92:6: 3 columns, without \"pixel2\"; expected 46, as in the header");
-  EXPECT_EQ(error("empty.csv", ""), ":1:1: the file is empty; expected a header line and rows");
+  EXPECT_EQ(error("empty.csv", ""), ":1:1: the file is empty; expected rows of a label and pixels");
   EXPECT_EQ(error("newlines.csv", "\n\r\n"),
-            ":1:1: the file is empty; expected a header line and rows");
+            ":1:1: the file is empty; expected rows of a label and pixels");
   EXPECT_EQ(error("header.csv", samples::csv(0)),
             ":2:1: no row follows the header; expected at least one");
   EXPECT_EQ(error("quoted.csv", "label,\"pixel0\"\n1,2\n"),
-            ":1:7: quoted field in the header; expected bare column names");
+            ":1:1: 1 pixel column besides column \"label\"; expected 45 for images of 5x9x1");
   EXPECT_EQ(error("narrow.csv", "label,pixel0\n1,2\n"),
             ":1:1: 1 pixel column besides column \"label\"; expected 45 for images of 5x9x1");
 }

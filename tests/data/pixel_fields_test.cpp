@@ -27,10 +27,10 @@ struct Parsed {
 };
 
 // The first `count` fields of `text`, by the letter of the rules.
-std::optional<Parsed> plain(std::string_view text, int count) {
+std::optional<Parsed> plain(std::string_view text, int count, char separator) {
   Parsed parsed;
   for (int i = 0; i < count; ++i) {
-    const std::size_t comma = text.find(',', parsed.bytes);
+    const std::size_t comma = text.find(separator, parsed.bytes);
     if (comma == std::string_view::npos) return {};
     const std::string field(text.substr(parsed.bytes, comma - parsed.bytes));
     if (field.empty() || field.size() > 3) return {};
@@ -70,18 +70,22 @@ class GuardedPages {
   char* pages_;
 };
 
+constexpr char kSeparators[] = {',', ';', '\t', ' '};
+
 // Expects that each parser makes of `text` what the plain one does, whatever `fill`
-// stands behind it, and neither reads nor writes beyond what its contract says.
-void expect_as_plain(const std::string& text, int count, char fill = '7') {
+// stands behind it, and neither reads nor writes beyond what its contract says. What
+// stands before the fields must not matter, up to the byte that they begin behind.
+void expect_as_plain(const std::string& text, int count, char separator, char fill,
+                     const std::string& before) {
   static const GuardedPages pages;
-  const std::optional<Parsed> expected = plain(text, count);
+  const std::optional<Parsed> expected = plain(text, count, separator);
   const auto size = static_cast<std::size_t>(count);
-  std::string around = "99," + text;  // what is before the comma must not matter
+  std::string around = before + text;
   around.resize(
       std::max(around.size(), kPixelLookBackBytes + size * kMostPixelBytes) + kPixelLookAheadBytes,
       fill);
   ASSERT_EQ(kPixelLookBackBytes, 3U);
-  for (const PixelParser parse : pixel_parsers()) {
+  for (const PixelParser parse : pixel_parsers(separator)) {
     for (const char* begin : {pages.first(around), pages.last(around)}) {
       std::vector<std::uint8_t> out(size + kPixelLookAheadBytes, kUntouched);
       const char* end = parse(begin + kPixelLookBackBytes, out.data(), count);
@@ -94,6 +98,16 @@ void expect_as_plain(const std::string& text, int count, char fill = '7') {
       const auto bytes = static_cast<std::size_t>(end - begin) - kPixelLookBackBytes;
       ASSERT_EQ(expected, (Parsed{out, bytes})) << count << " fields of " << text;
     }
+  }
+}
+
+void expect_as_plain(const std::string& text, int count, char fill = '7') {
+  for (const char separator : kSeparators) {
+    std::string turned = text;
+    if (separator != ',') {  // commas are then what is never good
+      for (char& c : turned) c = c == ',' ? separator : c == separator ? ',' : c;
+    }
+    expect_as_plain(turned, count, separator, fill, std::string("99") + separator);
   }
 }
 
@@ -162,6 +176,23 @@ TEST(PixelFields, RandomFields) {
           hostile[static_cast<std::size_t>(below(static_cast<unsigned>(hostile.size())))];
     }
     expect_as_plain(text, count);
+  }
+}
+
+// The first row of a text stands behind a line's end, a list of pixels behind a quote or
+// another separator.
+TEST(PixelFields, WhatStandsBeforeTheFields) {
+  for (const char separator : kSeparators) {
+    for (const char* before : {"99\n", "9\r\n", "12\"", "12,", "12;", "12\t", ",,\n"}) {
+      const bool above_digits = std::string_view(before).ends_with(';');
+      if (above_digits && (separator == ',' || separator == '\t')) continue;
+      for (const int count : {1, 20, 33, 100}) {
+        for (const char* field : {"7", "42", "255", "256"}) {
+          const std::string text = repeated(std::string(field) + separator, count);
+          expect_as_plain(text, count, separator, '7', before);
+        }
+      }
+    }
   }
 }
 

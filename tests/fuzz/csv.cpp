@@ -1,29 +1,32 @@
-// The CSV parser against a simple one: the same rows, or an Error that names the line
-// and column of the same fault, in however many parts the file is read.
+// CSV of any dialect: what is found of a file, told as settings, gives the same again; and the
+// parser against a simple one: the same rows, or an Error that names the line and column of
+// the same fault, in however many parts the file is read.
 
 #include <sanitizer/asan_interface.h>
 
 #include <charconv>
+#include <cmath>
 #include <vector>
 
-#include "data/source_format.h"
+#include "data/csv_look.h"
+#include "data/csv_rows.h"
 #include "fuzz/fuzz.h"
+#include "lockstep/core/files.h"
 
 namespace lockstep::fuzz {
 
 namespace {
 
-constexpr int kClasses = 12;
+const std::string kName = "rows.csv";
 
 struct Row {
-  std::vector<std::uint8_t> pixels;
-  std::int32_t label = 0;
+  std::vector<float> pixels;
+  std::string label;
 
   bool operator==(const Row&) const = default;
 };
 
-// Where the first fault is, from 1; no line where there is none, no column where it is
-// a matter of the header.
+// Where the first fault is, from 1; no line where there is none.
 struct Place {
   std::size_t line = 0;
   std::size_t column = 0;
@@ -34,25 +37,30 @@ struct Table {
   Place fault;
 };
 
-// How an input is read; from its first byte.
+// How an input is read; from its first two bytes.
 struct Mode {
-  DataOptions options;
-  Labels labels;
+  CsvOptions csv;
+  std::optional<ImageShape> shape;
+  Labels labels = Labels::kRequired;
   std::string header;  // goes before the rest of the input
 };
 
-Mode mode_of(std::uint8_t byte) {
+Mode mode_of(std::uint8_t byte, std::uint8_t more) {
   constexpr int kPixels[] = {1, 3, 37, 70};  // 32 and more: by blocks
   const int pixels = kPixels[byte & 3];
   Mode mode;
-  mode.options.shape = {1, pixels, 1};
-  mode.options.classes = kClasses;
+  if ((more & 1) == 0) mode.shape = {1, pixels, 1};
   mode.labels = (byte & 4) != 0 ? Labels::kOptional : Labels::kRequired;
+  mode.csv.header = static_cast<Header>((more >> 1) % 3);
+  mode.csv.pixels = static_cast<PixelKind>((more >> 3) % 3);
+  mode.csv.label_kind = static_cast<LabelKind>((more >> 5) % 4);
+  if ((more & 0x80) != 0) mode.csv.label = "LAST";
   if ((byte & 8) != 0) return mode;
+  const char separator = ",;\t "[byte >> 6];
   const int label = (byte >> 4 & 3) * pixels / 2;  // first, in the middle, last, none
   for (int i = 0; i <= pixels; ++i) {
-    if (i == label) mode.header += "label,";
-    if (i < pixels) mode.header += fmt::format("p{},", i);
+    if (i == label) mode.header += fmt::format("label{}", separator);
+    if (i < pixels) mode.header += fmt::format("p{}{}", i, separator);
   }
   mode.header.back() = '\n';
   return mode;
@@ -68,123 +76,152 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   return parts;
 }
 
-// The number that a field stands for, or `limit` where it is not a number below it.
-int number_of(std::string_view field, int limit) {
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  std::int64_t value = limit;
-  if (std::all_of(field.begin(), field.end(), is_digit)) {
-    std::from_chars(field.data(), field.data() + field.size(), value);
+// Whether the simple reader knows such files: those without quotes, blanks that count and
+// labels of several columns.
+bool is_simple(std::string_view text, const CsvReading& reading) {
+  const bool one_hot = reading.has(CsvRole::kOneHot) || reading.has(CsvRole::kPixelList);
+  return text.find_first_of("\" \t") == std::string_view::npos && !one_hot;
+}
+
+// A whole number, of any number of digits.
+bool is_byte(std::string_view field, float& value) {
+  std::size_t number = 0;
+  if (field.empty()) return false;
+  for (const char c : field) {
+    if (c < '0' || c > '9') return false;
+    number = std::min<std::size_t>(10 * number + static_cast<std::size_t>(c - '0'), 1000);
   }
-  return static_cast<int>(std::min<std::int64_t>(value, limit));
+  value = static_cast<float>(number);
+  return number < 256;
+}
+
+bool is_whole(std::string_view field, std::string& label) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
+  if (error != std::errc() || end != field.data() + field.size()) return false;
+  label = fmt::format("{:.0f}", value == 0 ? 0 : value);
+  return std::abs(value) <= 2147483647 && value == std::floor(value);
+}
+
+// Whether the field is one that such a column may have.
+bool take(std::string_view field, CsvRole role, const CsvReading& reading, Row& row) {
+  if (role == CsvRole::kPixels) {
+    float value = 0;
+    if (reading.pixel_kind == PixelKind::kWhole) {
+      if (!is_byte(field, value)) return false;
+    } else {
+      const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
+      const bool tiny = error == std::errc::result_out_of_range && std::abs(value) < 1;
+      if ((error != std::errc() && !tiny) || end != field.data() + field.size()) return false;
+      if (!std::isfinite(value)) return false;
+    }
+    row.pixels.push_back(value);
+    return true;
+  }
+  if (role != CsvRole::kLabel) return true;
+  if (reading.label_kind == LabelKind::kNumber) return is_whole(field, row.label);
+  row.label = field;
+  return !field.empty();
 }
 
 // The column of the first fault of a row, 0 where there is none.
-std::size_t read_row(std::string_view line, std::size_t columns, int label_column, Row& row) {
+std::size_t read_row(std::string_view line, const CsvReading& reading, Row& row) {
   if (line.empty()) return 1;
+  std::vector<CsvRole> roles;
+  for (const CsvRun& run : reading.runs) {
+    roles.insert(roles.end(), static_cast<std::size_t>(run.columns), run.role);
+  }
   std::size_t column = 1;
-  const auto fields = split(line, ',');
+  const auto fields = split(line, reading.separator);
   for (std::size_t i = 0; i < fields.size(); ++i) {
-    if (i >= columns) return column;
-    const bool label = static_cast<int>(i) == label_column;
-    const int limit = label ? kClasses : 256;
-    const int value = number_of(fields[i], limit);
-    if (value == limit) return column;
-    if (label) {
-      row.label = value;
-    } else {
-      row.pixels.push_back(static_cast<std::uint8_t>(value));
-    }
+    if (i >= roles.size()) return column;
+    if (!take(fields[i], roles[i], reading, row)) return column;
     column += fields[i].size() + 1;
   }
-  return fields.size() < columns ? line.size() + 1 : 0;
+  return fields.size() < roles.size() ? line.size() + 1 : 0;
 }
 
-bool is_number(std::string_view field) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-  return error != std::errc::invalid_argument && end == field.data() + field.size();
-}
-
-// Whether the names of a header may be a row: all numbers, but not 0, 1, ... or 1, 2, ...; or
-// whether two are the same.
-bool are_odd(const std::vector<std::string_view>& names) {
-  const int first = names[0] == "1" ? 1 : 0;
-  bool numbers = true;
-  bool counted = true;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    numbers = numbers && is_number(names[i]);
-    counted = counted && names[i] == std::to_string(i + static_cast<std::size_t>(first));
-    if (!names[i].empty() && std::count(names.begin(), names.end(), names[i]) > 1) return true;
-  }
-  return numbers && !counted;
-}
-
-Table read_simply(std::string_view text, const Mode& mode) {
+Table read_simply(std::string_view text, const CsvReading& reading) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   text = text.substr(0, text.find_last_not_of("\r\n") + 1);
   auto lines = split(text, '\n');
-  for (std::string_view& line : lines) {
-    if (line.ends_with('\r')) line.remove_suffix(1);
-  }
-  const auto names = split(lines[0], ',');
-  const auto label = std::find(names.begin(), names.end(), "label");
-  const bool labelled = label != names.end();
-  const auto columns = static_cast<std::size_t>(mode.options.shape.width) + (labelled ? 1 : 0);
   Table table;
-  if (text.empty() || are_odd(names) || names.size() != columns ||
-      lines[0].find('"') != std::string_view::npos ||
-      (!labelled && mode.labels == Labels::kRequired)) {
-    table.fault.line = 1;
-  } else if (lines.size() == 1) {
-    table.fault.line = 2;
-  }
-  const int label_column = labelled ? static_cast<int>(label - names.begin()) : -1;
-  for (std::size_t i = 1; i < lines.size() && table.fault.line == 0; ++i) {
+  for (std::size_t i = reading.header == Header::kYes ? 1 : 0; i < lines.size(); ++i) {
+    if (lines[i].ends_with('\r')) lines[i].remove_suffix(1);
     Row row;
-    const std::size_t column = read_row(lines[i], columns, label_column, row);
-    if (column != 0) table.fault = {i + 1, column};
+    const std::size_t column = read_row(lines[i], reading, row);
+    if (column != 0) {
+      table.fault = {i + 1, column};
+      break;
+    }
     table.rows.push_back(std::move(row));
   }
   return table;
 }
 
-std::vector<Row> read_parts(const Source& source, const Mode& mode, int parts) {
+std::vector<Row> read_parts(const CsvFile& file, const ImageShape& shape, int parts) {
   std::vector<Row> rows;
   for (int part = 0; part < parts; ++part) {
-    const FileRows read = source.read(mode.options, mode.labels, {part, parts});
+    const FileRows read = read_csv_rows(file, shape, {part, parts});
+    if (read.count > 0 && read.labelled) csv_label_place(file, {part, parts}, read.count - 1);
     for (std::int64_t i = 0; i < read.count; ++i) {
-      const auto pixels = read.row(i).bytes();
-      rows.push_back({{pixels.begin(), pixels.end()}, read.label(i)});
+      Row row;
+      const PixelView pixels = read.row(i);
+      for (std::size_t p = 0; p < pixels.count; ++p) {
+        row.pixels.push_back(pixels.type == PixelType::kByte ? pixels.bytes()[p]
+                                                             : pixels.floats()[p]);
+      }
+      const std::int32_t label = read.label(i);
+      if (read.labelled) {
+        row.label = read.label_names.empty() ? std::to_string(label)
+                                             : read.label_names[static_cast<std::size_t>(label)];
+      }
+      rows.push_back(std::move(row));
     }
   }
   return rows;
 }
 
-void expect_fault(const std::string& message, const std::string& file, Place fault) {
-  std::string place = fmt::format("{}:{}:", file, fault.line);
-  if (fault.column != 0) place += fmt::format("{}:", fault.column);
-  if (!message.starts_with(place)) fail(fmt::format("expected {}, got {}", place, message));
-}
-
-void check(const Source& source, std::string_view text, const Mode& mode) {
-  const Table expected = read_simply(text, mode);
-  for (const int parts : {1, 3}) {
-    std::string message;
-    const auto rows = value_of([&] {
+void check_rows(std::string_view text, const CsvReading& reading) {
+  const CsvFile file = {csv_content(text, kName), kName, reading, 0};
+  std::string messages[2];
+  std::optional<std::vector<Row>> rows[2];
+  for (const int way : {0, 1}) {
+    rows[way] = value_of([&] {
       try {
-        return read_parts(source, mode, parts);
+        return read_parts(file, {1, reading.pixels, 1}, way == 0 ? 1 : 3);
       } catch (const Error& error) {
-        message = error.what();
+        messages[way] = error.what();
         throw;
       }
     });
-    if (rows.has_value() != (expected.fault.line == 0)) fail("accepted or refused: " + message);
-    if (rows) {
-      expect_equal(*rows, expected.rows, "rows");
-    } else {
-      expect_fault(message, source.name(), expected.fault);
-    }
   }
+  expect_equal(rows[0], rows[1], "rows in one part and in three");
+  expect_equal(messages[0], messages[1], "faults in one part and in three");
+  if (!is_simple(text, reading)) return;
+  const Table expected = read_simply(text, reading);
+  if (rows[0].has_value() != (expected.fault.line == 0)) {
+    fail("accepted or refused: " + messages[0]);
+  }
+  if (rows[0]) return expect_equal(*rows[0], expected.rows, "rows");
+  const std::string place =
+      fmt::format("{}:{}:{}:", kName, expected.fault.line, expected.fault.column);
+  if (!messages[0].starts_with(place)) fail(fmt::format("expected {}, got {}", place, messages[0]));
+}
+
+void check(std::string_view text, const Mode& mode) {
+  const std::string label_column = "label";
+  const auto look = [&](const CsvOptions& csv) {
+    return value_of([&] {
+      return look_at_csv({text, kName, csv, label_column, mode.shape, mode.labels});
+    });
+  };
+  const auto found = look(mode.csv);
+  if (!found) return;
+  const auto again = look(found->options);
+  if (!again) fail("what was found is refused: " + found->said);
+  expect_equal(again->said, found->said, "what is found twice");
+  check_rows(text, found->reading);
 }
 
 // What lies between the end of a mapped file and of its last page may not be read.
@@ -206,19 +243,13 @@ class GuardedTail {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size == 0) return 0;
-  const Mode mode = mode_of(data[0]);
-  const std::string content = mode.header + std::string(text_of(data + 1, size - 1));
-  if (content.empty() || content.starts_with("PK\x03\x04") || content.starts_with("\x1f\x8b")) {
-    return 0;  // empty, or not CSV: for the other targets
-  }
-  const auto comm = connect_self();
-  auto texts = std::unique_ptr<SourceTexts>(
-      new SourceTexts{SourceText(*comm, scratch_file("rows.csv", content), ""), std::nullopt});
-  const std::string_view text = texts->images.text();
-  const auto source = kCsv.open(std::move(texts));
-  const GuardedTail guarded(text);
-  check(*source, text, mode);
+  if (size < 2) return 0;
+  const Mode mode = mode_of(data[0], data[1]);
+  const std::string content = mode.header + std::string(text_of(data + 2, size - 2));
+  if (content.empty()) return 0;
+  const MappedFile file(scratch_file("rows.csv", content));
+  const GuardedTail guarded(file.text());
+  check(file.text(), mode);
   return 0;
 }
 

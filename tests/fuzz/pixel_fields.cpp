@@ -20,11 +20,11 @@ struct Parsed {
   bool operator==(const Parsed&) const = default;
 };
 
-Parsed parse_simply(std::string_view text, std::size_t count) {
+Parsed parse_simply(std::string_view text, std::size_t count, char separator) {
   Parsed parsed;
   while (parsed.pixels.size() < count) {
     const std::string_view field =
-        text.substr(parsed.bytes, text.find(',', parsed.bytes) - parsed.bytes);
+        text.substr(parsed.bytes, text.find(separator, parsed.bytes) - parsed.bytes);
     unsigned value = 256;
     const auto [end, fault] = std::from_chars(field.data(), field.data() + field.size(), value);
     const bool whole =
@@ -57,9 +57,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::size_t count = data[0];
   // All that a parser may look at; what is beyond it is not part of good fields.
   const std::string_view text = text_of(data + 1, size - 1).substr(0, count * kMostPixelBytes);
-  const Parsed expected = parse_simply(text, count);
-  for (const PixelParser parser : pixel_parsers()) {
-    expect_equal(parse(parser, text, count), expected, "pixels");
+  for (const char separator : {',', ';', '\t', ' '}) {
+    const Parsed expected = parse_simply(text, count, separator);
+    for (const PixelParser parser : pixel_parsers(separator)) {
+      expect_equal(parse(parser, text, count), expected, "pixels");
+    }
   }
   return 0;
 }
