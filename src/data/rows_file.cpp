@@ -103,15 +103,14 @@ std::string_view RowsFile::id(std::int64_t row) const {
 
 std::span<const Digest> RowsFile::digests() const { return section<Digest>(head_.layout.digests); }
 
-std::span<const std::byte> RowsFile::pixels(std::int64_t row) const {
-  const auto pixels = section<std::byte>(head_.layout.pixels)
-                          .subspan(static_cast<std::size_t>(row) * row_bytes(), row_bytes());
-  check(row, pixels);
-  return pixels;
+std::span<const std::byte> RowsFile::pixel_bytes() const {
+  return section<std::byte>(head_.layout.pixels);
 }
 
-void RowsFile::check(std::int64_t row, std::span<const std::byte> pixels) const {
-  if (digest_of(pixels) == digests()[static_cast<std::size_t>(row)]) return;
+std::span<const std::byte> RowsFile::pixels(std::int64_t row) const {
+  const auto at = static_cast<std::size_t>(row);
+  const auto pixels = pixel_bytes().subspan(at * row_bytes(), row_bytes());
+  if (digest_of(pixels) == digests()[at]) return pixels;
   fail_usage("{}: the pixels of row {} are not those that were written: the file is damaged", name_,
              row);
 }

@@ -44,8 +44,8 @@ class RowsFile {
   // The pixels of row `row`. Error (2) where they are not those that were written.
   std::span<const std::byte> pixels(std::int64_t row) const;
 
-  // The same for a copy of them, `pixels`.
-  void check(std::int64_t row, std::span<const std::byte> pixels) const;
+  // Of all rows, one after the other, as they lie there.
+  std::span<const std::byte> pixel_bytes() const;
 
  private:
   template <typename Value>
