@@ -79,6 +79,13 @@ std::uint64_t free_in_groups(const fs::path& top, std::string path, const GroupF
   return least;
 }
 
+// Whether `text`, ":NAME,NAME:", has `name`.
+bool lists(const std::string& text, const std::string& name) {
+  const std::size_t at = text.find(name);
+  return at != text.npos && std::string_view(":,").find(text[at - 1]) != text.npos &&
+         std::string_view(":,").find(text[at + name.size()]) != text.npos;
+}
+
 }  // namespace
 
 std::uint64_t free_memory(const fs::path& root) {
@@ -92,14 +99,14 @@ std::uint64_t free_memory(const fs::path& root) {
     const std::size_t first = line.find(':');
     const std::size_t second = line.find(':', first + 1);
     if (first == line.npos || second == line.npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    const std::string controllers = line.substr(first, second - first) + ":";
     std::string path = line.substr(second + 1);
     if (!path.starts_with('/')) continue;
-    if (controllers == ",,") {
+    if (controllers == "::") {
       for (const fs::path& top : {groups, groups / "unified"}) {
         least = std::min(least, free_in_groups(top, path, kSecondVersion));
       }
-    } else if (controllers.find(",memory,") != controllers.npos) {
+    } else if (lists(controllers, "memory")) {
       least = std::min(least, free_in_groups(groups / "memory", path, kFirstVersion));
     }
   }

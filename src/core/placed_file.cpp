@@ -21,7 +21,9 @@ fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-std::string beginning_of(const fs::path& path) { return "." + path.filename().string() + "."; }
+std::string beginning_of(const fs::path& path) {
+  return fmt::format(".{}.", path.filename().string());
+}
 
 // Who still writes to a file changes it more often than once an hour.
 void remove_left_behind(const fs::path& path) {
