@@ -74,4 +74,7 @@ void inspect_experiment(const CommandLine& line);
 // Collective: the training data of an experiment, its paths below the root.
 TrainingData load_training_data(Communicator& comm, const Experiment& experiment);
 
+// Local: the experiment with what loading `data` found out; its paths as they are.
+Experiment with_found(const Experiment& experiment, const TrainingData& data);
+
 }  // namespace lockstep

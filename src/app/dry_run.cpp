@@ -222,11 +222,11 @@ void print_steps(const Experiment& experiment, const SplitSizes& split, RowCount
 }
 
 // A training does not read the test rows: what is wrong with them is for later.
-void look_at_test_rows(Communicator& comm, const Experiment& experiment) {
+void look_at_test_rows(Communicator& comm, const Experiment& experiment, const DataOptions& found) {
   if (experiment.data.test.path.empty()) return;
   try {
     const SourceSurvey source =
-        survey(comm, below_root(experiment.data.test), experiment.data, Labels::kOptional);
+        survey(comm, below_root(experiment.data.test), found, Labels::kOptional);
     if (comm.rank() == 0) print_source("test data", source);
   } catch (const Error& error) {
     if (error.reach() != Reach::kAgreed) throw;
@@ -234,13 +234,19 @@ void look_at_test_rows(Communicator& comm, const Experiment& experiment) {
   }
 }
 
-SplitSizes split_of(const SourceSurvey& source, const Experiment& experiment) {
+// `validation_rows` are those of a source of their own.
+SplitSizes split_of(const SourceSurvey& source, const Experiment& experiment,
+                    std::int64_t validation_rows) {
   std::vector<std::int64_t> counts = source.class_counts;
   const std::int64_t read = std::max<std::int64_t>(source.rows_read, 1);
   for (std::int64_t& count : counts) {
     if (source.rows != source.rows_read) count = count * (source.rows / read);
   }
-  const SplitSizes split = split_sizes(counts, experiment.data.validation);
+  ValidationOptions validation = experiment.data.validation;
+  const bool given = source.validation_rows > 0 || !validation.source.path.empty();
+  if (given) validation.fraction = 0;
+  SplitSizes split = split_sizes(counts, validation);
+  if (given) split.validation = source.validation_rows + validation_rows;
   if (split.training >= experiment.parallel.lanes) return split;
   fail_usage("{}: {} beside {} of validation; expected at least one for each of {}", source.name,
              count_of(split.training, "training row"), split.validation,
@@ -263,10 +269,16 @@ void dry_run(Communicator& comm, const PreparedExperiment& prepared, const Comma
   const std::string host = host_name();
   const SourceSurvey source =
       survey(comm, below_root(experiment.data.train), experiment.data, Labels::kRequired);
+  std::int64_t validation_rows = 0;
+  if (!experiment.data.validation.source.path.empty()) {
+    validation_rows = survey(comm, below_root(experiment.data.validation.source), source.options,
+                             Labels::kRequired)
+                          .rows;
+  }
   SplitSizes split;
   RankPlan mine;
   agree(comm, [&] {
-    split = split_of(source, experiment);
+    split = split_of(source, experiment, validation_rows);
     mine.total = memory_here();
     mine.free = std::min(kilobytes_entry("/proc/meminfo", "MemAvailable:"), mine.total);
     const auto need = [&](std::int64_t program) {
@@ -283,9 +295,10 @@ void dry_run(Communicator& comm, const PreparedExperiment& prepared, const Comma
     fmt::print("{}\n", model_table(network));
     print_source("data", source);
     print_classes(source);
+    if (!source.found.empty()) fmt::print("found     {}\n", printable(source.found));
     if (!source.layout_doubt.empty()) fmt::print("warning: {}\n", source.layout_doubt);
   }
-  look_at_test_rows(comm, experiment);
+  look_at_test_rows(comm, experiment, source.options);
   agree(comm, [&] {
     if (!root) return;
     print_steps(experiment, split, source.row_count);

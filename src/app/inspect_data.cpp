@@ -19,46 +19,20 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::int64_t kMostClassesShown = 32;
+constexpr std::size_t kMostClassesShown = 32;
 constexpr int kMostImageColumns = 28;
 
-// Of the pixels of the rows read.
-struct PixelFacts {
-  int least = 0;
-  int most = 0;
-  double mean = 0;
-  double deviation = 0;
-};
-
-PixelFacts facts_of(const std::array<std::int64_t, 256>& counts) {
-  PixelFacts facts{255, 0};
-  double count = 0;
-  double sum = 0;
-  double squares = 0;
-  for (int value = 0; value < 256; ++value) {
-    const std::int64_t of_value = counts[static_cast<std::size_t>(value)];
-    if (of_value == 0) continue;
-    facts.least = std::min(facts.least, value);
-    facts.most = value;
-    const auto weight = static_cast<double>(of_value);
-    count += weight;
-    sum += weight * value;
-    squares += weight * value * value;
+// Names of the classes as the source has them.
+std::vector<std::string> labels_of(const SourceSurvey& source) {
+  std::vector<std::string> labels = source.options.labels;
+  for (int label = static_cast<int>(labels.size()); label < source.options.classes; ++label) {
+    labels.push_back(std::to_string(label));
   }
-  facts.mean = sum / count;
-  facts.deviation = std::sqrt(std::max(squares / count - facts.mean * facts.mean, 0.0));
-  return facts;
-}
-
-// Classes up to the largest label.
-std::int64_t class_count(const SourceSurvey& source) {
-  const auto last = std::find_if(source.class_counts.rbegin(), source.class_counts.rend(),
-                                 [](std::int64_t rows) { return rows > 0; });
-  return source.class_counts.rend() - last;
+  return labels;
 }
 
 Json to_json(const SourceSurvey& source, const ImageShape& shape) {
-  const PixelFacts facts = facts_of(source.pixel_counts);
+  const PixelFacts& facts = source.pixels;
   Json json = {{"kind", "data"},
                {"name", source.name},
                {"format", source.format},
@@ -70,15 +44,16 @@ Json to_json(const SourceSurvey& source, const ImageShape& shape) {
                {"shape", {shape.height, shape.width, shape.channels}},
                {"labelled", source.labelled},
                {"label_counts", Json::object()},
+               {"found", source.found},
                {"pixel_least", facts.least},
                {"pixel_most", facts.most},
                {"pixel_mean", facts.mean},
                {"pixel_deviation", facts.deviation},
                {"layout_doubt", nullptr}};
   if (!source.layout_doubt.empty()) json["layout_doubt"] = source.layout_doubt;
-  for (std::int64_t label = 0; source.labelled && label < class_count(source); ++label) {
-    json["label_counts"][std::to_string(label)] =
-        source.class_counts[static_cast<std::size_t>(label)];
+  const std::vector<std::string> labels = labels_of(source);
+  for (std::size_t i = 0; source.labelled && i < labels.size(); ++i) {
+    json["label_counts"][labels[i]] = source.class_counts[i];
   }
   return json;
 }
@@ -88,14 +63,19 @@ void print_labels(const SourceSurvey& source) {
     fmt::print("labels   none\n");
     return;
   }
-  const std::int64_t classes = class_count(source);
-  fmt::print("labels   from 0 to {}\n", classes - 1);
-  for (std::int64_t label = 0; label < std::min(classes, kMostClassesShown); ++label) {
-    const std::int64_t rows = source.class_counts[static_cast<std::size_t>(label)];
-    fmt::print("{:>8}  {:>9} {}  {:5.2f}%\n", label, rows, rows == 1 ? "row " : "rows",
+  const std::vector<std::string> labels = labels_of(source);
+  fmt::print("labels   {}\n", source.options.labels.empty()
+                                  ? fmt::format("from 0 to {}", labels.size() - 1)
+                                  : count_of(labels.size(), "class", "classes"));
+  for (std::size_t i = 0; i < std::min(labels.size(), kMostClassesShown); ++i) {
+    const std::int64_t rows = source.class_counts[i];
+    fmt::print("{:>8}  {:>9} {}  {:5.2f}%\n", printable(labels[i]), rows,
+               rows == 1 ? "row " : "rows",
                100 * static_cast<double>(rows) / static_cast<double>(source.rows_read));
   }
-  if (classes > kMostClassesShown) fmt::print("     and {} more\n", classes - kMostClassesShown);
+  if (labels.size() > kMostClassesShown) {
+    fmt::print("     and {} more\n", labels.size() - kMostClassesShown);
+  }
 }
 
 // The first rows, as many beside each other as the terminal has room for.
@@ -107,10 +87,12 @@ void print_images(const SourceSurvey& source, const ImageShape& shape) {
   std::vector<std::string> lines;
   for (std::size_t i = 0; i < std::min(fitting, source.first_rows.size()); ++i) {
     const TrainingRow& row = source.first_rows[i];
-    const Picture picture{shape.width, shape.height, shape.channels, row.pixels};
+    const Picture picture{shape.width, shape.height, shape.channels, row.levels};
     std::vector<std::string> image = picture_text(picture, text_style_of(output), columns);
-    image.push_back(
-        fmt::format("{:<{}}", source.labelled ? std::to_string(row.label) : "", columns));
+    image.push_back(fmt::format(
+        "{:<{}}",
+        source.labelled ? printable(labels_of(source)[static_cast<std::size_t>(row.label)]) : "",
+        columns));
     lines.resize(image.size());
     for (std::size_t y = 0; y < image.size(); ++y) lines[y] += (i == 0 ? "" : "  ") + image[y];
   }
@@ -133,7 +115,7 @@ void inspect_data(Communicator& comm, const CommandLine& line) {
     return;
   }
   const bool exact = seen.row_count == RowCount::kExact;
-  const PixelFacts facts = facts_of(seen.pixel_counts);
+  const PixelFacts& facts = seen.pixels;
   fmt::print("{}: {}, {} bytes{}\n", printable(seen.name), seen.format, seen.bytes,
              seen.packed_bytes > 0 ? " inflated" : "");
   fmt::print("rows     {}{}\n", exact ? "" : "about ", seen.rows);
@@ -141,7 +123,8 @@ void inspect_data(Communicator& comm, const CommandLine& line) {
     fmt::print("         what follows is of {} of them\n", seen.rows_read);
   fmt::print("images   {} each: {}x{}x{}{}\n", count_of(shape.pixels(), "pixel"), shape.height,
              shape.width, shape.channels, seen.format == "CSV" ? " (a guess)" : "");
-  fmt::print("pixels   from {} to {}, mean {:.2f}, deviation {:.2f}\n", facts.least, facts.most,
+  if (!seen.found.empty()) fmt::print("found    {}\n", printable(seen.found));
+  fmt::print("pixels   from {:g} to {:g}, mean {:.2f}, deviation {:.2f}\n", facts.least, facts.most,
              facts.mean, facts.deviation);
   if (!seen.layout_doubt.empty()) fmt::print("warning: {}\n", seen.layout_doubt);
   print_labels(seen);

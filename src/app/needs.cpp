@@ -32,6 +32,7 @@ int run_needs(Communicator& comm, const CommandLine& line) {
       {"lanes", experiment.parallel.lanes},
       {"gpus", experiment.device == Device::kCuda},
       {"train", files_of(experiment.data.train)},
+      {"validation", files_of(experiment.data.validation.source)},
       {"test", files_of(experiment.data.test)},
       {"metric", MonitoredMetric(experiment.callbacks.best_checkpoint.monitor, 0).name()}};
   if (comm.rank() == 0) print_json(needs);

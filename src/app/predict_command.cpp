@@ -89,11 +89,12 @@ std::vector<std::vector<double>> predict(const std::vector<ReadPicture>& picture
   rows.unlabelled = true;
   for (const ReadPicture& picture : pictures) {
     rows.numbers.push_back(rows.numbers.size());
-    rows.pixels.insert(rows.pixels.end(), picture.pixels.begin(), picture.pixels.end());
+    const auto levels = std::as_bytes(std::span(picture.pixels));
+    rows.values.insert(rows.values.end(), levels.begin(), levels.end());
   }
   Workers workers(threads, prepare_worker_thread);
   CpuEvaluator evaluator(model.network, workers, model.experiment.parallel.precision,
-                         model.normalization);
+                         for_levels(model.normalization, model.experiment.data.range));
   const std::vector<float> logits = evaluator.logits(model.weights, rows);
   const auto classes = static_cast<std::size_t>(model.network.classes());
   std::vector<std::vector<double>> result;

@@ -33,7 +33,6 @@ std::span<const float> logits_of(const EvaluatedRun& run, std::int64_t index) {
 PredictedRow predicted_row(const EvaluatedRun& run, std::int64_t index) {
   const RowShare& rows = run.data.validation();
   const auto at = static_cast<std::size_t>(index);
-  const auto pixels = static_cast<std::size_t>(rows.shape.pixels());
   const std::size_t predicted = likeliest(logits_of(run, index));
   const double confidence = probabilities(logits_of(run, index))[predicted];
   PredictedRow row;
@@ -41,7 +40,8 @@ PredictedRow predicted_row(const EvaluatedRun& run, std::int64_t index) {
   row.truth = rows.labels[at];
   row.predicted = static_cast<int>(predicted);
   row.confidence = std::isfinite(confidence) ? confidence : 0;
-  row.image = make_thumbnail(rows.shape, std::span(rows.pixels).subspan(at * pixels, pixels));
+  row.image = make_thumbnail(rows.shape,
+                             levels_of(rows.pixels({index, index + 1}), run.data.options().range));
   return row;
 }
 
@@ -133,11 +133,12 @@ std::vector<AugmentedRow> training_samples(const EvaluatedRun& run) {
   const std::int64_t count = std::min(kSamples, size);
   std::vector<AugmentedRow> samples;
   for (std::int64_t i = 0; i < count; ++i) {
-    const TrainingRow row = run.data.lane_row(kLane, (2 * i + 1) * size / (2 * count));
+    const std::int64_t slot = (2 * i + 1) * size / (2 * count);
+    const TrainingRow row = run.data.lane_row(kLane, slot);
     AugmentedRow sample{
-        static_cast<std::int64_t>(row.number) + 1, row.label, {make_thumbnail(shape, row.pixels)}};
+        static_cast<std::int64_t>(row.number) + 1, row.label, {make_thumbnail(shape, row.levels)}};
     for (int epoch = 0; epoch < kSampleEpochs && run.experiment.data.augmentation.any(); ++epoch) {
-      sample.images.push_back(make_thumbnail(shape, run.data.augmented(row, epoch)));
+      sample.images.push_back(make_thumbnail(shape, run.data.augmented(kLane, slot, epoch)));
     }
     samples.push_back(std::move(sample));
   }

@@ -37,6 +37,14 @@ void print_json(const nlohmann::ordered_json& json) {
   fmt::print("{}\n", json.dump(2, ' ', false, Handler::replace));
 }
 
+Experiment with_found(const Experiment& experiment, const TrainingData& data) {
+  Experiment found = experiment;
+  found.data = data.options();
+  found.data.train = experiment.data.train;
+  found.data.validation.source = experiment.data.validation.source;
+  return found;
+}
+
 TrainSettings train_settings(const Experiment& experiment, const std::filesystem::path& run_dir) {
   TrainSettings settings;
   settings.parallel = experiment.parallel;
@@ -51,7 +59,9 @@ TrainSettings train_settings(const Experiment& experiment, const std::filesystem
 TrainingData load_training_data(Communicator& comm, const Experiment& experiment) {
   DataOptions options = experiment.data;
   options.train = below_root(options.train);
+  options.validation.source = below_root(options.validation.source);
   check_same_source(comm, options.train);
+  check_same_source(comm, options.validation.source);
   return TrainingData(comm, options, experiment.parallel.lanes, experiment.seed);
 }
 

@@ -123,6 +123,7 @@ void report_all(Communicator& comm, const PreparedExperiment& prepared, const Tr
 // What is trained on what, before it begins.
 void tell_of_start(const Network& network, const std::string& device, const DataSummary& data) {
   say("{}\ndevice {}\n", model_table(network), device);
+  if (!data.found.empty()) say("data   {}\n", printable(data.found));
   warn_of_missing_classes(data.training_class_counts);
   if (!data.layout_doubt.empty()) spdlog::warn("data.train: {}", data.layout_doubt);
 }
@@ -132,7 +133,7 @@ void tell_of_start(const Network& network, const std::string& device, const Data
 int run_train(Communicator& comm, const CommandLine& line) {
   const std::vector<Place> places = gather_places(comm);
   const bool root = comm.rank() == 0;
-  const PreparedExperiment prepared = prepare(comm, line);
+  PreparedExperiment prepared = prepare(comm, line);
   const auto& [experiment, network, device] = prepared;
   if (line.print_config) {
     agree(comm, [&] {
@@ -146,6 +147,7 @@ int run_train(Communicator& comm, const CommandLine& line) {
   }
   check_least_memory(comm, prepared);
   const TrainingData data = load_training_data(comm, experiment);
+  prepared.experiment = with_found(experiment, data);
   if (root) tell_of_start(*network, device.note(), data.summary());
   const int threads = worker_count(comm, line.threads);
   Workers workers(threads, prepare_worker_thread);

@@ -81,7 +81,8 @@ MemoryNeed memory_need(const Communicator& comm, const Experiment& experiment,
                        int workers, std::int64_t program) {
   const std::int64_t lanes = experiment.parallel.lanes;
   const std::int64_t own = share_of(lanes, comm.world_size(), comm.rank()).size();
-  const std::int64_t pixels = experiment.data.shape.pixels();
+  const std::int64_t row_bytes =
+      experiment.data.shape.pixels() * static_cast<std::int64_t>(bytes_of(source.pixel_type));
   const Precision precision = experiment.parallel.precision;
   const std::int64_t flat = network.total_size() * std::int64_t{sizeof(float)};
   const std::int64_t wanted = (experiment.parallel.global_batch + lanes - 1) / lanes;
@@ -90,7 +91,7 @@ MemoryNeed memory_need(const Communicator& comm, const Experiment& experiment,
       std::min({wanted, (split.training + lanes - 1) / lanes, kMostPassValues / widest(network)});
   MemoryNeed need;
   need.program = program;
-  need.rows = rows_held(comm, source, split, lanes, own, pixels);
+  need.rows = rows_held(comm, source, split, lanes, own, row_bytes);
   need.weights = flat + (precision == Precision::kBf16 ? flat / 2 : 0) +
                  (averages(experiment) ? flat : 0) +
                  moments_of(experiment) * network.trainable_size() * std::int64_t{sizeof(float)};
@@ -101,7 +102,7 @@ MemoryNeed memory_need(const Communicator& comm, const Experiment& experiment,
   const std::int64_t copies = comm.rank() == 0 ? 4 : 2;
   need.saving = copies * checkpoint_bytes(experiment, network) + flat;
   need.report = comm.rank() == 0 ? report_bytes(experiment.data.classes) : 0;
-  need.loading = loading_bytes(comm, source, need.rows, pixels);
+  need.loading = loading_bytes(comm, source, need.rows, row_bytes);
   return need;
 }
 

@@ -42,10 +42,6 @@ void check_source(const std::string& path, const SourceOptions& source) {
   if (source.path.empty() && !(source.member.empty() && source.labels.empty())) {
     fail(path + ".path", "empty", "a file, since its member or labels are given");
   }
-  if (!source.member.empty() && !source.labels.empty()) {
-    fail(path + ".labels", fmt::format("\"{}\"", source.labels),
-         "none beside a member: a zip holds CSV, and only IDX files have their labels apart");
-  }
 }
 
 void check_class_names(const DataOptions& data) {
@@ -64,10 +60,35 @@ void check_class_names(const DataOptions& data) {
   }
 }
 
+void check_labels(const DataOptions& data) {
+  if (!data.labels.empty() && data.labels.size() != static_cast<std::size_t>(data.classes)) {
+    fail_usage("data.labels has {}; expected none, or data.classes = {}",
+               count_of(data.labels.size(), "label"), data.classes);
+  }
+  for (const std::string& pair : data.relabel) {
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == pair.size()) {
+      fail("data.relabel", fmt::format("\"{}\"", pair), "FROM=TO");
+    }
+  }
+  const std::string& separator = data.csv.separator;
+  if (!separator.empty() && separator != "," && separator != ";" && separator != "\t" &&
+      separator != " ") {
+    fail("data.csv.separator", fmt::format("\"{}\"", separator),
+         "\",\", \";\", a tab, a blank, or nothing");
+  }
+  const ValueRange& range = data.range;
+  if (!range.given() && range != ValueRange()) {
+    fail("data.range.highest", range.highest, fmt::format("above the lowest, {}", range.lowest));
+  }
+}
+
 void check_data(const DataOptions& data) {
   if (data.train.path.empty()) fail("data.train.path", "empty", "the file of the labelled rows");
   check_source("data.train", data.train);
   check_source("data.test", data.test);
+  check_source("data.validation.source", data.validation.source);
+  check_labels(data);
   if (data.label_column.empty()) fail("data.label_column", "empty", "a column's name");
   check_class_names(data);
   const float pixels = data.augmentation.translation_pixels;

@@ -11,7 +11,7 @@ namespace lockstep {
 
 namespace {
 
-// One zero before the image and two after it: coordinates are clamped to one
+// One value before the image and two after it: coordinates are clamped to one
 // pixel outside, and a sample reads its right and lower neighbours.
 constexpr int kBefore = 1;
 constexpr int kBorder = 3;
@@ -63,19 +63,28 @@ AffineTransform draw_transform(const AugmentationOptions& options, std::uint64_t
   return transform;
 }
 
-Augmenter::Augmenter(const ImageShape& shape)
+Augmenter::Augmenter(const ImageShape& shape, float outside)
     : shape_(shape),
-      padded_(static_cast<std::size_t>((shape.height + kBorder) * (shape.width + kBorder))),
+      padded_(static_cast<std::size_t>((shape.height + kBorder) * (shape.width + kBorder)),
+              outside),
       plane_(static_cast<std::size_t>(shape.height * shape.width)) {}
 
-void Augmenter::apply(std::span<const std::uint8_t> pixels, const SourceMap& map,
-                      std::span<float> image) {
+void Augmenter::apply(PixelView pixels, const SourceMap& map, std::span<float> image) {
+  if (pixels.type == PixelType::kByte) {
+    apply_to(pixels.bytes().data(), map, image);
+  } else {
+    apply_to(pixels.floats().data(), map, image);
+  }
+}
+
+template <class Value>
+void Augmenter::apply_to(const Value* pixels, const SourceMap& map, std::span<float> image) {
   const int channels = shape_.channels;
   for (int channel = 0; channel < channels; ++channel) {
-    const std::uint8_t* from = pixels.data() + channel;
+    const Value* from = pixels + channel;
     for (int y = 0; y < shape_.height; ++y) {
       float* row = padded_.data() + (y + kBefore) * (shape_.width + kBorder) + kBefore;
-      for (int x = 0; x < shape_.width; ++x) row[x] = from[x * channels];
+      for (int x = 0; x < shape_.width; ++x) row[x] = static_cast<float>(from[x * channels]);
       from += shape_.width * channels;
     }
     if (channels == 1) {

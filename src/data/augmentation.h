@@ -1,5 +1,5 @@
 // Random affine augmentation: rotation, scale and translation about the image's
-// centre, sampled bilinearly, zero outside the image.
+// centre, sampled bilinearly, a given value outside.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 #include "lockstep/core/batch.h"
 #include "lockstep/data/drawn_sample.h"
 #include "lockstep/data/options.h"
+#include "lockstep/data/pixel_values.h"
 
 namespace lockstep {
 
@@ -32,14 +33,18 @@ SourceMap source_map(const AffineTransform& transform, const ImageShape& shape);
 // thread; the result does not depend on what was done before.
 class Augmenter {
  public:
-  explicit Augmenter(const ImageShape& shape);
+  // `outside` is the value around an image.
+  Augmenter(const ImageShape& shape, float outside);
 
   // pixels [height, width, channels] to image, of the same layout, in pixel units.
-  void apply(std::span<const std::uint8_t> pixels, const SourceMap& map, std::span<float> image);
+  void apply(PixelView pixels, const SourceMap& map, std::span<float> image);
 
  private:
+  template <class Value>
+  void apply_to(const Value* pixels, const SourceMap& map, std::span<float> image);
+
   ImageShape shape_;
-  std::vector<float> padded_;  // [height + 3, width + 3]: one channel in a border of zeros
+  std::vector<float> padded_;  // [height + 3, width + 3]: one channel in a border
   std::vector<float> plane_;   // [height, width]
 };
 

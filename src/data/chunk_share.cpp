@@ -3,26 +3,32 @@
 namespace lockstep {
 
 RowShare empty_share(const Communicator& comm, std::int64_t total, const ImageShape& shape,
-                     Labels labels) {
+                     const FileRows& rows) {
   const Range held = held_rows(total, comm.world_size(), comm.rank());
-  const auto rows = static_cast<std::size_t>(held.size());
+  const auto size = static_cast<std::size_t>(held.size());
   RowShare share;
   share.shape = shape;
   share.total = total;
   share.first = held.first;
-  share.unlabelled = labels == Labels::kOptional;
-  share.pixels.resize(rows * static_cast<std::size_t>(shape.pixels()));
-  share.labels.resize(share.unlabelled ? 0 : rows);
-  share.numbers.resize(rows);
+  share.unlabelled = !rows.labelled;
+  share.type = rows.type;
+  share.values.resize(size * rows.row_bytes());
+  share.labels.resize(share.unlabelled ? 0 : size);
+  share.numbers.resize(size);
   return share;
 }
 
 void keep_row(RowShare& share, std::int64_t index, const RowView& row) {
   const auto at = static_cast<std::size_t>(index);
-  std::copy(row.pixels.begin(), row.pixels.end(),
-            share.pixels.begin() + index * share.shape.pixels());
+  const auto values = row.pixels.raw();
+  std::copy(values.begin(), values.end(),
+            share.values.begin() + index * static_cast<std::ptrdiff_t>(values.size()));
   if (!share.unlabelled) share.labels[at] = row.label;
   share.numbers[at] = row.number;
+  if (!row.id.empty()) {
+    share.ids.resize(share.numbers.size());
+    share.ids[at] = row.id;
+  }
 }
 
 }  // namespace lockstep

@@ -25,9 +25,9 @@ constexpr int holder_of(std::int64_t total, int world_size, std::int64_t place) 
   return static_cast<int>(part_of(chunks_of(total), world_size, place / kChunkRows));
 }
 
-// Local: this rank's share of `total` rows, with room for its rows.
+// Local: this rank's share of `total` rows like `rows`, with room for its own.
 RowShare empty_share(const Communicator& comm, std::int64_t total, const ImageShape& shape,
-                     Labels labels);
+                     const FileRows& rows);
 
 // Puts `row` at `index` of the rows held.
 void keep_row(RowShare& share, std::int64_t index, const RowView& row);

@@ -20,13 +20,19 @@ namespace {
 // The most that a label and its comma take in a good row.
 constexpr std::size_t kMostLabelBytes = 11;
 
+// With classes to be counted, the most that an experiment may have.
+int most_classes(const DataOptions& options) {
+  constexpr int kMostClasses = 65536;
+  return options.classes > 0 ? options.classes : kMostClasses;
+}
+
 class RowParser {
  public:
   RowParser(const CsvHeader& header, const DataOptions& options)
       : pixels_(options.shape.pixels()),
         before_(header.label_column < 0 ? pixels_ - 1 : header.label_column),
         labelled_(header.label_column >= 0),
-        classes_(static_cast<std::uint32_t>(options.classes)),
+        classes_(static_cast<std::uint32_t>(most_classes(options))),
         parse_pixels_(pixel_parsers().front()) {}
 
   // Parses the row at `text`, which must go on for row_bytes() and have
@@ -123,7 +129,7 @@ const char* append_rows(const RowParser& parser, const char* at, const char* end
                         const char* text_end, FileRows& rows) {
   const auto most = static_cast<std::int64_t>(rows.labels.size());
   while (at < end && rows.count < most) {
-    std::uint8_t* const pixels = rows.pixels.data() + rows.count * rows.pixels_per_row;
+    std::uint8_t* const pixels = rows.bytes_of_row(rows.count);
     std::int32_t* const label = &rows.labels[static_cast<std::size_t>(rows.count)];
     const char* next = parser.parse(at, pixels, label);
     if (next == nullptr) next = parser.parse_any_length(at, text_end, pixels, label);
@@ -135,11 +141,48 @@ const char* append_rows(const RowParser& parser, const char* at, const char* end
   return at;
 }
 
+class CsvSource : public Source {
+ public:
+  explicit CsvSource(std::unique_ptr<SourceTexts> texts) : texts_(std::move(texts)) {}
+
+  const char* format() const override { return "CSV"; }
+  const std::string& name() const override { return text().name(); }
+  std::uint64_t bytes() const override { return text().text().size(); }
+  std::uint64_t packed_bytes() const override { return text().packed_bytes(); }
+
+  // Images that are square, or square with three channels, else one row of pixels.
+  ImageShape shape(const DataOptions& options) const override {
+    const int pixels = csv_pixel_columns(text().text(), name(), options.label_column);
+    const auto side_of = [](int area) { return static_cast<int>(std::lround(std::sqrt(area))); };
+    const int grey = side_of(pixels);
+    const int colour = side_of(pixels / 3);
+    if (grey * grey == pixels) return {grey, grey, 1};
+    if (3 * colour * colour == pixels) return {colour, colour, 3};
+    return {1, pixels, 1};
+  }
+
+  Look look(const DataOptions& options, Labels labels) const override {
+    parse_csv_header(text().text(), name(), options, labels);
+    return {options, "", {}};
+  }
+
+  FileRows read(const DataOptions& options, Labels labels, FilePart part) const override;
+
+  std::string place_of_label(const DataOptions& /*options*/, FilePart /*part*/,
+                             std::int64_t /*index*/) const override {
+    return name();
+  }
+
+ private:
+  const SourceText& text() const { return texts_->images; }
+
+  std::unique_ptr<SourceTexts> texts_;
+};
+
 // The rows that start in `part` of the bytes. Error (2): FILE:LINE:COLUMN: what was seen
 // and expected, of the first bad row of the part (columns count bytes from 1).
-FileRows read_csv(const SourceFiles& files, const DataOptions& options, Labels labels,
-                  FilePart part) {
-  const SourceText& source = files.images;
+FileRows CsvSource::read(const DataOptions& options, Labels labels, FilePart part) const {
+  const SourceText& source = texts_->images;
   const CsvHeader header = parse_csv_header(source.text(), source.name(), options, labels);
   const std::string_view text = header.text;
   const auto start_of = [&](int index) {
@@ -178,22 +221,11 @@ FileRows read_csv(const SourceFiles& files, const DataOptions& options, Labels l
   return rows;
 }
 
-// Images that are square, or square with three channels, else one row of pixels.
-SourceSizes csv_sizes(const SourceFiles& files, const std::string& label_column) {
-  const int pixels = csv_pixel_columns(files.images.text(), files.images.name(), label_column);
-  const auto side_of = [](int area) { return static_cast<int>(std::lround(std::sqrt(area))); };
-  const int grey = side_of(pixels);
-  const int colour = side_of(pixels / 3);
-  if (grey * grey == pixels) return {{grey, grey, 1}, {}};
-  if (3 * colour * colour == pixels) return {{colour, colour, 3}, {}};
-  return {{1, pixels, 1}, {}};
-}
-
 }  // namespace
 
-const SourceFormat kCsv = {.name = "CSV",
-                           .recognizes = [](const SourceFiles&) { return true; },
-                           .sizes = csv_sizes,
-                           .read = read_csv};
+const TextFormat kCsv = {.recognizes = [](const SourceTexts&) { return true; },
+                         .open = [](std::unique_ptr<SourceTexts> texts) -> std::unique_ptr<Source> {
+                           return std::make_unique<CsvSource>(std::move(texts));
+                         }};
 
 }  // namespace lockstep

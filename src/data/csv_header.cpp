@@ -178,7 +178,7 @@ void fail_csv_row(const CsvHeader& header, const std::string& name, const DataOp
   }
   const std::vector<std::string_view> fields = split_fields(line);
   constexpr int kLargestPixel = 255;
-  const int largest_label = options.classes - 1;
+  const int largest_label = (options.classes > 0 ? options.classes : 65536) - 1;
   const std::string label_kind = fmt::format("label from 0 to {}", largest_label);
   for (std::size_t i = 0; i < fields.size() && i < header.names.size(); ++i) {
     const bool label = static_cast<int>(i) == header.label_column;

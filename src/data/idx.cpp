@@ -66,8 +66,7 @@ void check_shape(const SourceText& source, const std::vector<std::uint32_t>& siz
              channels, shape.height, shape.width, shape.channels);
 }
 
-void read_labels(const SourceText& source, std::uint32_t images, int classes, Range range,
-                 FileRows& rows) {
+void read_labels(const SourceText& source, std::uint32_t images, Range range, FileRows& rows) {
   const std::uint32_t count = read_sizes(source, kLabelMagic)[0];
   if (count != images) {
     fail_usage("{}: {}; expected {}, as there are images", source.name(), count_of(count, "label"),
@@ -76,13 +75,8 @@ void read_labels(const SourceText& source, std::uint32_t images, int classes, Ra
   constexpr std::int64_t kHeaderBytes = 8;
   rows.labels.reserve(static_cast<std::size_t>(range.size()));
   for (std::int64_t i = range.first; i < range.last; ++i) {
-    const int label =
-        static_cast<unsigned char>(source.text()[static_cast<std::size_t>(kHeaderBytes + i)]);
-    if (label >= classes) {
-      fail_usage("{}: label {} of row {} is out of range; expected a label from 0 to {}",
-                 source.name(), label, i, classes - 1);
-    }
-    rows.labels.push_back(label);
+    rows.labels.push_back(
+        static_cast<unsigned char>(source.text()[static_cast<std::size_t>(kHeaderBytes + i)]));
   }
   rows.labelled = true;
 }
@@ -94,39 +88,65 @@ bool is_idx(std::string_view file) {
   return magic == kImageMagic || magic == kColourMagic || magic == kLabelMagic;
 }
 
-SourceSizes idx_sizes(const SourceFiles& files, const std::string&) {
-  const SourceText& images = files.images;
-  const bool colour = images.text().size() >= 4 && word_at(images.text(), 0) == kColourMagic;
-  const std::vector<std::uint32_t> sizes = read_sizes(images, colour ? kColourMagic : kImageMagic);
-  const auto size = [&](std::size_t i) { return static_cast<int>(sizes[i]); };
-  return {{size(1), size(2), colour ? size(3) : 1}, sizes[0]};
-}
+class IdxSource : public Source {
+ public:
+  explicit IdxSource(std::unique_ptr<SourceTexts> texts) : texts_(std::move(texts)) {}
 
-// The images of `part` of all rows, in equal parts by row, with their labels.
-FileRows read_idx(const SourceFiles& files, const DataOptions& options, Labels labels,
-                  FilePart part) {
-  const SourceText& images = files.images;
-  const std::uint32_t magic = options.shape.channels == 1 ? kImageMagic : kColourMagic;
-  const std::vector<std::uint32_t> sizes = read_sizes(images, magic);
-  check_shape(images, sizes, options.shape);
-  if (!files.labels && labels == Labels::kRequired) {
-    fail_usage("{}: IDX images without labels; expected the field `labels` of the source too",
-               images.name());
+  const char* format() const override { return "IDX"; }
+  const std::string& name() const override { return images().name(); }
+  std::uint64_t bytes() const override { return images().text().size(); }
+  std::uint64_t packed_bytes() const override { return images().packed_bytes(); }
+
+  ImageShape shape(const DataOptions& /*options*/) const override {
+    const std::vector<std::uint32_t> sizes = read_sizes(images(), magic());
+    const auto size = [&](std::size_t i) { return static_cast<int>(sizes[i]); };
+    return {size(1), size(2), sizes.size() == 4 ? size(3) : 1};
   }
+
+  Look look(const DataOptions& options, Labels labels) const override {
+    const std::vector<std::uint32_t> sizes = read_sizes(images(), magic());
+    check_shape(images(), sizes, options.shape);
+    if (!texts_->labels && labels == Labels::kRequired) {
+      fail_usage("{}: IDX images without labels; expected the field `labels` of the source too",
+                 name());
+    }
+    return {options, "", sizes[0]};
+  }
+
+  FileRows read(const DataOptions& options, Labels labels, FilePart part) const override;
+
+  std::string place_of_label(const DataOptions& options, FilePart part,
+                             std::int64_t index) const override {
+    const auto rows = look(options, Labels::kOptional).rows;
+    return fmt::format("{}: row {}", texts_->labels->name(),
+                       share_of(*rows, part.count, part.index).first + index);
+  }
+
+ private:
+  const SourceText& images() const { return texts_->images; }
+  std::uint32_t magic() const {
+    const std::string_view text = images().text();
+    return text.size() >= 4 && word_at(text, 0) == kColourMagic ? kColourMagic : kImageMagic;
+  }
+
+  std::unique_ptr<SourceTexts> texts_;
+};
+
+// In equal parts by row.
+FileRows IdxSource::read(const DataOptions& options, Labels /*labels*/, FilePart part) const {
+  const std::vector<std::uint32_t> sizes = read_sizes(images(), magic());
   const Range range = share_of(sizes[0], part.count, part.index);
   FileRows rows;
   rows.count = range.size();
   rows.pixels_per_row = options.shape.pixels();
-  if (files.labels) {
-    read_labels(*files.labels, sizes[0], options.classes, range, rows);
-  }
-  const auto row_bytes = static_cast<std::size_t>(rows.pixels_per_row);
+  if (texts_->labels) read_labels(*texts_->labels, sizes[0], range, rows);
+  const std::size_t row_bytes = rows.row_bytes();
   rows.pixels = ZeroedPages(static_cast<std::size_t>(rows.count) * row_bytes);
   const std::size_t header_bytes = 4 * (1 + sizes.size());
   const char* from =
-      images.text().data() + header_bytes + static_cast<std::size_t>(range.first) * row_bytes;
+      images().text().data() + header_bytes + static_cast<std::size_t>(range.first) * row_bytes;
   for (std::int64_t i = 0; i < rows.count; ++i, from += row_bytes) {
-    std::memcpy(rows.pixels.data() + i * rows.pixels_per_row, from, row_bytes);
+    std::memcpy(rows.bytes_of_row(i), from, row_bytes);
     rows.add_digest_of(i);
   }
   return rows;
@@ -134,11 +154,11 @@ FileRows read_idx(const SourceFiles& files, const DataOptions& options, Labels l
 
 }  // namespace
 
-const SourceFormat kIdx = {
-    .name = "IDX",
+const TextFormat kIdx = {
     .recognizes =
-        [](const SourceFiles& files) { return files.labels || is_idx(files.images.text()); },
-    .sizes = idx_sizes,
-    .read = read_idx};
+        [](const SourceTexts& texts) { return texts.labels || is_idx(texts.images.text()); },
+    .open = [](std::unique_ptr<SourceTexts> texts) -> std::unique_ptr<Source> {
+      return std::make_unique<IdxSource>(std::move(texts));
+    }};
 
 }  // namespace lockstep

@@ -21,7 +21,7 @@ void each_row(const TrainingData& data, const ImageShape& shape,
   for (auto lane = static_cast<int>(lanes.first); lane < lanes.last; ++lane) {
     for (std::int64_t slot = 0; slot < data.lane_size(lane); ++slot) {
       const TrainingRow row = data.lane_row(lane, slot);
-      see({shape.width, shape.height, row.pixels});
+      see({shape.width, shape.height, row.levels});
     }
   }
 }

@@ -79,16 +79,18 @@ std::string doubt_text(const Layout& layout, const ImageShape& read) {
 
 }  // namespace
 
-std::string layout_doubt(Communicator& comm, const FileRows& rows, const ImageShape& shape) {
+std::string layout_doubt(Communicator& comm, const FileRows& rows, const DataOptions& options) {
+  const ImageShape& shape = options.shape;
   const std::vector<Layout> layouts = layouts_of(shape);
   if (layouts.size() == 1) return {};
   const std::int64_t most = std::clamp<std::int64_t>(kMostPixels / shape.pixels(), 1, kMostRows);
   const std::int64_t taken = std::min(rows.count, most / comm.world_size() + 1);
   std::vector<std::int64_t> sums(2 * layouts.size() + 1);
   for (std::int64_t i = 0; i < taken; ++i) {
-    const std::uint8_t* const row = rows.row(i * rows.count / taken);
+    const std::vector<std::uint8_t> row =
+        levels_of(rows.row(i * rows.count / taken), options.range);
     for (std::size_t k = 0; k < layouts.size(); ++k) {
-      const Variation of_row = variation_of(row, layouts[k]);
+      const Variation of_row = variation_of(row.data(), layouts[k]);
       sums[2 * k] += of_row.horizontal;
       sums[2 * k + 1] += of_row.vertical;
     }

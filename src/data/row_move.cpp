@@ -7,42 +7,44 @@ namespace lockstep {
 
 namespace {
 
-// A row under way is this, then its pixels.
+// A row under way is this, then its pixels and its id.
 struct RowHead {
   std::int64_t place;
   std::uint64_t number;
   std::int32_t label;
-  std::int32_t unused;
+  std::uint32_t id_bytes;
 };
 
 RowView view(const FileRows& rows, std::int64_t index) {
-  return {static_cast<std::uint64_t>(rows.first + index),
-          rows.label(index),
-          {rows.row(index), static_cast<std::size_t>(rows.pixels_per_row)}};
+  return {static_cast<std::uint64_t>(rows.first + index), rows.label(index), rows.row(index),
+          rows.ids.empty() ? std::string_view() : rows.ids[static_cast<std::size_t>(index)]};
 }
 
 void pack(std::int64_t place, const RowView& row, std::vector<std::byte>& parcel) {
-  const RowHead head{place, row.number, row.label, 0};
+  const RowHead head{place, row.number, row.label, static_cast<std::uint32_t>(row.id.size())};
   const auto* bytes = reinterpret_cast<const std::byte*>(&head);
   parcel.insert(parcel.end(), bytes, bytes + sizeof(head));
-  const auto pixels = std::as_bytes(row.pixels);
-  parcel.insert(parcel.end(), pixels.begin(), pixels.end());
+  for (const auto part : {row.pixels.raw(), std::as_bytes(std::span(row.id))}) {
+    parcel.insert(parcel.end(), part.begin(), part.end());
+  }
 }
 
 }  // namespace
 
 void move_rows(Communicator& comm, const FileRows& rows, std::span<const Destination> destinations,
                const std::function<void(std::int64_t place, const RowView& row)>& keep) {
-  const auto row_bytes = static_cast<std::size_t>(rows.pixels_per_row);
-  const std::size_t record_bytes = sizeof(RowHead) + row_bytes;
-  std::vector<std::size_t> counts(static_cast<std::size_t>(comm.world_size()), 0);
-  for (const Destination& to : destinations) ++counts[static_cast<std::size_t>(to.rank)];
-  std::vector<std::vector<std::byte>> parcels(counts.size());
-  for (std::size_t peer = 0; peer < counts.size(); ++peer) {
-    if (static_cast<int>(peer) != comm.rank()) parcels[peer].reserve(counts[peer] * record_bytes);
+  std::vector<std::size_t> bytes(static_cast<std::size_t>(comm.world_size()), 0);
+  for (std::size_t i = 0; i < destinations.size(); ++i) {
+    const int rank = destinations[i].rank;
+    if (rank == kDropped || rank == comm.rank()) continue;
+    bytes[static_cast<std::size_t>(rank)] +=
+        sizeof(RowHead) + rows.row_bytes() + (rows.ids.empty() ? 0 : rows.ids[i].size());
   }
+  std::vector<std::vector<std::byte>> parcels(bytes.size());
+  for (std::size_t peer = 0; peer < bytes.size(); ++peer) parcels[peer].reserve(bytes[peer]);
   for (std::int64_t i = 0; i < rows.count; ++i) {
     const Destination& to = destinations[static_cast<std::size_t>(i)];
+    if (to.rank == kDropped) continue;
     if (to.rank == comm.rank()) {
       keep(to.place, view(rows, i));
     } else {
@@ -50,11 +52,16 @@ void move_rows(Communicator& comm, const FileRows& rows, std::span<const Destina
     }
   }
   for (const auto& parcel : comm.all_to_all(std::move(parcels))) {
-    for (std::size_t at = 0; at < parcel.size(); at += record_bytes) {
+    for (std::size_t at = 0; at < parcel.size();) {
       RowHead head;
       std::memcpy(&head, parcel.data() + at, sizeof(head));
-      const auto* pixels = reinterpret_cast<const std::uint8_t*>(parcel.data() + at + sizeof(head));
-      keep(head.place, {head.number, head.label, {pixels, row_bytes}});
+      const std::byte* const pixels = parcel.data() + at + sizeof(head);
+      const std::byte* const id = pixels + rows.row_bytes();
+      keep(head.place, {head.number,
+                        head.label,
+                        PixelView(rows.type, pixels, static_cast<std::size_t>(rows.pixels_per_row)),
+                        {reinterpret_cast<const char*>(id), head.id_bytes}});
+      at += sizeof(head) + rows.row_bytes() + head.id_bytes;
     }
   }
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string_view>
 
 #include "data/file_rows.h"
 #include "lockstep/comm/communicator.h"
@@ -18,8 +19,12 @@ struct Destination {
 struct RowView {
   std::uint64_t number;  // in the source, from 0
   std::int32_t label;    // 0 for unlabelled rows
-  std::span<const std::uint8_t> pixels;
+  PixelView pixels;
+  std::string_view id;  // empty where the source has none
 };
+
+// In place of a rank: the row goes nowhere.
+inline constexpr int kDropped = -1;
 
 // Collective: row i of `rows` goes to destinations[i], and `keep` is called there,
 // once a row, in no particular order. A rank's own rows are not copied on the way.

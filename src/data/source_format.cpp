@@ -1,43 +1,53 @@
 #include "data/source_format.h"
 
 #include <array>
+#include <filesystem>
+#include <span>
+
+#include "lockstep/core/files.h"
 
 namespace lockstep {
 
 namespace {
 
-constexpr std::array kFormats = {&kIdx};  // beside CSV, which has no mark
+// Asked in this order, and before the texts.
+constexpr std::array<const FileFormat*, 0> kFileFormats = {};
+
+// What no other format recognizes is CSV: its reader says what is wrong.
+constexpr std::array kTextFormats = {&kIdx, &kCsv};
+
+constexpr std::size_t kHeadBytes = 4096;
+
+// Null where the source is a text.
+const FileFormat* file_format_of(const SourceOptions& source) {
+  const bool is_folder = std::filesystem::is_directory(source.path);
+  std::string head;
+  if (!is_folder) head = MappedFile(source.path).text().substr(0, kHeadBytes);
+  const SourceProbe probe{source, is_folder, head};
+  for (const FileFormat* format : std::span<const FileFormat* const>(kFileFormats)) {
+    if (format->recognizes(probe)) return format;
+  }
+  return nullptr;
+}
 
 }  // namespace
 
-SourceFiles::SourceFiles(Communicator& comm, const SourceOptions& source)
-    : images(comm, source.path, source.member) {
-  if (!source.labels.empty()) labels.emplace(comm, source.labels, "");
-}
-
-const SourceFormat& format_of(const SourceFiles& files) {
-  for (const SourceFormat* format : kFormats) {
-    if (format->recognizes(files)) return *format;
-  }
-  return kCsv;
-}
-
-FileRows read_part(Communicator& comm, const SourceFiles& files, const DataOptions& options,
-                   Labels labels, FilePart part) {
-  FileRows rows;
-  comm.begin_long_work("reading the data", kEachRank);
-  agree(comm, [&] { rows = format_of(files).read(files, options, labels, part); });
-  return rows;
-}
-
-FileRows read_rows(Communicator& comm, const SourceOptions& source, const DataOptions& options,
-                   Labels labels) {
-  const SourceFiles files(comm, source);
-  FileRows rows = read_part(comm, files, options, labels, {comm.rank(), comm.world_size()});
-  rows.first = exclusive_scan(comm, rows.count);
-  rows.total = rows.count;
-  comm.sum(std::span(&rows.total, 1));
-  return rows;
+std::unique_ptr<Source> open_source(Communicator& comm, const SourceOptions& source) {
+  const FileFormat* found = nullptr;
+  agree(comm, [&] { found = file_format_of(source); });
+  if (found != nullptr) return found->open(comm, source);
+  auto texts = std::unique_ptr<SourceTexts>(
+      new SourceTexts{SourceText(comm, source.path, source.member), std::nullopt});
+  if (!source.labels.empty()) texts->labels.emplace(comm, source.labels, "");
+  std::unique_ptr<Source> opened;
+  agree(comm, [&] {
+    for (const TextFormat* format : kTextFormats) {
+      if (!format->recognizes(*texts)) continue;
+      opened = format->open(std::move(texts));
+      return;
+    }
+  });
+  return opened;
 }
 
 }  // namespace lockstep

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <numeric>
+#include <optional>
 
 #include "data/augmentation.h"
 #include "data/chunk_share.h"
@@ -11,7 +12,7 @@
 #include "data/pixel_layout.h"
 #include "data/row_census.h"
 #include "data/row_move.h"
-#include "data/source_format.h"
+#include "data/source.h"
 #include "data/zeroed_pages.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/philox.h"
@@ -27,38 +28,91 @@ std::int64_t places_below(std::int64_t limit, int lanes, int lane) {
   return limit <= lane ? 0 : (limit - lane + lanes - 1) / lanes;
 }
 
-std::vector<std::int64_t> count_classes(const FileRows& rows, int classes) {
+// Of the rows to be dealt; all ranks'.
+std::vector<std::int64_t> count_classes(Communicator& comm, const FileRows& rows, int classes) {
   std::vector<std::int64_t> counts(static_cast<std::size_t>(classes), 0);
-  for (const std::int32_t label : rows.labels) ++counts[static_cast<std::size_t>(label)];
+  for (std::int64_t i = 0; i < rows.count; ++i) {
+    if (rows.use(i) == RowUse::kTraining) ++counts[static_cast<std::size_t>(rows.label(i))];
+  }
+  comm.sum(counts);
   return counts;
 }
 
-// Where the rows read here go: below deal.training_rows() a training position,
-// from there on a place of the validation split.
-std::vector<std::int64_t> deal_rows(Communicator& comm, const FileRows& rows, const Deal& deal,
-                                    RowCensus& census) {
+// Nothing where the sources say which rows are for validation.
+ValidationOptions validation_to_deal(Communicator& comm, const FileRows& rows,
+                                     const ValidationOptions& options) {
+  ValidationOptions dealt = options;
+  std::int64_t given = std::count(rows.uses.begin(), rows.uses.end(), RowUse::kValidation);
+  comm.sum(std::span(&given, 1));
+  if (given > 0 || !options.source.path.empty()) dealt.fraction = 0;
+  return dealt;
+}
+
+constexpr std::int64_t kNowhere = -2;
+
+// Where the rows read here go: below deal.training_rows() a training position, from there on a
+// place of the validation split; kNowhere for test rows.
+std::vector<std::int64_t> deal_rows(Communicator& comm, const FileRows& rows, const Deal& deal) {
+  constexpr std::int64_t kToValidation = -1;
+  const auto is_dealt = [&](std::int64_t i) { return rows.use(i) == RowUse::kTraining; };
   std::vector<std::int64_t> in_group(deal.groups(), 0);
-  for (const std::int32_t label : rows.labels) ++in_group[deal.group_of(label)];
+  for (std::int64_t i = 0; i < rows.count; ++i) {
+    if (is_dealt(i)) ++in_group[deal.group_of(rows.label(i))];
+  }
   const std::vector<std::int64_t> before = exclusive_scan(comm, in_group);
   std::vector<std::vector<std::int64_t>> positions;  // of the rows read here, by group
   for (std::size_t group = 0; group < in_group.size(); ++group) {
     positions.push_back(deal.positions(group, {before[group], before[group] + in_group[group]}));
     in_group[group] = 0;
   }
-  std::vector<std::int64_t> places(static_cast<std::size_t>(rows.count));
+  std::vector<std::int64_t> places(static_cast<std::size_t>(rows.count), kNowhere);
   std::int64_t validation_rows = 0;
   for (std::int64_t i = 0; i < rows.count; ++i) {
-    const std::size_t group = deal.group_of(rows.label(i));
     std::int64_t& place = places[static_cast<std::size_t>(i)];
-    place = positions[group][static_cast<std::size_t>(in_group[group]++)];
-    census.add(rows, i, place < 0 ? Split::kValidation : Split::kTraining);
-    if (place < 0) ++validation_rows;
+    const std::size_t group = deal.group_of(rows.label(i));
+    if (is_dealt(i)) place = positions[group][static_cast<std::size_t>(in_group[group]++)];
+    if (rows.use(i) == RowUse::kValidation || (is_dealt(i) && place < 0)) {
+      place = kToValidation;
+      ++validation_rows;
+    }
   }
   std::int64_t next = deal.training_rows() + exclusive_scan(comm, validation_rows);
   for (std::int64_t& place : places) {
-    if (place < 0) place = next++;
+    if (place == kToValidation) place = next++;
   }
   return places;
+}
+
+// Counts rows that have their places.
+void count_rows(const FileRows& rows, std::span<const std::int64_t> places,
+                std::int64_t training_rows, RowCensus& census) {
+  for (std::int64_t i = 0; i < rows.count; ++i) {
+    const std::int64_t place = places[static_cast<std::size_t>(i)];
+    const RowUse use = place == kNowhere       ? RowUse::kTest
+                       : place < training_rows ? RowUse::kTraining
+                                               : RowUse::kValidation;
+    census.add(rows, i, use);
+  }
+}
+
+// Collective: the validation rows of a source of their own; their numbers go on behind the
+// training source's. Error (2, agreed): that one names validation rows too.
+std::optional<ReadRows> read_validation(Communicator& comm, const DataOptions& options,
+                                        const FileRows& rows) {
+  const SourceOptions& source = options.validation.source;
+  if (source.path.empty()) return std::nullopt;
+  std::int64_t named = std::count(rows.uses.begin(), rows.uses.end(), RowUse::kValidation);
+  comm.sum(std::span(&named, 1));
+  if (named > 0) {
+    throw Error(ExitCode::kUsage,
+                fmt::format("data.validation.source is {}, but {} says itself that {} for "
+                            "validation; expected one of the two",
+                            source.path, options.train.path, count_of(named, "row is", "rows are")),
+                Reach::kAgreed);
+  }
+  ReadRows read = read_rows(comm, source, options, Labels::kRequired, Classes::kKnown);
+  read.rows.first += rows.total;
+  return read;
 }
 
 void check_lanes(const SourceOptions& source, const Deal& deal, int lanes) {
@@ -87,15 +141,18 @@ void check_labels(const SourceOptions& source, const std::string& column,
 }
 
 // The rank that owns each place: that of its lane, or of its validation chunk.
-std::vector<Destination> destinations_of(std::span<const std::int64_t> places, const Deal& deal,
-                                         int lanes, int world_size) {
+std::vector<Destination> destinations_of(std::span<const std::int64_t> places,
+                                         const DataSummary& summary, int lanes, int world_size) {
   std::vector<Destination> destinations;
   destinations.reserve(places.size());
   for (const std::int64_t place : places) {
-    const std::int64_t validation_place = place - deal.training_rows();
-    const int rank = validation_place < 0
-                         ? static_cast<int>(part_of(lanes, world_size, place % lanes))
-                         : holder_of(deal.validation_rows(), world_size, validation_place);
+    const std::int64_t validation_place = place - summary.training_rows;
+    int rank = kDropped;
+    if (validation_place >= 0) {
+      rank = holder_of(summary.validation_rows, world_size, validation_place);
+    } else if (place != kNowhere) {
+      rank = static_cast<int>(part_of(lanes, world_size, place % lanes));
+    }
     destinations.push_back({rank, place});
   }
   return destinations;
@@ -104,19 +161,20 @@ std::vector<Destination> destinations_of(std::span<const std::int64_t> places, c
 }  // namespace
 
 struct TrainingData::LaneRows {
-  std::shared_ptr<ZeroedPages> pixels;      // of these rows and perhaps of others
-  std::vector<const std::uint8_t*> images;  // [slots], each [shape.pixels()]
-  std::vector<std::int32_t> labels;         // [slots]
-  std::vector<std::uint64_t> numbers;       // [slots]
+  std::shared_ptr<ZeroedPages> pixels;   // of these rows and perhaps of others
+  std::vector<const std::byte*> images;  // [slots], each [shape.pixels()] of type_
+  std::vector<std::int32_t> labels;      // [slots]
+  std::vector<std::uint64_t> numbers;    // [slots]
 
   explicit LaneRows(std::size_t slots) : images(slots), labels(slots), numbers(slots) {}
 
   // Copies the row's pixels to this lane's; refers to them where it has none.
   void keep(std::size_t slot, const RowView& row) {
-    images[slot] = row.pixels.data();
+    images[slot] = row.pixels.data;
     if (pixels) {
-      std::uint8_t* const copy = pixels->data() + slot * row.pixels.size();
-      std::copy(row.pixels.begin(), row.pixels.end(), copy);
+      const auto values = row.pixels.raw();
+      auto* const copy = reinterpret_cast<std::byte*>(pixels->data()) + slot * values.size();
+      std::copy(values.begin(), values.end(), copy);
       images[slot] = copy;
     }
     labels[slot] = row.label;
@@ -129,53 +187,71 @@ TrainingData::TrainingData(TrainingData&& other) noexcept = default;
 
 TrainingData::TrainingData(Communicator& comm, const DataOptions& options, int lanes,
                            std::uint64_t seed)
-    : options_(options),
-      lanes_(lanes),
-      seed_(seed),
-      owned_(share_of(lanes, comm.world_size(), comm.rank())) {
-  FileRows rows = read_rows(comm, options.train, options, Labels::kRequired);
-  std::vector<std::int64_t> class_counts = count_classes(rows, options.classes);
-  comm.sum(class_counts);
+    : lanes_(lanes), seed_(seed), owned_(share_of(lanes, comm.world_size(), comm.rank())) {
+  ReadRows read = read_rows(comm, options.train, options, Labels::kRequired, Classes::kFound);
+  options_ = std::move(read.options);
+  type_ = read.rows.type;
+  const std::vector<std::int64_t> class_counts = count_classes(comm, read.rows, options_.classes);
   check_labels(options.train, options.label_column, class_counts);
-  const Deal deal(class_counts, options.validation, seed);
+  const Deal deal(class_counts, validation_to_deal(comm, read.rows, options_.validation), seed);
   check_lanes(options.train, deal, lanes);
-  RowCensus census(options);
-  const std::vector<std::int64_t> places = deal_rows(comm, rows, deal, census);
+  const std::vector<std::int64_t> places = deal_rows(comm, read.rows, deal);
+  RowCensus census(options_, type_);
+  count_rows(read.rows, places, deal.training_rows(), census);
+  std::optional<ReadRows> given = read_validation(comm, options_, read.rows);
+  std::vector<std::int64_t> given_places;
+  if (given) {
+    given_places.resize(static_cast<std::size_t>(given->rows.count));
+    std::iota(given_places.begin(), given_places.end(),
+              deal.training_rows() + given->rows.first - read.rows.total);
+    count_rows(given->rows, given_places, deal.training_rows(), census);
+  }
   census.finish(comm);
-  summary_ = {
-      deal.training_rows(),
-      deal.validation_rows(),
-      census.class_counts(Split::kTraining),
-      census.class_counts(Split::kValidation),
-      census.digest(),
-      make_normalization(options.normalization, options.shape.channels, census.pixel_counts()),
-      layout_doubt(comm, rows, options.shape)};
+  const auto training = census.class_counts(RowUse::kTraining);
+  const auto validation = census.class_counts(RowUse::kValidation);
+  summary_ = {deal.training_rows(),
+              std::reduce(validation.begin(), validation.end()),
+              training,
+              validation,
+              census.digest(),
+              make_normalization(options_.normalization, options_.shape.channels, options_.range,
+                                 census.value_counts()),
+              layout_doubt(comm, read.rows, options_),
+              read.found};
+  for (std::int64_t lane = owned_.first; lane < owned_.last; ++lane) {
+    lane_rows_.emplace_back(static_cast<std::size_t>(
+        places_below(deal.training_rows(), lanes, static_cast<int>(lane))));
+  }
+  validation_ =
+      empty_share(comm, summary_.validation_rows, options_.shape, given ? given->rows : read.rows);
+  keep_rows(comm, std::move(read.rows), places);
+  if (given) keep_rows(comm, std::move(given->rows), given_places);
+}
 
+void TrainingData::keep_rows(Communicator& comm, FileRows rows,
+                             std::span<const std::int64_t> places) {
   // A single rank keeps the rows where they were parsed; others copy those of their
   // lanes, since most of what they have parsed belongs to other ranks.
   const bool alone = comm.world_size() == 1;
-  const auto pixels = static_cast<std::size_t>(options.shape.pixels());
-  for (std::int64_t lane = owned_.first; lane < owned_.last; ++lane) {
-    const auto slots =
-        static_cast<std::size_t>(places_below(deal.training_rows(), lanes, static_cast<int>(lane)));
-    lane_rows_.emplace_back(slots);
-    if (!alone) lane_rows_.back().pixels = std::make_shared<ZeroedPages>(slots * pixels);
+  for (LaneRows& lane : lane_rows_) {
+    if (!alone && !lane.pixels) {
+      lane.pixels = std::make_shared<ZeroedPages>(lane.images.size() * rows.row_bytes());
+    }
   }
-  validation_ = empty_share(comm, deal.validation_rows(), options.shape, Labels::kRequired);
-
   const std::vector<Destination> destinations =
-      destinations_of(places, deal, lanes, comm.world_size());
+      destinations_of(places, summary_, lanes_, comm.world_size());
   move_rows(comm, rows, destinations, [&](std::int64_t place, const RowView& row) {
-    if (place >= deal.training_rows()) {
-      keep_row(validation_, place - deal.training_rows() - validation_.first, row);
+    if (place >= summary_.training_rows) {
+      keep_row(validation_, place - summary_.training_rows - validation_.first, row);
       return;
     }
-    lane_rows_[static_cast<std::size_t>(place % lanes - owned_.first)].keep(
-        static_cast<std::size_t>(place / lanes), row);
+    lane_rows_[static_cast<std::size_t>(place % lanes_ - owned_.first)].keep(
+        static_cast<std::size_t>(place / lanes_), row);
   });
-  if (alone) {
-    const auto parsed = std::make_shared<ZeroedPages>(std::move(rows.pixels));
-    for (LaneRows& lane : lane_rows_) lane.pixels = parsed;
+  if (!alone) return;
+  const auto parsed = std::make_shared<ZeroedPages>(std::move(rows.pixels));
+  for (LaneRows& lane : lane_rows_) {
+    if (!lane.pixels) lane.pixels = parsed;
   }
 }
 
@@ -223,16 +299,14 @@ std::vector<DrawnSample> TrainingData::draw_samples(int lane, int epoch, std::in
 void TrainingData::fill_batch(int lane, int epoch, std::int64_t step, int global_batch,
                               Batch& batch) const {
   const std::vector<DrawnSample> samples = draw_samples(lane, epoch, step, global_batch);
-  const LaneRows& rows = rows_of(lane);
   const auto pixels = static_cast<std::size_t>(options_.shape.pixels());
   batch.size = static_cast<int>(samples.size());
   batch.images.resize(samples.size() * pixels);
   batch.labels.resize(samples.size());
   batch.rows.resize(samples.size());
-  Augmenter augmenter(options_.shape);
+  Augmenter augmenter(options_.shape, options_.range.lowest);
   for (std::size_t i = 0; i < samples.size(); ++i) {
-    const std::span<const std::uint8_t> image(
-        rows.images[static_cast<std::size_t>(samples[i].slot)], pixels);
+    const PixelView image = lane_pixels(lane, samples[i].slot);
     const std::span formed = std::span(batch.images).subspan(i * pixels, pixels);
     batch.labels[i] = samples[i].label;
     batch.rows[i] = samples[i].row;
@@ -249,24 +323,28 @@ std::int64_t TrainingData::lane_size(int lane) const {
   return static_cast<std::int64_t>(rows_of(lane).numbers.size());
 }
 
+PixelView TrainingData::lane_pixels(int lane, std::int64_t slot) const {
+  return {type_, rows_of(lane).images.at(static_cast<std::size_t>(slot)),
+          static_cast<std::size_t>(options_.shape.pixels())};
+}
+
 TrainingRow TrainingData::lane_row(int lane, std::int64_t slot) const {
   const LaneRows& rows = rows_of(lane);
   const auto at = static_cast<std::size_t>(slot);
-  const std::uint8_t* image = rows.images.at(at);
-  return {rows.numbers[at], rows.labels[at], {image, image + options_.shape.pixels()}};
+  return {rows.numbers.at(at), rows.labels[at], levels_of(lane_pixels(lane, slot), options_.range)};
 }
 
-std::vector<std::uint8_t> TrainingData::augmented(const TrainingRow& row, int epoch) const {
-  if (!options_.augmentation.any()) return row.pixels;
-  std::vector<float> image(row.pixels.size());
-  Augmenter(options_.shape)
-      .apply(row.pixels,
-             source_map(draw_transform(options_.augmentation, seed_, row.number, epoch),
-                        options_.shape),
-             image);
-  std::vector<std::uint8_t> pixels;
-  for (const float value : image) pixels.push_back(static_cast<std::uint8_t>(value + 0.5F));
-  return pixels;
+std::vector<std::uint8_t> TrainingData::augmented(int lane, std::int64_t slot, int epoch) const {
+  const PixelView pixels = lane_pixels(lane, slot);
+  if (!augments()) return levels_of(pixels, options_.range);
+  const std::uint64_t number = rows_of(lane).numbers[static_cast<std::size_t>(slot)];
+  std::vector<float> image(pixels.count);
+  Augmenter(options_.shape, options_.range.lowest)
+      .apply(
+          pixels,
+          source_map(draw_transform(options_.augmentation, seed_, number, epoch), options_.shape),
+          image);
+  return levels_of({PixelType::kFloat, image.data(), image.size()}, options_.range);
 }
 
 }  // namespace lockstep

@@ -9,10 +9,12 @@ namespace {
 at::Tensor rows_of(const Accelerator& accelerator, const TrainingData& data, int lane) {
   const std::int64_t slots = data.lane_size(lane);
   std::vector<std::uint8_t> rows;
-  rows.reserve(static_cast<std::size_t>(slots * data.shape().pixels()));
+  rows.reserve(static_cast<std::size_t>(slots * data.shape().pixels()) *
+               bytes_of(data.pixel_type()));
   for (std::int64_t slot = 0; slot < slots; ++slot) {
-    const TrainingRow row = data.lane_row(lane, slot);
-    rows.insert(rows.end(), row.pixels.begin(), row.pixels.end());
+    const auto values = data.lane_pixels(lane, slot).raw();
+    const auto* const first = reinterpret_cast<const std::uint8_t*>(values.data());
+    rows.insert(rows.end(), first, first + values.size());
   }
   return to_device<std::uint8_t>(accelerator, rows, at::kByte);
 }
@@ -33,14 +35,16 @@ at::Tensor DeviceLane::form_batch(const Pass& pass) const {
   launch(settings_.accelerator, gpu::kFormBatch,
          {static_cast<unsigned>(pass.samples), 1, kBlockThreads},
          gpu::FormBatch{.samples = dropout_.samples,
-                        .rows = rows_.const_data_ptr<std::uint8_t>(),
+                        .rows = rows_.const_data_ptr(),
                         .factor = factor,
                         .offset = factor + shape.channels,
                         .images = images.data_ptr(),
                         .height = shape.height,
                         .width = shape.width,
                         .channels = shape.channels,
-                        .augment = settings_.augments ? 1 : 0});
+                        .augment = settings_.augments ? 1 : 0,
+                        .floats = settings_.pixel_type == PixelType::kFloat ? 1 : 0,
+                        .outside = settings_.outside});
   return images;
 }
 

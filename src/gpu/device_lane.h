@@ -20,6 +20,8 @@ struct LaneSettings {
   Precision precision;
   float label_smoothing;
   bool augments;
+  PixelType pixel_type;
+  float outside;              // value around an image that is moved
   at::Tensor normalization;   // of the device: factors, then offsets, by channel
   const gpu::StepRule* rule;  // of the device
 };

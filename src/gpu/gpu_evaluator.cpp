@@ -34,7 +34,10 @@ std::vector<float> GpuEvaluator::logits(const Weights& weights, const RowShare& 
   State& state = *state_;
   const c10::InferenceMode no_autograd;
   const ImageShape& shape = state.network.input();
-  const at::Tensor pixels = to_device<std::uint8_t>(state.accelerator, rows.pixels, at::kByte);
+  const auto* const first_value = reinterpret_cast<const std::uint8_t*>(rows.values.data());
+  const at::Tensor pixels = to_device<std::uint8_t>(
+      state.accelerator, std::span(first_value, rows.values.size()), at::kByte);
+  const auto row_bytes = static_cast<std::int64_t>(bytes_of(rows.type)) * shape.pixels();
   const at::Tensor values = to_device<float>(state.accelerator, weights.values(), at::kFloat);
   const at::Tensor rounded = values.to(at::kBFloat16);
   Pass pass{.mode = Mode::kInfer,
@@ -53,17 +56,19 @@ std::vector<float> GpuEvaluator::logits(const Weights& weights, const RowShare& 
     const Range range = rows.chunk(chunk);
     pass.samples = static_cast<int>(range.size());
     at::Tensor images = make_activations(pass, shape, type_of(state.precision));
-    launch(
-        state.accelerator, gpu::kFormBatch, {static_cast<unsigned>(pass.samples), 1, kBlockThreads},
-        gpu::FormBatch{.samples = nullptr,
-                       .rows = pixels.const_data_ptr<std::uint8_t>() + range.first * shape.pixels(),
-                       .factor = state.factor.const_data_ptr<float>(),
-                       .offset = state.offset.const_data_ptr<float>(),
-                       .images = images.data_ptr(),
-                       .height = shape.height,
-                       .width = shape.width,
-                       .channels = shape.channels,
-                       .augment = 0});
+    launch(state.accelerator, gpu::kFormBatch,
+           {static_cast<unsigned>(pass.samples), 1, kBlockThreads},
+           gpu::FormBatch{.samples = nullptr,
+                          .rows = pixels.const_data_ptr<std::uint8_t>() + range.first * row_bytes,
+                          .factor = state.factor.const_data_ptr<float>(),
+                          .offset = state.offset.const_data_ptr<float>(),
+                          .images = images.data_ptr(),
+                          .height = shape.height,
+                          .width = shape.width,
+                          .channels = shape.channels,
+                          .augment = 0,
+                          .floats = rows.type == PixelType::kFloat ? 1 : 0,
+                          .outside = 0});
     const at::Tensor of_chunk = state.ops.forward(pass, std::move(images));
     logits.slice(0, range.first * classes, range.last * classes).copy_(of_chunk.reshape({-1}));
   }

@@ -163,6 +163,8 @@ void GpuStepper::State::make_lanes() {
                               .precision = parallel.precision,
                               .label_smoothing = train.label_smoothing,
                               .augments = data.augments(),
+                              .pixel_type = data.pixel_type(),
+                              .outside = data.options().range.lowest,
                               .normalization = floats_of(accelerator, data.summary().normalization),
                               .rule = StepInputs::rule(device_base())};
   const Range owned = data.owned_lanes();

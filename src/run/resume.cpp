@@ -20,14 +20,11 @@ namespace {
 
 // Fields that may change between the parts of a run: they do not enter a step, or
 // only say how far the run goes.
-constexpr std::array<std::string_view, 8> kMayChange = {"name",
-                                                        "device",
-                                                        "training.epochs",
-                                                        "training.log_every_steps",
-                                                        "training.digest_every_steps",
-                                                        "checkpoint",
-                                                        "data.test",
-                                                        "data.train"};
+// The digest of the rows guards how they are read.
+constexpr std::array kMayChange = std::to_array<std::string_view>(
+    {"name", "device", "training.epochs", "training.log_every_steps", "training.digest_every_steps",
+     "checkpoint", "data.test", "data.train", "data.csv", "data.arrays", "data.images",
+     "data.labels", "data.relabel", "data.validation.source", "data.cache"});
 
 bool may_change(const std::string& path) {
   return std::any_of(kMayChange.begin(), kMayChange.end(), [&](std::string_view free) {
@@ -37,7 +34,10 @@ bool may_change(const std::string& path) {
 
 void check_experiment(const Experiment& experiment, const fs::path& run_dir) {
   const fs::path file = run_dir / kExperimentFile;
-  const Experiment before = load_experiment(file.string(), {});
+  Experiment before = load_experiment(file.string(), {});
+  // Of a run from before ranges and names of classes were kept.
+  if (!before.data.range.given()) before.data.range = experiment.data.range;
+  if (before.data.class_names.empty()) before.data.class_names = experiment.data.class_names;
   std::vector<std::string> fields = differing_fields(before, experiment);
   fields.erase(std::remove_if(fields.begin(), fields.end(), may_change), fields.end());
   if (fields.empty()) return;

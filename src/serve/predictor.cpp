@@ -73,7 +73,7 @@ void Predictor::work() {
       batch.rows.assign(jobs.size(), 0);
       logits.resize(jobs.size() * classes);
       for (std::size_t i = 0; i < jobs.size(); ++i) {
-        normalize(*jobs[i].image, model_.network.input(), model_.normalization,
+        normalize(PixelView(*jobs[i].image), model_.network.input(), model_.normalization,
                   std::span(batch.images).subspan(i * pixels, pixels));
       }
       executor.infer(model_.weights, batch, logits);

@@ -20,8 +20,8 @@ std::vector<std::uint8_t> pattern(const ImageShape& shape) {
 std::vector<float> apply(const ImageShape& shape, const AffineTransform& transform) {
   const auto pixels = pattern(shape);
   std::vector<float> image(pixels.size(), -1);
-  Augmenter augmenter(shape);
-  augmenter.apply(pixels, source_map(transform, shape), image);
+  Augmenter augmenter(shape, 0);
+  augmenter.apply(PixelView(pixels), source_map(transform, shape), image);
   return image;
 }
 

@@ -43,7 +43,8 @@ TEST(CsvZeros, FieldsMayHaveAnyNumberOfLeadingZeros) {
         if (share.size() == 0) continue;  // a chunk has more rows than the file
         ASSERT_EQ(share.labels, (std::vector<std::int32_t>{0, 1, 2, 3, 4, 5}));
         for (int i = 0; i < 6 * kPixels; ++i) {
-          ASSERT_EQ(share.pixels[static_cast<std::size_t>(i)], value(i / kPixels, i % kPixels));
+          ASSERT_EQ(samples::pixels_of(share)[static_cast<std::size_t>(i)],
+                    value(i / kPixels, i % kPixels));
         }
       }
     }

@@ -38,11 +38,11 @@ TEST(LaneRows, AreThoseOfTheSource) {
       ASSERT_EQ(row.label, samples::label_of(number));
       ASSERT_GE(row.label, before) << "rows of a lane are in the order of their classes";
       before = row.label;
-      ASSERT_EQ(row.pixels.size(), static_cast<std::size_t>(options.shape.pixels()));
+      ASSERT_EQ(row.levels.size(), static_cast<std::size_t>(options.shape.pixels()));
       for (int i = 0; i < options.shape.pixels(); ++i) {
-        ASSERT_EQ(row.pixels[static_cast<std::size_t>(i)], samples::pixel_of(number, i));
+        ASSERT_EQ(row.levels[static_cast<std::size_t>(i)], samples::pixel_of(number, i));
       }
-      ASSERT_EQ(data.augmented(row, 3), row.pixels);  // augmentation is off
+      ASSERT_EQ(data.augmented(lane, slot, 3), row.levels);  // augmentation is off
     }
   }
   test_comm().sum(std::span(&rows, 1));
@@ -61,18 +61,17 @@ TEST(LaneRows, AreAugmentedAsInTheBatches) {
   std::size_t changed = 0;
   for (auto lane = static_cast<int>(data.owned_lanes().first); lane < data.owned_lanes().last;
        ++lane) {
-    std::map<std::uint64_t, TrainingRow> by_number;
+    std::map<std::uint64_t, std::int64_t> slot_of;
     for (std::int64_t slot = 0; slot < data.lane_size(lane); ++slot) {
-      const TrainingRow row = data.lane_row(lane, slot);
-      by_number[row.number] = row;
+      slot_of[data.lane_row(lane, slot).number] = slot;
     }
     Batch batch;
     data.fill_batch(lane, 2, 0, all, batch);
-    ASSERT_EQ(batch.rows.size(), by_number.size());
+    ASSERT_EQ(batch.rows.size(), slot_of.size());
     for (std::size_t i = 0; i < batch.rows.size(); ++i) {
-      const TrainingRow& row = by_number.at(batch.rows[i]);
-      const std::vector<std::uint8_t> image = data.augmented(row, 2);
-      if (image != row.pixels) ++changed;
+      const std::int64_t slot = slot_of.at(batch.rows[i]);
+      const std::vector<std::uint8_t> image = data.augmented(lane, slot, 2);
+      if (image != data.lane_row(lane, slot).levels) ++changed;
       for (std::size_t p = 0; p < pixels; ++p) {
         ASSERT_NEAR(image[p], batch.images[i * pixels + p], 0.5);
       }

@@ -10,12 +10,14 @@
 #include <fstream>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "lockstep/comm/communicator.h"
 #include "lockstep/core/error.h"
 #include "lockstep/data/options.h"
+#include "lockstep/data/row_share.h"
 
 namespace lockstep::samples {
 
@@ -61,6 +63,12 @@ inline std::string csv(int rows, const Style& style = {}) {
                                   [&](int i) { return std::to_string(pixel_of(row, i)); });
   }
   return text + style.end;
+}
+
+// The bytes of the rows that a rank holds.
+inline std::span<const std::uint8_t> pixels_of(const RowShare& share) {
+  EXPECT_EQ(share.type, PixelType::kByte);
+  return share.pixels({0, share.size()}).bytes();
 }
 
 // A folder of this test program alone, removed at its end.

@@ -90,7 +90,8 @@ void expect_rows(const RowShare& share, int rows, Labels labels) {
       ASSERT_EQ(share.labels[at], samples::label_of(row));
     }
     for (int p = 0; p < 45; ++p) {
-      ASSERT_EQ(share.pixels[at * 45 + static_cast<std::size_t>(p)], samples::pixel_of(row, p));
+      ASSERT_EQ(samples::pixels_of(share)[at * 45 + static_cast<std::size_t>(p)],
+                samples::pixel_of(row, p));
     }
   }
   std::int64_t held = share.size();
@@ -256,7 +257,8 @@ TEST(Idx, FashionMnist) {
   const RowShare share = load_rows(
       test_comm(), {folder + "t10k-images-idx3-ubyte.gz", "", folder + "t10k-labels-idx1-ubyte.gz"},
       options, Labels::kRequired);
-  std::int64_t sums[] = {std::accumulate(share.pixels.begin(), share.pixels.end(), std::int64_t{0}),
+  std::int64_t sums[] = {std::accumulate(samples::pixels_of(share).begin(),
+                                         samples::pixels_of(share).end(), std::int64_t{0}),
                          0};
   for (std::size_t i = 0; i < share.labels.size(); ++i) {
     sums[1] += static_cast<std::int64_t>(share.numbers[i]) * share.labels[i];

@@ -44,17 +44,26 @@ TEST_F(SurveyTest, CountsAWholeFile) {
   EXPECT_EQ(seen.row_count, RowCount::kExact);
   EXPECT_EQ(seen.packed_bytes, 0U);
   std::vector<std::int64_t> labels(samples::kClasses);
-  std::array<std::int64_t, 256> pixels{};
+  double sum = 0;
+  double squares = 0;
   for (int row = 0; row < kRows; ++row) {
     ++labels[static_cast<std::size_t>(samples::label_of(row))];
-    for (int i = 0; i < 45; ++i) ++pixels[static_cast<std::size_t>(samples::pixel_of(row, i))];
+    for (int i = 0; i < 45; ++i) {
+      const double pixel = samples::pixel_of(row, i);
+      sum += pixel;
+      squares += pixel * pixel;
+    }
   }
   EXPECT_EQ(seen.class_counts, labels);
-  EXPECT_EQ(seen.pixel_counts, pixels);
+  const double mean = sum / (45 * kRows);
+  EXPECT_EQ(seen.pixels.least, 0);
+  EXPECT_EQ(seen.pixels.most, 255);
+  EXPECT_NEAR(seen.pixels.mean, mean, 1e-9);
+  EXPECT_NEAR(seen.pixels.deviation, std::sqrt(squares / (45 * kRows) - mean * mean), 1e-9);
   if (comm_.rank() > 0) return;
   ASSERT_EQ(seen.first_rows.size(), 8U);
   EXPECT_EQ(seen.first_rows[7].label, samples::label_of(7));
-  EXPECT_EQ(seen.first_rows[7].pixels[1], samples::pixel_of(7, 1));
+  EXPECT_EQ(seen.first_rows[7].levels[1], samples::pixel_of(7, 1));
 }
 
 TEST_F(SurveyTest, EstimatesALargeOne) {
@@ -86,7 +95,7 @@ TEST_F(SurveyTest, SplitsAsTheTrainingDataDo) {
   DataOptions options = samples::options();
   options.train = source;
   for (const bool stratified : {true, false}) {
-    options.validation = {0.37, stratified};
+    options.validation = {{}, 0.37, stratified};
     const SourceSurvey seen = survey(comm_, source, options, Labels::kRequired);
     const SplitSizes split = split_sizes(seen.class_counts, options.validation);
     const DataSummary summary = TrainingData(comm_, options, 5, 3).summary();

@@ -70,8 +70,8 @@ void expect_as_alone(const DataOptions& options, int lanes) {
   };
   EXPECT_TRUE(std::equal(part.numbers.begin(), part.numbers.end(), from(whole.numbers, 1)));
   EXPECT_TRUE(std::equal(part.labels.begin(), part.labels.end(), from(whole.labels, 1)));
-  EXPECT_TRUE(std::equal(part.pixels.begin(), part.pixels.end(),
-                         from(whole.pixels, options.shape.pixels())));
+  EXPECT_TRUE(std::equal(part.values.begin(), part.values.end(),
+                         from(whole.values, options.shape.pixels())));
   std::int64_t held = part.size();
   comm.sum(std::span(&held, 1));
   EXPECT_EQ(held, whole.total);
@@ -86,7 +86,7 @@ TEST(TrainingData, IsTheSameAtEveryWorldSize) {
   options.augmentation.translation_pixels = 1.5F;
   options.augmentation.scale = 0.1F;
   expect_as_alone(options, 4);
-  options.validation = {0.5, false};
+  options.validation = {{}, 0.5, false};
   expect_as_alone(options, 3);
   options.validation.fraction = 0;
   expect_as_alone(options, 1);

@@ -44,7 +44,7 @@ RowShare rows_of(std::int64_t total, int world, int rank) {
     share.numbers.push_back(static_cast<std::uint64_t>(row));
     share.labels.push_back(static_cast<std::int32_t>((row * row + row / 5) % kClasses));
     for (int i = 0; i < kShape.pixels(); ++i) {
-      share.pixels.push_back(static_cast<std::uint8_t>((row * 131 + i * i * 29 + row * i) % 256));
+      share.values.push_back(static_cast<std::byte>((row * 131 + i * i * 29 + row * i) % 256));
     }
   }
   return share;

@@ -148,12 +148,13 @@ Table read_simply(std::string_view text, const Mode& mode) {
   return table;
 }
 
-std::vector<Row> read_parts(const SourceFiles& source, const Mode& mode, int parts) {
+std::vector<Row> read_parts(const Source& source, const Mode& mode, int parts) {
   std::vector<Row> rows;
   for (int part = 0; part < parts; ++part) {
-    const FileRows read = kCsv.read(source, mode.options, mode.labels, {part, parts});
+    const FileRows read = source.read(mode.options, mode.labels, {part, parts});
     for (std::int64_t i = 0; i < read.count; ++i) {
-      rows.push_back({{read.row(i), read.row(i) + read.pixels_per_row}, read.label(i)});
+      const auto pixels = read.row(i).bytes();
+      rows.push_back({{pixels.begin(), pixels.end()}, read.label(i)});
     }
   }
   return rows;
@@ -165,8 +166,8 @@ void expect_fault(const std::string& message, const std::string& file, Place fau
   if (!message.starts_with(place)) fail(fmt::format("expected {}, got {}", place, message));
 }
 
-void check(const SourceFiles& source, const Mode& mode) {
-  const Table expected = read_simply(source.images.text(), mode);
+void check(const Source& source, std::string_view text, const Mode& mode) {
+  const Table expected = read_simply(text, mode);
   for (const int parts : {1, 3}) {
     std::string message;
     const auto rows = value_of([&] {
@@ -181,7 +182,7 @@ void check(const SourceFiles& source, const Mode& mode) {
     if (rows) {
       expect_equal(*rows, expected.rows, "rows");
     } else {
-      expect_fault(message, source.images.name(), expected.fault);
+      expect_fault(message, source.name(), expected.fault);
     }
   }
 }
@@ -212,9 +213,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;  // empty, or not CSV: for the other targets
   }
   const auto comm = connect_self();
-  const SourceFiles source(*comm, {scratch_file("rows.csv", content), "", ""});
-  const GuardedTail guarded(source.images.text());
-  check(source, mode);
+  auto texts = std::unique_ptr<SourceTexts>(
+      new SourceTexts{SourceText(*comm, scratch_file("rows.csv", content), ""), std::nullopt});
+  const std::string_view text = texts->images.text();
+  const auto source = kCsv.open(std::move(texts));
+  const GuardedTail guarded(text);
+  check(*source, text, mode);
   return 0;
 }
 

@@ -38,7 +38,8 @@ void check(const SourceOptions& source, const ImageShape& shape) {
   if (!rows) return;
   if (rows->total == 0) fail("accepted without a row");
   const std::string images = body_of(source.path, shape.channels == 1 ? 3 : 4);
-  expect_equal(std::string(rows->pixels.begin(), rows->pixels.end()), images, "pixels");
+  expect_equal(std::string(reinterpret_cast<const char*>(rows->values.data()), rows->values.size()),
+               images, "pixels");
   expect_equal(rows->total * shape.pixels(), static_cast<std::int64_t>(images.size()), "sizes");
   if (source.labels.empty()) return;
   const std::string labels = body_of(source.labels, 1);

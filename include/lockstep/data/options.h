@@ -6,21 +6,55 @@
 #include <vector>
 
 #include "lockstep/core/batch.h"
+#include "lockstep/data/pixel_values.h"
+#include "lockstep/pictures/options.h"
 
 namespace lockstep {
 
-// A file of images: CSV (path), a CSV member of a zip (path and member), or IDX
-// (path of the images; labels in a file of their own; each may be gzipped).
+// Where images are: a file or folder of any of the formats in src/data/source_format.cpp.
 struct SourceOptions {
   std::string path;
-  std::string member;
-  std::string labels;  // IDX only
+  std::string member;  // of an archive
+  std::string labels;  // where they are in a file of their own
 
   bool operator==(const SourceOptions&) const = default;
 };
 
+enum class Header { kAuto, kYes, kNo };
+enum class LabelKind { kAuto, kNumber, kText, kOneHot };
+enum class PixelKind { kAuto, kWhole, kReal };
+enum class PixelLayout {
+  kInterleaved,  // row after row, the channels of a pixel side by side
+  kPlanar,       // a plane for each channel
+  kTransposed,   // column after column
+};
+
+// How a CSV file is written. A column is given by its name, or by its index from 0.
+struct CsvOptions {
+  Header header = Header::kAuto;
+  std::string separator;  // empty: to be found out
+  std::string label;      // or LAST, or NONE; empty: data.label_column, or to be found out
+  LabelKind label_kind = LabelKind::kAuto;
+  std::string id;
+  std::vector<std::string> ignore;
+  std::string split;       // a column that says training, validation or test
+  std::string pixel_list;  // a column that holds all pixels, with blanks between
+  PixelKind pixels = PixelKind::kAuto;
+  PixelLayout layout = PixelLayout::kInterleaved;
+};
+
+// The arrays of an .npz file; empty: by the names that are usual.
+struct ArrayOptions {
+  std::string images;
+  std::string labels;
+  std::string validation_images;
+  std::string validation_labels;
+  std::string test_images;
+  std::string test_labels;
+};
+
 enum class NormalizationKind {
-  kUnit,         // pixel / 255
+  kUnit,         // (pixel - lowest) / (highest - lowest) of the value range
   kStandardize,  // (pixel - mean) / deviation, per channel, over the training rows
   kNone,         // pixel as it is
 };
@@ -35,6 +69,7 @@ struct AugmentationOptions {
 };
 
 struct ValidationOptions {
+  SourceOptions source;    // of its own; none: a part of the training rows
   double fraction = 0.2;   // of the labelled rows, in [0, 1)
   bool stratified = true;  // each class in the same proportion
 };
@@ -43,12 +78,19 @@ struct DataOptions {
   SourceOptions train;
   SourceOptions test;
   std::string label_column = "label";  // CSV: its name in the header
+  CsvOptions csv;
+  ArrayOptions arrays;
+  PictureFitOptions images;  // of image files to `shape`
   ImageShape shape;
+  ValueRange range;  // of the pixels' values
   int classes = 10;
-  std::vector<std::string> class_names;  // empty: "0", "1", ...
+  std::vector<std::string> labels;       // as the source has them, by class; empty: to be found out
+  std::vector<std::string> relabel;      // "FROM=TO", before classes are told apart
+  std::vector<std::string> class_names;  // empty: the labels
   ValidationOptions validation;
   NormalizationKind normalization = NormalizationKind::kUnit;
   AugmentationOptions augmentation;
+  std::string cache = "AUTO";  // of decoded rows: AUTO, NONE, or a folder
 };
 
 }  // namespace lockstep

@@ -11,6 +11,7 @@
 #include "lockstep/core/batch.h"
 #include "lockstep/core/share.h"
 #include "lockstep/data/options.h"
+#include "lockstep/data/pixel_values.h"
 
 namespace lockstep {
 
@@ -21,13 +22,22 @@ struct RowShare {
   ImageShape shape;
   std::int64_t total = 0;              // rows over all ranks
   std::int64_t first = 0;              // place of the first row held; a multiple of kChunkRows
-  std::vector<std::uint8_t> pixels;    // [size(), shape.pixels()]
+  PixelType type = PixelType::kByte;   // the same on every rank
+  std::vector<std::byte> values;       // [size(), shape.pixels()] of `type`
   std::vector<std::int32_t> labels;    // [size()], or empty for unlabelled rows
   std::vector<std::uint64_t> numbers;  // [size()], row numbers in the source, from 0
+  std::vector<std::string> ids;        // [size()], or empty where the source has none
   bool unlabelled = false;             // the same on every rank, also on one without rows
 
   std::int64_t size() const { return static_cast<std::int64_t>(numbers.size()); }
   bool labelled() const { return !unlabelled; }
+  // The pixels of held rows.
+  PixelView pixels(Range rows) const {
+    const auto each = static_cast<std::size_t>(shape.pixels());
+    return PixelView(type, values.data(), static_cast<std::size_t>(size()) * each)
+        .part(static_cast<std::size_t>(rows.first) * each,
+              static_cast<std::size_t>(rows.size()) * each);
+  }
   std::int64_t chunks() const { return (size() + kChunkRows - 1) / kChunkRows; }
   // Chunk `index` of this rank, in [0, chunks()), as a range of held rows.
   Range chunk(std::int64_t index) const {
@@ -35,10 +45,12 @@ struct RowShare {
   }
 };
 
-// Whether a CSV source must have the label column, or merely may.
+// Whether a source must have labels, or merely may.
 enum class Labels { kRequired, kOptional };
 
-// Collective: all rows of `source`. Errors (2, agreed) name file, line and column.
+// Collective: all rows of `source`; where the source itself tells test rows from others,
+// these alone. `options` are those that a TrainingData found out. Errors (2, agreed) name
+// file, line and column.
 RowShare load_rows(Communicator& comm, const SourceOptions& source, const DataOptions& options,
                    Labels labels);
 

@@ -2,7 +2,6 @@
 // values.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -20,20 +19,32 @@ inline constexpr std::uint64_t kSurveyBytes = 256u << 20;
 
 enum class RowCount { kExact, kEstimated };
 
+struct PixelFacts {
+  double least = 0;
+  double most = 0;
+  double mean = 0;
+  double deviation = 0;
+};
+
 struct SourceSurvey {
   std::string name;                // path, or path:member
-  std::string format;              // "CSV" or "IDX"
+  std::string format;              // "CSV", "IDX", ...
   std::uint64_t bytes = 0;         // of the file or member, inflated
   std::uint64_t packed_bytes = 0;  // of the zip's member or the gzip file; 0 for a plain file
   std::int64_t rows = 0;
   RowCount row_count = RowCount::kExact;
   std::int64_t rows_read = 0;
   bool labelled = false;
+  std::string found;    // what was found out about the source, for one line
+  DataOptions options;  // those given, with what was found out
   // Of the rows read:
-  std::vector<std::int64_t> class_counts;        // [classes]; zeros without labels
-  std::array<std::int64_t, 256> pixel_counts{};  // by value
-  std::vector<TrainingRow> first_rows;           // at most 8, on rank 0
-  std::string layout_doubt;  // why the pixels may be laid out otherwise; mostly empty
+  std::vector<std::int64_t> class_counts;  // [classes] of training rows; zeros without labels
+  std::int64_t validation_rows = 0;        // where the source itself says which these are
+  std::int64_t test_rows = 0;              // likewise
+  PixelType pixel_type = PixelType::kByte;
+  PixelFacts pixels;
+  std::vector<TrainingRow> first_rows;  // at most 8, on rank 0
+  std::string layout_doubt;             // why the pixels may be laid out otherwise; mostly empty
 };
 
 // Collective: opens `source` as a training does and reads it, or of a source of more

@@ -11,9 +11,14 @@
 // p / V of its order; step s takes positions [s B, min((s + 1) B, N)). So each
 // training row is used exactly once an epoch and every step but the last has
 // exactly B samples.
+//
+// Where the source itself tells validation or test rows, or validation rows have a source of
+// their own, that holds: the others are all dealt to training, validation rows are in the
+// sources' order.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,6 +29,7 @@
 #include "lockstep/data/drawn_sample.h"
 #include "lockstep/data/normalization.h"
 #include "lockstep/data/options.h"
+#include "lockstep/data/pixel_values.h"
 #include "lockstep/data/row_share.h"
 
 namespace lockstep {
@@ -37,14 +43,17 @@ struct DataSummary {
   Digest digest;  // of all labelled rows (number, label, pixels) and the image shape
   Normalization normalization;
   std::string layout_doubt;  // why the pixels may be laid out otherwise; mostly empty
+  std::string found;         // what was found out about the source, for one line; may be empty
 };
 
-// A training row as it stands in the source.
+// A training row as it stands in the source, for the eye.
 struct TrainingRow {
   std::uint64_t number = 0;  // from 0
   std::int32_t label = 0;
-  std::vector<std::uint8_t> pixels;  // [shape.pixels()]
+  std::vector<std::uint8_t> levels;  // [shape.pixels()], see levels_of()
 };
+
+struct FileRows;
 
 class TrainingData {
  public:
@@ -62,6 +71,9 @@ class TrainingData {
   std::int64_t steps_per_epoch(int global_batch) const;
   bool augments() const { return options_.augmentation.any(); }
   const ImageShape& shape() const { return options_.shape; }
+  // Those given, with what was found out in place of what was left open.
+  const DataOptions& options() const { return options_; }
+  PixelType pixel_type() const { return type_; }
 
   // How many samples any lane, owned or not, has in step `step` of an epoch, from 0.
   std::int64_t lane_samples(int lane, std::int64_t step, int global_batch) const;
@@ -78,9 +90,10 @@ class TrainingData {
   // Rows of owned lane `lane`, by class in a stratified split, and one of them.
   std::int64_t lane_size(int lane) const;
   TrainingRow lane_row(int lane, std::int64_t slot) const;
-  // The pixels of `row` as trained on in `epoch` (from 0), before normalization,
-  // rounded.
-  std::vector<std::uint8_t> augmented(const TrainingRow& row, int epoch) const;
+  // The values of its pixels, [shape.pixels()].
+  PixelView lane_pixels(int lane, std::int64_t slot) const;
+  // The levels of a row as trained on in `epoch` (from 0).
+  std::vector<std::uint8_t> augmented(int lane, std::int64_t slot, int epoch) const;
 
  private:
   struct LaneRows;
@@ -89,7 +102,11 @@ class TrainingData {
   // Of the lane's order, those that a step takes.
   Range lane_places(int lane, std::int64_t step, int global_batch) const;
 
+  // Collective, for the constructor.
+  void keep_rows(Communicator& comm, FileRows rows, std::span<const std::int64_t> places);
+
   DataOptions options_;
+  PixelType type_ = PixelType::kByte;
   int lanes_;
   std::uint64_t seed_;
   Range owned_;

@@ -16,7 +16,7 @@ struct ServedModel {
   std::vector<std::string> class_names;  // [network.classes()]
   const Network& network;
   const Weights& weights;
-  const Normalization& normalization;
+  const Normalization& normalization;  // of levels from 0 to 255
   Framing framing;
 };
 

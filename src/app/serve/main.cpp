@@ -60,9 +60,11 @@ void serve(const ServeLine& line) {
   const auto comm = connect_self();
   const TrainedModel trained = TrainedModel::load(
       *comm, line.checkpoint.empty() ? default_checkpoint("no CHECKPOINT") : line.checkpoint);
+  const Normalization normalization =
+      for_levels(trained.normalization, trained.experiment.data.range);
   const ServedModel model{trained.experiment.name, class_names_of(trained.experiment.data),
                           trained.network,         trained.weights,
-                          trained.normalization,   trained.framing};
+                          normalization,           trained.framing};
   Predictor predictor(model, {.threads = worker_count(*comm, line.threads)});
   Server server(model, predictor, line.port);
   fmt::print("{}: {} classes\nhttp://127.0.0.1:{}/\n", model.name, model.class_names.size(),

@@ -44,12 +44,14 @@ struct StepFacts {
 // Grid: a block a sample. Without `samples`, row i as it is.
 struct FormBatch {
   const Sample* samples;
-  const unsigned char* rows;  // [slots, height, width, channels]
-  const float* factor;        // [channels], of the normalization
-  const float* offset;        // [channels]
-  void* images;               // Value [samples, height, width, channels]
+  const void* rows;     // bytes or floats [slots, height, width, channels]
+  const float* factor;  // [channels], of the normalization
+  const float* offset;  // [channels]
+  void* images;         // Value [samples, height, width, channels]
   int height, width, channels;
   int augment;
+  int floats;     // rows are floats
+  float outside;  // value around an image
 };
 
 // Softmax cross entropy. Grid: one block.

@@ -5,14 +5,21 @@
 
 namespace lockstep::gpu {
 
-__device__ inline float pixel_at(const FormBatch& batch, const unsigned char* row, int x, int y,
-                                 int c) {
-  const bool inside = x >= 0 && y >= 0 && x < batch.width && y < batch.height;
-  return inside ? static_cast<float>(row[(y * batch.width + x) * batch.channels + c]) : 0.0F;
+__device__ inline float pixel_value(const FormBatch& batch, long long index) {
+  return batch.floats == 0
+             ? static_cast<float>(static_cast<const unsigned char*>(batch.rows)[index])
+             : static_cast<const float*>(batch.rows)[index];
 }
 
-__device__ inline float moved_pixel(const FormBatch& batch, const unsigned char* row,
-                                    const SourceMap& map, int x, int y, int c) {
+// `row`: index of the image's first value.
+__device__ inline float pixel_at(const FormBatch& batch, long long row, int x, int y, int c) {
+  const bool inside = x >= 0 && y >= 0 && x < batch.width && y < batch.height;
+  return inside ? pixel_value(batch, row + (y * batch.width + x) * batch.channels + c)
+                : batch.outside;
+}
+
+__device__ inline float moved_pixel(const FormBatch& batch, long long row, const SourceMap& map,
+                                    int x, int y, int c) {
   const PixelPlace at = formula::source_of(map, batch.width, batch.height, x, y);
   return formula::bilinear(at, pixel_at(batch, row, at.left - 1, at.top - 1, c),
                            pixel_at(batch, row, at.left, at.top - 1, c),
@@ -23,10 +30,10 @@ __device__ inline float moved_pixel(const FormBatch& batch, const unsigned char*
 LOCKSTEP_KERNEL form_batch(const FormBatch batch) {
   const int pixels = batch.height * batch.width * batch.channels;
   const long long slot = batch.samples == nullptr ? blockIdx.x : batch.samples[blockIdx.x].slot;
-  const unsigned char* row = batch.rows + slot * pixels;
+  const long long row = slot * pixels;
   for (int i = threadIdx.x; i < pixels; i += kThreads) {
     const int c = i % batch.channels;
-    const float value = batch.augment == 0 ? static_cast<float>(row[i])
+    const float value = batch.augment == 0 ? pixel_value(batch, row + i)
                                            : moved_pixel(batch, row, batch.samples[blockIdx.x].map,
                                                          i / batch.channels % batch.width,
                                                          i / batch.channels / batch.width, c);
