@@ -1,5 +1,7 @@
 #include "data/rows_file.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -14,7 +16,8 @@ constexpr auto kLastUse = static_cast<std::uint8_t>(RowUse::kTest);
 
 }  // namespace
 
-RowsFile::RowsFile(const fs::path& path) : name_(path.string()), file_(path) {
+RowsFile::RowsFile(const fs::path& path, Damaged damaged)
+    : name_(path.string()), damaged_(damaged), file_(path) {
   try {
     check_head();
     const std::span facts = section<char>(head_.layout.facts);
@@ -111,8 +114,9 @@ std::span<const std::byte> RowsFile::pixels(std::int64_t row) const {
   const auto at = static_cast<std::size_t>(row);
   const auto pixels = pixel_bytes().subspan(at * row_bytes(), row_bytes());
   if (digest_of(pixels) == digests()[at]) return pixels;
-  fail_usage("{}: the pixels of row {} are not those that were written: the file is damaged", name_,
-             row);
+  const bool removed = damaged_ == Damaged::kRemoved && ::unlink(name_.c_str()) == 0;
+  fail_usage("{}: the pixels of row {} are not those that were written: the file is damaged{}",
+             name_, row, removed ? "; it is removed, and made anew by the next start" : "");
 }
 
 }  // namespace lockstep

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "data/file_rows.h"
+#include "data/row_use.h"
 #include "data/rows_facts.h"
 #include "data/rows_layout.h"
 #include "lockstep/core/digest.h"
@@ -18,11 +18,15 @@
 
 namespace lockstep {
 
+// What becomes of a file of which a row turns out damaged: one of the cache is made anew by the
+// next start.
+enum class Damaged { kKept, kRemoved };
+
 class RowsFile {
  public:
   // Error (2): no such file, or one that is not as it was written. The pixels are looked at
   // where they are asked for.
-  explicit RowsFile(const fs::path& path);
+  explicit RowsFile(const fs::path& path, Damaged damaged = Damaged::kKept);
 
   static bool recognizes(std::string_view file);
 
@@ -55,6 +59,7 @@ class RowsFile {
   void check_columns() const;
 
   std::string name_;
+  Damaged damaged_;
   MappedFile file_;
   RowsHead head_;
   RowsFacts facts_;

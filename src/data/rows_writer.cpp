@@ -70,7 +70,8 @@ void RowsWriter::add(const FileRows& rows) {
                                     static_cast<std::int64_t>(bytes_of(rows.ids))};
   const std::vector<std::int64_t> before = exclusive_scan(comm_, mine);
   parts_.push_back({before_.rows + before[0], before_.id_bytes + before[4],
-                    static_cast<std::size_t>(rows.count), static_cast<std::size_t>(mine[4])});
+                    static_cast<std::size_t>(rows.count), static_cast<std::size_t>(mine[4]),
+                    !rows.label_names.empty()});
   comm_.sum(mine);
   before_ = {before_.rows + mine[0], before_.labels + mine[1], before_.uses + mine[2],
              before_.ids + mine[3], before_.id_bytes + mine[4]};
@@ -106,8 +107,24 @@ void RowsWriter::keep(const FileRows& rows) {
   }
 }
 
+// Numbers of one part beside texts of another are texts too.
+void RowsWriter::name_numbers() {
+  std::size_t row = 0;
+  for (Part& part : parts_) {
+    for (std::size_t i = row; !part.has_names && i < std::min(row + part.rows, labels_.size());
+         ++i) {
+      labels_[i] = number_of(std::to_string(labels_[i]));
+    }
+    part.has_names = true;
+    row += part.rows;
+  }
+}
+
 // From here on labels_ are indexes of facts_.label_names, or numbers where there are none.
 void RowsWriter::name_labels() {
+  std::int64_t names = static_cast<std::int64_t>(names_.size());
+  comm_.sum(std::span(&names, 1));
+  if (names > 0) name_numbers();
   std::set<std::string> all;
   for (const std::string& each : gather_texts(comm_, joined(names_))) take_apart(each, all);
   facts_.label_names.assign(all.begin(), all.end());

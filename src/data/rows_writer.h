@@ -48,9 +48,11 @@ class RowsWriter {
     std::int64_t first_id_byte;
     std::size_t rows;
     std::size_t id_bytes;
+    bool has_names;  // labels are numbers of names_ here, else the source's own numbers
   };
 
   std::int32_t number_of(const std::string& name);
+  void name_numbers();
   void keep(const FileRows& rows);
   void name_labels();
   void write_columns(const RowsLayout& layout);
