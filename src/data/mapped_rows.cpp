@@ -19,16 +19,19 @@ void advise(std::uintptr_t first, std::uintptr_t last, int advice) {
 }  // namespace
 
 MappedRows::MappedRows(std::shared_ptr<const RowsFile> file, std::int64_t first_number,
-                       UsedRows used)
+                       const Settings& settings)
     : file_(std::move(file)),
       first_number_(first_number),
-      used_(used),
+      settings_(settings),
       descriptor_(::open(file_->name().c_str(), O_RDONLY | O_CLOEXEC)),
       page_bytes_(static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE))) {
   // A fault would else bring in what lies around a row, which is of no use.
   const auto pixels = file_->pixel_bytes();
   const auto first = reinterpret_cast<std::uintptr_t>(pixels.data());
   advise(first / page_bytes_ * page_bytes_, first + pixels.size(), MADV_RANDOM);
+  if (settings_.used == UsedRows::kGivenBack) {
+    drop({first / page_bytes_, (first + pixels.size() + page_bytes_ - 1) / page_bytes_});
+  }
   thread_ = std::thread([this] { run(); });
 }
 
@@ -53,10 +56,17 @@ void MappedRows::expect(std::vector<std::uint64_t> numbers) const {
 }
 
 void MappedRows::give_back(std::vector<std::uint64_t> numbers) const {
-  if (used_ == UsedRows::kGivenBack) push(Wish::kGiveBack, std::move(numbers));
+  if (settings_.used == UsedRows::kGivenBack) push(Wish::kGiveBack, std::move(numbers));
 }
 
-std::size_t MappedRows::bytes_of_row() const { return file_->row_bytes() + page_bytes_; }
+std::int64_t MappedRows::steps_ahead(std::int64_t rows) const {
+  constexpr std::uint64_t kMost = 8;
+  const std::uint64_t bytes_of_step = static_cast<std::uint64_t>(std::max<std::int64_t>(rows, 1)) *
+                                      (file_->row_bytes() + page_bytes_);
+  // Beside what is expected there is what is used.
+  const std::uint64_t fitting = settings_.memory_bytes / 2 / bytes_of_step;
+  return static_cast<std::int64_t>(std::clamp<std::uint64_t>(fitting, 1, kMost));
+}
 
 void MappedRows::push(Wish wish, std::vector<std::uint64_t> numbers) const {
   if (numbers.empty()) return;
@@ -106,7 +116,7 @@ void MappedRows::expect_pages(const Request& request) {
   for (const std::uint64_t number : request.numbers) {
     const Pages pages = pages_of(number);
     advise(pages.first * page_bytes_, pages.last * page_bytes_, MADV_WILLNEED);
-    if (used_ == UsedRows::kKept) continue;
+    if (settings_.used == UsedRows::kKept) continue;
     for (std::uintptr_t page = pages.first; page < pages.last; ++page) ++expected_[page];
   }
 }

@@ -23,8 +23,14 @@ enum class UsedRows { kKept, kGivenBack };
 
 class MappedRows {
  public:
+  struct Settings {
+    UsedRows used = UsedRows::kKept;
+    std::uint64_t memory_bytes = 0;  // that expected and used rows may take
+  };
+
   // A row's number is its index in the file, after `first_number`.
-  MappedRows(std::shared_ptr<const RowsFile> file, std::int64_t first_number, UsedRows used);
+  MappedRows(std::shared_ptr<const RowsFile> file, std::int64_t first_number,
+             const Settings& settings);
   ~MappedRows();
   MappedRows(const MappedRows&) = delete;
   MappedRows& operator=(const MappedRows&) = delete;
@@ -36,8 +42,8 @@ class MappedRows {
   void expect(std::vector<std::uint64_t> numbers) const;
   void give_back(std::vector<std::uint64_t> numbers) const;
 
-  // Of the memory that a row takes while it is expected.
-  std::size_t bytes_of_row() const;
+  // How many steps that take `rows` each should be expected at a time.
+  std::int64_t steps_ahead(std::int64_t rows) const;
 
  private:
   enum class Wish { kExpect, kGiveBack };
@@ -61,7 +67,7 @@ class MappedRows {
 
   std::shared_ptr<const RowsFile> file_;
   std::int64_t first_number_;
-  UsedRows used_;
+  Settings settings_;
   int descriptor_;
   std::uintptr_t page_bytes_;
 

@@ -39,6 +39,8 @@ struct TextFormat {
   std::unique_ptr<Source> (*open)(std::unique_ptr<SourceTexts> texts);
 };
 
+extern const FileFormat kRows;
+
 extern const TextFormat kIdx;
 extern const TextFormat kCsv;
 

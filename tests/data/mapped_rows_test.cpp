@@ -25,7 +25,8 @@ std::string write(const samples::Folder& folder) {
 TEST(MappedRows, AreThoseOfTheFile) {
   const samples::Folder folder;
   const std::uint64_t first = 50;
-  const MappedRows rows(std::make_shared<RowsFile>(write(folder)), first, UsedRows::kGivenBack);
+  const MappedRows rows(std::make_shared<RowsFile>(write(folder)), first,
+                        {UsedRows::kGivenBack, 0});
   // Neighbours share a page: what one gives back the other must still find.
   for (std::uint64_t number = first; number < first + kRows; ++number) {
     rows.expect({number, (number * 7) % kRows + first});
@@ -44,7 +45,7 @@ TEST(MappedRows, ADamagedRowIsAnError) {
   file.seekp(4096 + 105 * 12 + 7);
   file.put('\x5a');
   file.close();
-  const MappedRows rows(std::make_shared<RowsFile>(path), 0, UsedRows::kKept);
+  const MappedRows rows(std::make_shared<RowsFile>(path), 0, {UsedRows::kKept, 0});
   rows.row(11);
   EXPECT_EQ(samples::error_of([&] { rows.row(12); }),
             path + ": the pixels of row 12 are not those that were written: the file is damaged");
@@ -66,7 +67,7 @@ TEST(MappedRows, OnesThatWereUsedLeaveMemory) {
   std::vector<std::uint64_t> all;
   for (std::uint64_t row = 0; row < kRows; ++row) all.push_back(row);
   const auto use_all = [&](UsedRows used) {
-    const MappedRows rows(file, 0, used);
+    const MappedRows rows(file, 0, {used, 0});
     rows.expect(all);
     for (const std::uint64_t row : all) rows.row(row);
     rows.give_back(all);
