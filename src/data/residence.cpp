@@ -35,9 +35,10 @@ std::uint64_t memory_for_rows(const Communicator& comm) {
 }
 
 std::uint64_t agreed_round_bytes(Communicator& comm) {
+  constexpr std::uint64_t kLeast = 1u << 20;
   constexpr std::uint64_t kMost = 256u << 20;
   std::uint64_t bytes = kMost;
-  agree(comm, [&] { bytes = std::min(bytes, memory_for_rows(comm) / 2); });
+  agree(comm, [&] { bytes = std::clamp(memory_for_rows(comm) / 2, kLeast, kMost); });
   for (const std::uint64_t each : gather_values(comm, bytes)) bytes = std::min(bytes, each);
   return bytes;
 }

@@ -8,6 +8,7 @@
 
 #include "data/rows_samples.h"
 #include "data/samples.h"
+#include "data/steps_ahead.h"
 
 namespace lockstep {
 
@@ -79,6 +80,30 @@ TEST(MappedRows, OnesThatWereUsedLeaveMemory) {
   use_all(UsedRows::kGivenBack);
   if (pages_in_memory(*file) == pages) GTEST_SKIP() << "this file system lies in memory";
   EXPECT_EQ(pages_in_memory(*file), 0);
+}
+
+TEST(MappedRows, MoreMemoryIsMoreStepsAhead) {
+  const samples::Folder folder;
+  const auto file = std::make_shared<RowsFile>(write(folder));
+  const auto steps = [&](std::uint64_t memory) {
+    return MappedRows(file, 0, {UsedRows::kKept, memory}).steps_ahead(10);
+  };
+  constexpr std::uint64_t kStep = 10 * (105 + 4096);
+  EXPECT_EQ(steps(0), 1);
+  EXPECT_EQ(steps(2 * 3 * kStep - 1), 2);
+  EXPECT_EQ(steps(2 * 3 * kStep), 3);
+  EXPECT_EQ(steps(1000 * kStep), 8);
+}
+
+TEST(StepsAhead, EachStepIsGivenOnce) {
+  StepsAhead ahead(2);
+  EXPECT_EQ(ahead.next(0, 0, 3), (Range{1, 4}));
+  EXPECT_EQ(ahead.next(0, 1, 3), (Range{4, 5}));
+  EXPECT_EQ(ahead.next(1, 7, 3), (Range{8, 11}));  // another lane, resumed
+  EXPECT_EQ(ahead.next(0, 3, 3), (Range{5, 7}));
+  EXPECT_EQ(ahead.next(0, 100, 3), (Range{101, 104}));
+  EXPECT_EQ(ahead.next(0, 100, 3), (Range{104, 104}));
+  EXPECT_EQ(ahead.next(0, 5, 3), (Range{6, 9}));  // gone back
 }
 
 }  // namespace
