@@ -4,8 +4,8 @@
 
 _lockstep_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-_lockstep_commands="train evaluate predict submit report bench inspect verify export serve
-  plan sweep build test install slurm status logs cancel"
+_lockstep_commands="train evaluate predict submit report bench inspect pack verify export
+  serve plan sweep build test install slurm status logs cancel"
 
 _lockstep_options() {
   local parallel="-np --threads --hosts --hostfile --interface --oversubscribe"
@@ -19,6 +19,7 @@ _lockstep_options() {
     report) echo "--out $parallel" ;;
     bench) echo "--set --steps --json $parallel" ;;
     inspect) echo "--json --member --labels --label-column --set --print-command --help" ;;
+    pack) echo "--out --member --labels --experiment --set $parallel" ;;
     verify) echo "--from --to $parallel" ;;
     export) echo "--format --out --print-command --help" ;;
     serve) echo "--port --threads --print-command --help" ;;
@@ -75,7 +76,7 @@ _lockstep() {
     --resume)
       _lockstep_paths < <({ compgen -W "auto never" -- "$word"; _lockstep_runs "$word"; } | sort -u)
       return ;;
-    --run-dir | --data | --labels | --out | --hostfile) _lockstep_paths < <(compgen -f -- "$word"); return ;;
+    --run-dir | --data | --labels | --experiment | --out | --hostfile) _lockstep_paths < <(compgen -f -- "$word"); return ;;
     --set | --member | --top | --steps | --from | --to | --port | --threads | -np | \
       --max-restarts | --label-column | --hosts | --interface | --ranks | --ranks-per-node | \
       --cores-per-node | --nodes | --time | --partition | --job-name | --sbatch | --samples | \
@@ -92,6 +93,7 @@ _lockstep() {
       _lockstep_paths < <({ _lockstep_experiments "$word"; _lockstep_runs "$word"; } | sort -u) ;;
     evaluate | predict | submit | report | verify | export | serve | status | logs | cancel)
       _lockstep_paths < <(_lockstep_runs "$word" | sort -u) ;;
+    pack) _lockstep_paths < <(compgen -f -- "$word") ;;
     install) _lockstep_words "build test ci bench" "$word" ;;
   esac
 }

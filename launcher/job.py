@@ -11,7 +11,7 @@ from pathlib import Path
 from probe import available_cores, can_be_written, physical_cores
 
 # Commands whose work is shared between ranks.
-PARALLEL_COMMANDS = ("train", "evaluate", "predict", "submit", "bench", "verify", "report")
+PARALLEL_COMMANDS = ("train", "evaluate", "predict", "submit", "bench", "pack", "verify", "report")
 # Those among them that compute an experiment's lanes.
 LANE_COMMANDS = ("train", "bench")
 # What Slurm, mpirun and the other launchers that the program knows tell their processes.

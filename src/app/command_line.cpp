@@ -155,6 +155,20 @@ void inspect_options(CLI::App* app, CommandLine& line) {
                      "inspect models/digits/<run> --json"});
 }
 
+void pack_options(CLI::App* app, CommandLine& line) {
+  app->add_option("SOURCE", line.data, "Rows in any format that is trained on")->required();
+  app->add_option("--out", line.out, "File to write, a source for all commands")->required();
+  app->add_option("--member", line.member, "Member of the zip");
+  app->add_option("--labels", line.labels, "IDX file of labels");
+  app->add_option("--experiment", line.experiment,
+                  "Experiment file (.textproto) whose data section says how the source is read");
+  app->add_option("--set", line.overrides, "data.PATH=VALUE overrides a field; may be repeated")
+      ->allow_extra_args(false);
+  add_examples(app, {"pack data/digit-recognizer.zip --member train.csv --out train.rows",
+                     "pack photos --set data.shape.height=32 --set data.shape.width=32 "
+                     "--set data.shape.channels=3 --out photos.rows"});
+}
+
 void verify_options(CLI::App* app, CommandLine& line) {
   app->add_option("RUN", line.checkpoint, "Run folder")->required();
   app->add_option("--from", line.from, "Step to begin at; default: the first checkpoint's")
@@ -234,6 +248,8 @@ constexpr std::array kCommands = {
     Command{"inspect",
             "Show what data, an experiment or a checkpoint hold, and whether they are whole",
             inspect_options, run_inspect},
+    Command{"pack", "Write the decoded rows of data as one file, a source that needs no decoding",
+            pack_options, run_pack},
     Command{"verify",
             "Replay steps of a run between two of its checkpoints and compare the weights",
             verify_options, run_verify},

@@ -15,8 +15,8 @@ struct CommandLine {
   int (*run)(Communicator& comm, const CommandLine& line) = nullptr;  // of the subcommand
   std::string help;  // what to print where that is asked for
 
-  std::string experiment;              // train, bench: file
-  std::vector<std::string> overrides;  // train, bench, inspect: --set PATH=VALUE
+  std::string experiment;              // train, bench, pack: file
+  std::vector<std::string> overrides;  // train, bench, inspect, pack: --set PATH=VALUE
   std::string run_dir;                 // train: empty for models/<name>/<time>-<digest>
   std::string resume = "auto";         // train: auto, never or a path
   bool print_config = false;

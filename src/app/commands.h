@@ -26,6 +26,7 @@ int run_predict(Communicator& comm, const CommandLine& line);
 int run_submit(Communicator& comm, const CommandLine& line);
 int run_bench(Communicator& comm, const CommandLine& line);
 int run_inspect(Communicator& comm, const CommandLine& line);
+int run_pack(Communicator& comm, const CommandLine& line);
 int run_verify(Communicator& comm, const CommandLine& line);
 int run_report(Communicator& comm, const CommandLine& line);
 int run_plan(Communicator& comm, const CommandLine& line);

@@ -47,8 +47,6 @@ class Descriptor {
   int number_;
 };
 
-constexpr std::string_view kTemporaryEnding = ".lockstep-tmp";
-
 // To open a pipe would wait for who writes to it.
 constexpr int kReading = O_RDONLY | O_NONBLOCK;
 

@@ -3,7 +3,7 @@
 namespace lockstep {
 
 RowShare empty_share(const Communicator& comm, std::int64_t total, const ImageShape& shape,
-                     const FileRows& rows) {
+                     const FileRows& rows, std::shared_ptr<const MappedRows> mapped) {
   const Range held = held_rows(total, comm.world_size(), comm.rank());
   const auto size = static_cast<std::size_t>(held.size());
   RowShare share;
@@ -12,7 +12,8 @@ RowShare empty_share(const Communicator& comm, std::int64_t total, const ImageSh
   share.first = held.first;
   share.unlabelled = !rows.labelled;
   share.type = rows.type;
-  share.values.resize(size * rows.row_bytes());
+  share.values.resize(mapped ? 0 : size * rows.row_bytes());
+  share.mapped = std::move(mapped);
   share.labels.resize(share.unlabelled ? 0 : size);
   share.numbers.resize(size);
   return share;
@@ -21,8 +22,10 @@ RowShare empty_share(const Communicator& comm, std::int64_t total, const ImageSh
 void keep_row(RowShare& share, std::int64_t index, const RowView& row) {
   const auto at = static_cast<std::size_t>(index);
   const auto values = row.pixels.raw();
-  std::copy(values.begin(), values.end(),
-            share.values.begin() + index * static_cast<std::ptrdiff_t>(values.size()));
+  if (!share.mapped) {
+    std::copy(values.begin(), values.end(),
+              share.values.begin() + index * static_cast<std::ptrdiff_t>(values.size()));
+  }
   if (!share.unlabelled) share.labels[at] = row.label;
   share.numbers[at] = row.number;
   if (!row.id.empty()) {

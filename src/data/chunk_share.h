@@ -25,9 +25,10 @@ constexpr int holder_of(std::int64_t total, int world_size, std::int64_t place) 
   return static_cast<int>(part_of(chunks_of(total), world_size, place / kChunkRows));
 }
 
-// Local: this rank's share of `total` rows like `rows`, with room for its own.
+// Local: this rank's share of `total` rows like `rows`, with room for its own unless they are
+// `mapped`.
 RowShare empty_share(const Communicator& comm, std::int64_t total, const ImageShape& shape,
-                     const FileRows& rows);
+                     const FileRows& rows, std::shared_ptr<const MappedRows> mapped);
 
 // Puts `row` at `index` of the rows held.
 void keep_row(RowShare& share, std::int64_t index, const RowView& row);

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "data/row_use.h"
 #include "data/zeroed_pages.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/core/batch.h"
@@ -17,8 +19,7 @@
 
 namespace lockstep {
 
-// What a source says that a row is for.
-enum class RowUse : std::uint8_t { kTraining, kValidation, kTest };
+class RowsFile;
 
 struct FileRows {
   std::int64_t first = 0;                // number of this rank's first row in the source
@@ -33,14 +34,19 @@ struct FileRows {
   std::vector<std::string> ids;          // [count], or empty
   std::vector<RowUse> uses;              // [count], or empty where the source does not say
   std::vector<Digest> digests;           // [count], of each row's pixels
+  std::shared_ptr<const RowsFile> file;  // where the pixels are in place of `pixels`, or null
+  std::int64_t first_in_file = 0;        // index there of this rank's first row
 
   std::size_t row_bytes() const {
     return static_cast<std::size_t>(pixels_per_row) * bytes_of(type);
   }
   PixelView row(std::int64_t index) const {
+    if (file != nullptr) return row_in_file(static_cast<std::uint64_t>(first + index));
     return {type, pixels.data() + static_cast<std::size_t>(index) * row_bytes(),
             static_cast<std::size_t>(pixels_per_row)};
   }
+  // Any row of the source, by its number. Error (2): the file is damaged.
+  PixelView row_in_file(std::uint64_t number) const;
   std::uint8_t* bytes_of_row(std::int64_t index) {
     return pixels.data() + static_cast<std::size_t>(index) * row_bytes();
   }

@@ -15,8 +15,11 @@ struct RowHead {
   std::uint32_t id_bytes;
 };
 
+// Without the pixels.
 RowView view(const FileRows& rows, std::int64_t index) {
-  return {static_cast<std::uint64_t>(rows.first + index), rows.label(index), rows.row(index),
+  return {static_cast<std::uint64_t>(rows.first + index),
+          rows.label(index),
+          {},
           rows.ids.empty() ? std::string_view() : rows.ids[static_cast<std::size_t>(index)]};
 }
 
@@ -32,36 +35,44 @@ void pack(std::int64_t place, const RowView& row, std::vector<std::byte>& parcel
 }  // namespace
 
 void move_rows(Communicator& comm, const FileRows& rows, std::span<const Destination> destinations,
+               MovedPixels pixels,
                const std::function<void(std::int64_t place, const RowView& row)>& keep) {
+  const bool in_file = rows.file != nullptr;
+  const std::size_t moved_bytes = in_file ? 0 : rows.row_bytes();
+  const auto keep_found = [&](std::int64_t place, RowView row) {
+    if (in_file && pixels == MovedPixels::kFound) row.pixels = rows.row_in_file(row.number);
+    keep(place, row);
+  };
   std::vector<std::size_t> bytes(static_cast<std::size_t>(comm.world_size()), 0);
   for (std::size_t i = 0; i < destinations.size(); ++i) {
     const int rank = destinations[i].rank;
     if (rank == kDropped || rank == comm.rank()) continue;
     bytes[static_cast<std::size_t>(rank)] +=
-        sizeof(RowHead) + rows.row_bytes() + (rows.ids.empty() ? 0 : rows.ids[i].size());
+        sizeof(RowHead) + moved_bytes + (rows.ids.empty() ? 0 : rows.ids[i].size());
   }
   std::vector<std::vector<std::byte>> parcels(bytes.size());
   for (std::size_t peer = 0; peer < bytes.size(); ++peer) parcels[peer].reserve(bytes[peer]);
   for (std::int64_t i = 0; i < rows.count; ++i) {
     const Destination& to = destinations[static_cast<std::size_t>(i)];
     if (to.rank == kDropped) continue;
+    RowView row = view(rows, i);
+    if (!in_file) row.pixels = rows.row(i);
     if (to.rank == comm.rank()) {
-      keep(to.place, view(rows, i));
+      keep_found(to.place, row);
     } else {
-      pack(to.place, view(rows, i), parcels[static_cast<std::size_t>(to.rank)]);
+      pack(to.place, row, parcels[static_cast<std::size_t>(to.rank)]);
     }
   }
   for (const auto& parcel : comm.all_to_all(std::move(parcels))) {
     for (std::size_t at = 0; at < parcel.size();) {
       RowHead head;
       std::memcpy(&head, parcel.data() + at, sizeof(head));
-      const std::byte* const pixels = parcel.data() + at + sizeof(head);
-      const std::byte* const id = pixels + rows.row_bytes();
-      keep(head.place, {head.number,
-                        head.label,
-                        PixelView(rows.type, pixels, static_cast<std::size_t>(rows.pixels_per_row)),
-                        {reinterpret_cast<const char*>(id), head.id_bytes}});
-      at += sizeof(head) + rows.row_bytes() + head.id_bytes;
+      const std::byte* const moved = parcel.data() + at + sizeof(head);
+      const std::byte* const id = moved + moved_bytes;
+      RowView row{head.number, head.label, {}, {reinterpret_cast<const char*>(id), head.id_bytes}};
+      if (!in_file) row.pixels = {rows.type, moved, static_cast<std::size_t>(rows.pixels_per_row)};
+      keep_found(head.place, row);
+      at += sizeof(head) + moved_bytes + head.id_bytes;
     }
   }
 }

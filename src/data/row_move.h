@@ -26,9 +26,14 @@ struct RowView {
 // In place of a rank: the row goes nowhere.
 inline constexpr int kDropped = -1;
 
+// Whether a row's pixels travel with it; those of a file of rows are found there by each rank.
+enum class MovedPixels { kFound, kNotAsked };
+
 // Collective: row i of `rows` goes to destinations[i], and `keep` is called there,
-// once a row, in no particular order. A rank's own rows are not copied on the way.
+// once a row, in no particular order. A rank's own rows are not copied on the way. kNotAsked is
+// for rows of a file alone: `pixels` is empty then.
 void move_rows(Communicator& comm, const FileRows& rows, std::span<const Destination> destinations,
+               MovedPixels pixels,
                const std::function<void(std::int64_t place, const RowView& row)>& keep);
 
 }  // namespace lockstep

@@ -22,6 +22,12 @@ struct Look {
   std::optional<std::int64_t> rows;  // where the format tells
 };
 
+enum class Cost {
+  kRead,    // hardly more than to read them from the disk
+  kUnpack,  // to unpack a text
+  kDecode,  // to decode each picture
+};
+
 class Source {
  public:
   virtual ~Source() = default;
@@ -31,6 +37,9 @@ class Source {
   virtual const std::string& name() const = 0;     // for errors
   virtual std::uint64_t bytes() const = 0;         // unpacked
   virtual std::uint64_t packed_bytes() const = 0;  // as they lie in a packed file; 0 otherwise
+
+  // What it takes to have the rows in memory.
+  virtual Cost cost() const { return packed_bytes() > 0 ? Cost::kUnpack : Cost::kRead; }
 
   // The shape of the images; a guess where the format does not tell.
   virtual ImageShape shape(const DataOptions& options) const = 0;

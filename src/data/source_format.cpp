@@ -11,7 +11,7 @@ namespace lockstep {
 namespace {
 
 // Asked in this order, and before the texts.
-constexpr std::array<const FileFormat*, 1> kFileFormats = {&kNpz};
+constexpr std::array kFileFormats = {&kRows, &kNpz};
 
 // What no other format recognizes is CSV: its reader says what is wrong.
 constexpr std::array kTextFormats = {&kNpy, &kArff, &kLibsvm, &kIdx, &kCsv};
@@ -24,7 +24,7 @@ const FileFormat* file_format_of(const SourceOptions& source) {
   std::string head;
   if (!is_folder) head = MappedFile(source.path).text().substr(0, kHeadBytes);
   const SourceProbe probe{source, is_folder, head};
-  for (const FileFormat* format : std::span<const FileFormat* const>(kFileFormats)) {
+  for (const FileFormat* format : kFileFormats) {
     if (format->recognizes(probe)) return format;
   }
   return nullptr;

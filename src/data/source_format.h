@@ -39,6 +39,7 @@ struct TextFormat {
   std::unique_ptr<Source> (*open)(std::unique_ptr<SourceTexts> texts);
 };
 
+extern const FileFormat kRows;
 extern const FileFormat kNpz;
 
 extern const TextFormat kNpy;

@@ -8,11 +8,14 @@
 #include "data/augmentation.h"
 #include "data/chunk_share.h"
 #include "data/deal.h"
+#include "data/mapped_rows.h"
 #include "data/permutation.h"
 #include "data/pixel_layout.h"
+#include "data/residence.h"
 #include "data/row_census.h"
 #include "data/row_move.h"
 #include "data/source.h"
+#include "data/steps_ahead.h"
 #include "data/zeroed_pages.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/philox.h"
@@ -162,16 +165,17 @@ std::vector<Destination> destinations_of(std::span<const std::int64_t> places,
 
 struct TrainingData::LaneRows {
   std::shared_ptr<ZeroedPages> pixels;   // of these rows and perhaps of others
-  std::vector<const std::byte*> images;  // [slots], each [shape.pixels()] of type_
+  std::vector<const std::byte*> images;  // [slots], each [shape.pixels()] of type_; or empty
   std::vector<std::int32_t> labels;      // [slots]
   std::vector<std::uint64_t> numbers;    // [slots]
 
-  explicit LaneRows(std::size_t slots) : images(slots), labels(slots), numbers(slots) {}
+  LaneRows(std::size_t slots, std::size_t held_images)
+      : images(held_images), labels(slots), numbers(slots) {}
 
   // Copies the row's pixels to this lane's; refers to them where it has none.
   void keep(std::size_t slot, const RowView& row) {
-    images[slot] = row.pixels.data;
-    if (pixels) {
+    if (!images.empty()) images[slot] = row.pixels.data;
+    if (!images.empty() && pixels) {
       const auto values = row.pixels.raw();
       auto* const copy = reinterpret_cast<std::byte*>(pixels->data()) + slot * values.size();
       std::copy(values.begin(), values.end(), copy);
@@ -218,21 +222,34 @@ TrainingData::TrainingData(Communicator& comm, const DataOptions& options, int l
                                  census.value_counts()),
               layout_doubt(comm, read.rows, options_),
               read.found};
+  agree(comm, [&] { make_room(comm, read.rows, given ? given->rows : read.rows); });
+  keep_rows(comm, std::move(read.rows), places, mapped_.get());
+  if (given) keep_rows(comm, std::move(given->rows), given_places, validation_.mapped.get());
+}
+
+void TrainingData::make_room(const Communicator& comm, const FileRows& rows,
+                             const FileRows& validation) {
+  std::uint64_t bytes = 0;
+  std::vector<std::size_t> slots;
   for (std::int64_t lane = owned_.first; lane < owned_.last; ++lane) {
-    lane_rows_.emplace_back(static_cast<std::size_t>(
-        places_below(deal.training_rows(), lanes, static_cast<int>(lane))));
+    slots.push_back(static_cast<std::size_t>(
+        places_below(summary_.training_rows, lanes_, static_cast<int>(lane))));
+    bytes += slots.back() * rows.row_bytes();
   }
-  validation_ =
-      empty_share(comm, summary_.validation_rows, options_.shape, given ? given->rows : read.rows);
-  keep_rows(comm, std::move(read.rows), places);
-  if (given) keep_rows(comm, std::move(given->rows), given_places);
+  const Range held = held_rows(summary_.validation_rows, comm.world_size(), comm.rank());
+  bytes += static_cast<std::uint64_t>(held.size()) * validation.row_bytes();
+  mapped_ = stay_in_file(comm, rows, bytes);
+  ahead_ = std::make_unique<StepsAhead>(slots.size());
+  for (const std::size_t each : slots) lane_rows_.emplace_back(each, mapped_ ? 0 : each);
+  validation_ = empty_share(comm, summary_.validation_rows, options_.shape, validation,
+                            &rows == &validation ? mapped_ : stay_in_file(comm, validation, bytes));
 }
 
 void TrainingData::keep_rows(Communicator& comm, FileRows rows,
-                             std::span<const std::int64_t> places) {
+                             std::span<const std::int64_t> places, const MappedRows* mapped) {
   // A single rank keeps the rows where they were parsed; others copy those of their
   // lanes, since most of what they have parsed belongs to other ranks.
-  const bool alone = comm.world_size() == 1;
+  const bool alone = comm.world_size() == 1 && rows.file == nullptr;
   for (LaneRows& lane : lane_rows_) {
     if (!alone && !lane.pixels) {
       lane.pixels = std::make_shared<ZeroedPages>(lane.images.size() * rows.row_bytes());
@@ -240,14 +257,16 @@ void TrainingData::keep_rows(Communicator& comm, FileRows rows,
   }
   const std::vector<Destination> destinations =
       destinations_of(places, summary_, lanes_, comm.world_size());
-  move_rows(comm, rows, destinations, [&](std::int64_t place, const RowView& row) {
+  const auto keep = [&](std::int64_t place, const RowView& row) {
     if (place >= summary_.training_rows) {
       keep_row(validation_, place - summary_.training_rows - validation_.first, row);
       return;
     }
     lane_rows_[static_cast<std::size_t>(place % lanes_ - owned_.first)].keep(
         static_cast<std::size_t>(place / lanes_), row);
-  });
+  };
+  move_rows(comm, rows, destinations,
+            mapped != nullptr ? MovedPixels::kNotAsked : MovedPixels::kFound, keep);
   if (!alone) return;
   const auto parsed = std::make_shared<ZeroedPages>(std::move(rows.pixels));
   for (LaneRows& lane : lane_rows_) {
@@ -277,17 +296,26 @@ std::int64_t TrainingData::lane_samples(int lane, std::int64_t step, int global_
   return lane_places(lane, step, global_batch).size();
 }
 
+std::vector<std::uint64_t> TrainingData::slots_of_step(int lane, int epoch, std::int64_t step,
+                                                       int global_batch) const {
+  const Range places = lane_places(lane, step, global_batch);
+  const Permutation order(static_cast<std::uint64_t>(lane_size(lane)),
+                          philox_key(seed_, Purpose::kLaneOrder),
+                          {static_cast<std::uint32_t>(lane), static_cast<std::uint32_t>(epoch), 0});
+  std::vector<std::uint64_t> slots;
+  for (std::int64_t place = places.first; place < places.last; ++place) {
+    slots.push_back(order(static_cast<std::uint64_t>(place)));
+  }
+  return slots;
+}
+
 std::vector<DrawnSample> TrainingData::draw_samples(int lane, int epoch, std::int64_t step,
                                                     int global_batch) const {
   const LaneRows& rows = rows_of(lane);
-  const Range places = lane_places(lane, step, global_batch);
-  const Permutation order(rows.numbers.size(), philox_key(seed_, Purpose::kLaneOrder),
-                          {static_cast<std::uint32_t>(lane), static_cast<std::uint32_t>(epoch), 0});
-  std::vector<DrawnSample> samples(static_cast<std::size_t>(places.size()));
-  auto place = static_cast<std::uint64_t>(places.first);
-  for (DrawnSample& sample : samples) {
-    const auto slot = order(place++);
-    sample = {static_cast<std::int64_t>(slot), rows.numbers[slot], rows.labels[slot], {}};
+  std::vector<DrawnSample> samples;
+  for (const std::uint64_t slot : slots_of_step(lane, epoch, step, global_batch)) {
+    samples.push_back({static_cast<std::int64_t>(slot), rows.numbers[slot], rows.labels[slot], {}});
+    DrawnSample& sample = samples.back();
     if (augments()) {
       sample.map = source_map(draw_transform(options_.augmentation, seed_, sample.row, epoch),
                               options_.shape);
@@ -296,9 +324,24 @@ std::vector<DrawnSample> TrainingData::draw_samples(int lane, int epoch, std::in
   return samples;
 }
 
+// The order of the rows is known, so the disk can be ahead of the steps.
+void TrainingData::expect_rows(int lane, int epoch, std::int64_t step, int global_batch) const {
+  const std::int64_t steps = steps_per_epoch(global_batch);
+  const std::int64_t rows_a_step = global_batch * owned_.size() / lanes_;
+  const Range next = ahead_->next(static_cast<std::size_t>(lane - owned_.first),
+                                  epoch * steps + step, mapped_->steps_ahead(rows_a_step));
+  for (std::int64_t each = next.first; each < next.last; ++each) {
+    std::vector<std::uint64_t> numbers =
+        slots_of_step(lane, static_cast<int>(each / steps), each % steps, global_batch);
+    for (std::uint64_t& number : numbers) number = rows_of(lane).numbers[number];
+    mapped_->expect(std::move(numbers));
+  }
+}
+
 void TrainingData::fill_batch(int lane, int epoch, std::int64_t step, int global_batch,
                               Batch& batch) const {
   const std::vector<DrawnSample> samples = draw_samples(lane, epoch, step, global_batch);
+  if (mapped_) expect_rows(lane, epoch, step, global_batch);
   const auto pixels = static_cast<std::size_t>(options_.shape.pixels());
   batch.size = static_cast<int>(samples.size());
   batch.images.resize(samples.size() * pixels);
@@ -317,6 +360,7 @@ void TrainingData::fill_batch(int lane, int epoch, std::int64_t step, int global
       normalize(image, options_.shape, summary_.normalization, formed);
     }
   }
+  if (mapped_) mapped_->give_back(batch.rows);
 }
 
 std::int64_t TrainingData::lane_size(int lane) const {
@@ -324,7 +368,9 @@ std::int64_t TrainingData::lane_size(int lane) const {
 }
 
 PixelView TrainingData::lane_pixels(int lane, std::int64_t slot) const {
-  return {type_, rows_of(lane).images.at(static_cast<std::size_t>(slot)),
+  const LaneRows& rows = rows_of(lane);
+  if (mapped_) return mapped_->row(rows.numbers.at(static_cast<std::size_t>(slot)));
+  return {type_, rows.images.at(static_cast<std::size_t>(slot)),
           static_cast<std::size_t>(options_.shape.pixels())};
 }
 

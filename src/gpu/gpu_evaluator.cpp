@@ -34,9 +34,16 @@ std::vector<float> GpuEvaluator::logits(const Weights& weights, const RowShare& 
   State& state = *state_;
   const c10::InferenceMode no_autograd;
   const ImageShape& shape = state.network.input();
-  const auto* const first_value = reinterpret_cast<const std::uint8_t*>(rows.values.data());
-  const at::Tensor pixels = to_device<std::uint8_t>(
-      state.accelerator, std::span(first_value, rows.values.size()), at::kByte);
+  const auto on_device = [&](Range range) {
+    const HeldPixels held = rows.pixels(range);
+    const auto raw = held.raw();
+    return to_device<std::uint8_t>(
+        state.accelerator, std::span(reinterpret_cast<const std::uint8_t*>(raw.data()), raw.size()),
+        at::kByte);
+  };
+  // All at once, unless they do not even fit into the host's memory.
+  at::Tensor pixels;
+  if (!rows.mapped) pixels = on_device({0, rows.size()});
   const auto row_bytes = static_cast<std::int64_t>(bytes_of(rows.type)) * shape.pixels();
   const at::Tensor values = to_device<float>(state.accelerator, weights.values(), at::kFloat);
   const at::Tensor rounded = values.to(at::kBFloat16);
@@ -55,11 +62,13 @@ std::vector<float> GpuEvaluator::logits(const Weights& weights, const RowShare& 
   for (std::int64_t chunk = 0; chunk < rows.chunks(); ++chunk) {
     const Range range = rows.chunk(chunk);
     pass.samples = static_cast<int>(range.size());
+    if (rows.mapped) pixels = on_device(range);
+    const std::int64_t first_byte = rows.mapped ? 0 : range.first * row_bytes;
     at::Tensor images = make_activations(pass, shape, type_of(state.precision));
     launch(state.accelerator, gpu::kFormBatch,
            {static_cast<unsigned>(pass.samples), 1, kBlockThreads},
            gpu::FormBatch{.samples = nullptr,
-                          .rows = pixels.const_data_ptr<std::uint8_t>() + range.first * row_bytes,
+                          .rows = pixels.const_data_ptr<std::uint8_t>() + first_byte,
                           .factor = state.factor.const_data_ptr<float>(),
                           .offset = state.offset.const_data_ptr<float>(),
                           .images = images.data_ptr(),

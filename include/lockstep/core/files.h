@@ -23,6 +23,9 @@ class UnreadableFile final : public Error {
   using Error::Error;
 };
 
+// What the name of a file under way ends with.
+inline constexpr std::string_view kTemporaryEnding = ".lockstep-tmp";
+
 // The whole file as bytes in a string.
 std::string read_file(const fs::path& path);
 

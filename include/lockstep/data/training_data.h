@@ -18,6 +18,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -54,11 +55,14 @@ struct TrainingRow {
 };
 
 struct FileRows;
+class MappedRows;
+class StepsAhead;
 
 class TrainingData {
  public:
   // Collective: reads options.train, deals, and sends each row to the rank that
-  // owns its lane: rank r owns lanes share_of(lanes, world_size, r). Errors (2,
+  // owns its lane: rank r owns lanes share_of(lanes, world_size, r). Rows of a file of rows that
+  // do not fit into memory stay there, and are read ahead of the steps. Errors (2,
   // agreed) name file, line and column.
   TrainingData(Communicator& comm, const DataOptions& options, int lanes, std::uint64_t seed);
   virtual ~TrainingData();
@@ -99,11 +103,16 @@ class TrainingData {
   struct LaneRows;
 
   const LaneRows& rows_of(int lane) const;
-  // Of the lane's order, those that a step takes.
+  // Of the lane's order, those that a step takes; and the slots of these.
   Range lane_places(int lane, std::int64_t step, int global_batch) const;
+  std::vector<std::uint64_t> slots_of_step(int lane, int epoch, std::int64_t step,
+                                           int global_batch) const;
+  void expect_rows(int lane, int epoch, std::int64_t step, int global_batch) const;
 
   // Collective, for the constructor.
-  void keep_rows(Communicator& comm, FileRows rows, std::span<const std::int64_t> places);
+  void make_room(const Communicator& comm, const FileRows& rows, const FileRows& validation);
+  void keep_rows(Communicator& comm, FileRows rows, std::span<const std::int64_t> places,
+                 const MappedRows* mapped);
 
   DataOptions options_;
   PixelType type_ = PixelType::kByte;
@@ -112,7 +121,9 @@ class TrainingData {
   Range owned_;
   DataSummary summary_;
   RowShare validation_;
-  std::vector<LaneRows> lane_rows_;  // of owned lanes, by lane - owned_.first
+  std::vector<LaneRows> lane_rows_;           // of owned lanes, by lane - owned_.first
+  std::shared_ptr<const MappedRows> mapped_;  // where the lanes' rows are, or null
+  std::unique_ptr<StepsAhead> ahead_;
 };
 
 }  // namespace lockstep
