@@ -272,7 +272,7 @@ def fetch_wheel(name: str, recipe: Recipe, into: Path) -> list[str]:
     names = _wheels(recipe)
     # Of a wheel of which a file alone is wanted, any Python's will do: that of the one pinned.
     target = read_list()["wheels"] if "file" in recipe else None
-    download_wheels(names, f"Fetching {recipe['wheel']} for {name}", wheels, target)
+    download_wheels(names, f"{recipe['wheel']} for {name}", wheels, target)
     for wheel in wheels.glob("*.whl"):
         with zipfile.ZipFile(wheel) as archive:
             members = [recipe["file"], recipe["about"]] if "file" in recipe else None

@@ -225,12 +225,12 @@ def _install_wheels(deps: Path, wheels: dict[str, Any], kind: str) -> None:
 def _fetch(wheels: dict[str, Any], kind: str, partial: Path) -> None:
     names = wheels[kind]["names"]
     size = wheels[kind].get("megabytes")
-    title = f"Fetching {wheels['title']} ({f'{size} MB' if size else f'{len(names)} wheels'})"
-    download_wheels(names, title, partial, wheels)
+    size = f" ({size} MB)" if size else f" ({len(names)} wheels)"
+    download_wheels(names, wheels["title"], partial, wheels, size)
 
 
 def download_wheels(names: list[str], title: str, folder: Path,
-                    target: dict[str, Any] | None = None) -> None:
+                    target: dict[str, Any] | None = None, size: str = "") -> None:
     """Fetches wheels into `folder`: for the Python and the platforms of `target`, or for the
     Python that runs this."""
     pip = [sys.executable, "-m", "pip"]
@@ -246,10 +246,9 @@ def download_wheels(names: list[str], title: str, folder: Path,
     # pip's own temporary files are as large: /tmp may be a small memory disk.
     env = pip_environment(pip) | {"TMPDIR": str(folder)}
     try:
-        run_step(title, [*command, "--dest", str(folder)], env)
+        run_step(f"Fetching {title}{size}", [*command, "--dest", str(folder)], env)
     except CommandError as error:
-        what = title.removeprefix("Fetching ")
-        raise LauncherError(f"pip could not fetch {what}: {error.reason()}") from None
+        raise LauncherError(f"pip could not fetch {title}: {error.reason()}") from None
 
 
 def _unpack(wheels: dict[str, Any], kind: str, partial: Path, files: Path) -> None:

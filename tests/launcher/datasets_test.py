@@ -1,9 +1,11 @@
 """`install datasets`: what it makes of packages that a stand-in for apt-get brings."""
 
+import hashlib
 import re
 import subprocess
 import tomllib
 import unittest
+import zipfile
 
 from fake_project import ROOT, FakeProjectTest
 from png_writer import grey_png
@@ -145,6 +147,49 @@ class DatasetsTest(FakeProjectTest):
                          "^lockstep: the packages of icons have no longer the images that "
                          "datasets.toml looks for: usr/share/icons$")
         self.assertEqual(self.made(), {})
+
+    def test_a_file_of_a_wheel(self):
+        (self.project / "launcher" / "datasets.toml").write_text("""
+            [sklearn_digits]
+            what = "digits"
+            licence = "CC BY 4.0"
+            wheel = "scikit-learn"
+            file = "sklearn/data/digits.csv.gz"
+            about = "sklearn/digits.rst"
+            images = 2
+            classes = 10""")
+        index = self.folder / "index"
+        index.mkdir()
+        listed = self.project / "launcher" / "dependencies.toml"
+        name, = re.findall(r'"scikit-learn==(.*?)" = ', listed.read_text())
+        wheel = index / f"scikit_learn-{name}-cp311-cp311-manylinux_2_28_x86_64.whl"
+        info = f"scikit_learn-{name}.dist-info"
+        content = {"sklearn/data/digits.csv.gz": "rows", "sklearn/digits.rst": "words",
+                   "sklearn/other.py": "", f"{info}/RECORD": "",
+                   f"{info}/METADATA": f"Metadata-Version: 2.1\nName: scikit-learn\nVersion: {name}\n",
+                   f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: false\n"
+                                    "Tag: cp311-cp311-manylinux_2_28_x86_64\n"}
+        with zipfile.ZipFile(wheel, "w") as archive:
+            for path, text in content.items():
+                archive.writestr(path, text)
+        offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index)}
+        done = self.install(**offline)
+        self.assertEqual(done.returncode, 1)  # it is not the wheel of the hash
+        self.assertRegex(done.stderr.splitlines()[-1],
+                         "^lockstep: pip could not fetch scikit-learn for sklearn_digits: ")
+        self.assertEqual(self.made(), {})
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        listed.write_text(re.sub(r'("scikit-learn==.*" = \[")[0-9a-f]+', rf"\g<1>{digest}",
+                                 listed.read_text()))
+        done = self.install(**offline)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stderr.splitlines()[-1],
+                         "data/sets/sklearn_digits: 2 images, 10 classes: digits; CC BY 4.0")
+        made = self.made()
+        self.assertEqual(made.pop("about/sklearn_digits.txt").splitlines()[2:],
+                         [f"scikit-learn=={name}".encode()])
+        self.assertEqual(made, {"sklearn_digits/digits.csv.gz": b"rows",
+                                "about/sklearn_digits/digits.rst": b"words"})
 
     def test_a_set_that_is_not_there(self):
         done = self.install("icon")
