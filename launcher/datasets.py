@@ -27,6 +27,7 @@ LIST = Path(__file__).resolve().with_name("datasets.toml")
 GLYPHS = Path(__file__).resolve().with_name("glyphs.py")
 
 Recipe = dict[str, Any]
+WORDS = ("what", "licence")  # of a recipe: they decide nothing
 
 
 def read_recipes() -> dict[str, Recipe]:
@@ -46,7 +47,9 @@ def make_sets(root: Path, names: list[str]) -> None:
     try:
         with _locked(sets):
             for name in names or recipes:
-                say(_made(sets, name, recipes[name]) or _make(sets, name, recipes[name]))
+                recipe = recipes[name]
+                made = _made(sets, name, recipe) or _make(sets, name, recipe)
+                say(f"data/sets/{name}: {made}: {recipe['what']}; {recipe['licence']}")
     except OSError as error:
         raise LauncherError(
             f"{error.filename or sets}: {error.strerror or error}") from None
@@ -69,19 +72,20 @@ def _locked(sets: Path) -> Iterator[None]:
 
 def _digest(name: str, recipe: Recipe) -> str:
     """Of all here that decides what the set is."""
-    content = [recipe, _wheels(recipe)]
+    content = [{key: value for key, value in recipe.items() if key not in WORDS}, _wheels(recipe)]
     if name == "glyphs":
         content.append(GLYPHS.read_text())
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _made(sets: Path, name: str, recipe: Recipe) -> str | None:
-    """What is said of the set where it is there already, made as it would be now."""
+    """How many images and classes the set has where it is there already, made as it would
+    be now."""
     try:
-        digest, line, *_ = (sets / "about" / f"{name}.txt").read_text().splitlines()
+        digest, made, *_ = (sets / "about" / f"{name}.txt").read_text().splitlines()
     except (OSError, ValueError):
         return None
-    return line if (sets / name).is_dir() and digest == f"recipe {_digest(name, recipe)}" else None
+    return made if (sets / name).is_dir() and digest == f"recipe {_digest(name, recipe)}" else None
 
 
 def _make(sets: Path, name: str, recipe: Recipe) -> str:
@@ -97,12 +101,11 @@ def _make(sets: Path, name: str, recipe: Recipe) -> str:
         if "wheel" in recipe:
             versions += fetch_wheel(name, recipe, packages)
         made = _fill(name, recipe, packages, images, about)
-        line = f"data/sets/{name}: {made}: {recipe['what']}; {recipe['licence']}"
         _put(sets, name, partial)
-        lines = [f"recipe {_digest(name, recipe)}", line, *versions]
+        lines = [f"recipe {_digest(name, recipe)}", made, *versions]
         # Comes last: it is the mark of a whole set.
         (sets / "about" / f"{name}.txt").write_text("".join(f"{each}\n" for each in lines))
-        return line
+        return made
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

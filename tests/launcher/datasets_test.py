@@ -90,7 +90,7 @@ class DatasetsTest(FakeProjectTest):
         made = self.made()
         about = made.pop("about/icons.txt").decode().splitlines()
         self.assertRegex(about[0], "^recipe [0-9a-f]{64}$")
-        self.assertEqual(about[1:], [line, "theme-one 1.0-1", "theme-two 2:3.4~5"])
+        self.assertEqual(about[1:], ["5 images, 2 classes", "theme-one 1.0-1", "theme-two 2:3.4~5"])
         self.assertEqual(made, {
             "icons/apps/one-apps-a.png": icon(1), "icons/apps/one-apps-b.png": icon(2),
             "icons/apps/two-apps-deeper-a.png": icon(7),
@@ -108,6 +108,9 @@ class DatasetsTest(FakeProjectTest):
         self.assertEqual((again.returncode, again.stderr), (0, first + "\n"))
         self.assertFalse(self.log.exists())
         self.assertEqual(self.made(), made)
+        (self.project / "launcher" / "datasets.toml").write_text(RECIPE.replace("small", "tiny"))
+        again = self.install("icons").stderr
+        self.assertEqual(again, first.replace("small", "tiny") + "\n")
         # Another recipe is another set, of which nothing of the first is left.
         (self.project / "launcher" / "datasets.toml").write_text(
             RECIPE.replace("size = [3, 2]", "size = [4, 2]").replace("least = 2", "least = 1")
