@@ -52,8 +52,8 @@ class DatasetsTest(FakeProjectTest):
             "one/apps/notes.txt": b"notes", "one/apps/broken.png": b"\x89PNG",
             "one/places/alone.png": icon(5), "one/mimes/c.png": icon(6)})
         self.package("theme-two", "2:3.4~5", {
-            "two/apps/deeper/a.png": icon(7), "two/mimes/d.png": icon(8), "two/mimes/a.png": icon(1),
-            "two/other/e.png": icon(9)}, link=("two/status/f.png", "../mimes/d.png"))
+            "two/apps/deeper/a.png": icon(7), "two/mimes/d.png": icon(8),
+            "two/mimes/a.png": icon(1), "two/other/e.png": icon(9)}, link=("two/status/f.png", "../mimes/d.png"))
 
     def package(self, name, version, files, link=None):
         tree = self.folder / "trees" / name
@@ -169,7 +169,8 @@ class DatasetsTest(FakeProjectTest):
         info = f"scikit_learn-{name}.dist-info"
         content = {"sklearn/data/digits.csv.gz": "rows", "sklearn/digits.rst": "words",
                    "sklearn/other.py": "", f"{info}/RECORD": "",
-                   f"{info}/METADATA": f"Metadata-Version: 2.1\nName: scikit-learn\nVersion: {name}\n",
+                   f"{info}/METADATA": "Metadata-Version: 2.1\nName: scikit-learn\n"
+                                       f"Version: {name}\n",
                    f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: false\n"
                                     "Tag: cp311-cp311-manylinux_2_28_x86_64\n"}
         with zipfile.ZipFile(wheel, "w") as archive:
