@@ -94,7 +94,12 @@ _lockstep() {
     evaluate | predict | submit | report | verify | export | serve | status | logs | cancel)
       _lockstep_paths < <(_lockstep_runs "$word" | sort -u) ;;
     pack) _lockstep_paths < <(compgen -f -- "$word") ;;
-    install) _lockstep_words "build test ci bench" "$word" ;;
+    install)
+      if [[ ${COMP_WORDS[2]} == datasets ]] && ((COMP_CWORD > 2)); then
+        _lockstep_words "icons stamps sprites sklearn_digits glyphs" "$word"
+      else
+        _lockstep_words "build test ci bench datasets" "$word"
+      fi ;;
   esac
 }
 

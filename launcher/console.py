@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 
 EXIT_USAGE = 2
@@ -75,12 +76,15 @@ class Step:
         return time.monotonic() - self._start
 
 
-def run_step(title: str, command: list[str], env: dict[str, str] | None = None) -> str:
-    """Runs a command behind one line and returns its output; raises CommandError."""
+def run_step(title: str, command: list[str], env: dict[str, str] | None = None,
+             folder: Path | None = None) -> str:
+    """Runs a command, in `folder` where one is given, behind one line and returns its output;
+    raises CommandError."""
     with Step(title) as step, tempfile.TemporaryFile() as log:
         try:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=env
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=env,
+                cwd=folder,
             )
         except FileNotFoundError:
             raise CommandError(f"{command[0]} is not installed") from None

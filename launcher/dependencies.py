@@ -223,26 +223,32 @@ def _install_wheels(deps: Path, wheels: dict[str, Any], kind: str) -> None:
 
 
 def _fetch(wheels: dict[str, Any], kind: str, partial: Path) -> None:
-    if subprocess.run(
-        [sys.executable, "-m", "pip", "--version"], capture_output=True, check=False
-    ).returncode:
-        install_packages(["pip"])
     names = wheels[kind]["names"]
     size = wheels[kind].get("megabytes")
-    title = f"Fetching {wheels['title']} ({f'{size} MB' if size else f'{len(names)} wheels'})"
+    size = f" ({size} MB)" if size else f" ({len(names)} wheels)"
+    download_wheels(names, wheels["title"], partial, wheels, size)
+
+
+def download_wheels(names: list[str], title: str, folder: Path,
+                    target: dict[str, Any] | None = None, size: str = "") -> None:
+    """Fetches wheels into `folder`: for the Python and the platforms of `target`, or for the
+    Python that runs this."""
     pip = [sys.executable, "-m", "pip"]
-    listed = partial / "requirements.txt"
+    if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
+        install_packages(["pip"])
+    listed = folder / "requirements.txt"
     listed.write_text(requirements(names))
     command = [*pip, "download", *OPTIONS, "-r", str(listed)]
-    command += ["--python-version", wheels["python_version"], "--implementation", "cp"]
-    for platform in wheels["platforms"]:
-        command += ["--platform", platform]
+    if target:
+        command += ["--python-version", target["python_version"], "--implementation", "cp"]
+        for platform in target["platforms"]:
+            command += ["--platform", platform]
     # pip's own temporary files are as large: /tmp may be a small memory disk.
-    env = pip_environment(pip) | {"TMPDIR": str(partial)}
+    env = pip_environment(pip) | {"TMPDIR": str(folder)}
     try:
-        run_step(title, [*command, "--dest", str(partial)], env)
+        run_step(f"Fetching {title}{size}", [*command, "--dest", str(folder)], env)
     except CommandError as error:
-        raise LauncherError(f"pip could not fetch {wheels['title']}: {error.reason()}") from None
+        raise LauncherError(f"pip could not fetch {title}: {error.reason()}") from None
 
 
 def _unpack(wheels: dict[str, Any], kind: str, partial: Path, files: Path) -> None:

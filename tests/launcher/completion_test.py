@@ -90,7 +90,9 @@ class CompletionTest(unittest.TestCase):
         packages = tomllib.loads((ROOT / "launcher" / "dependencies.toml").read_text())["packages"]
         offered = self.complete("install", "")
         self.assertIn("test", offered)
-        self.assertLessEqual(offered, set(packages))
+        self.assertLessEqual(offered, {"datasets", *packages})
+        sets = tomllib.loads((ROOT / "launcher" / "datasets.toml").read_text())
+        self.assertEqual(self.complete("install", "datasets", ""), set(sets))
 
     def test_experiment_files(self):
         configs = {str(path.relative_to(ROOT)) for path in (ROOT / "configs").glob("*.textproto")}

@@ -27,7 +27,8 @@ class WheelsTest(unittest.TestCase):
     def test_every_wheel_has_its_hashes(self):
         listed = dependencies.read_list()
         wheels = listed["wheels"]
-        names = [*listed["test_venv"]["packages"], *wheels["cpu"]["names"], *wheels["cuda"]["names"]]
+        names = [*listed["test_venv"]["packages"], *wheels["cpu"]["names"], *wheels["cuda"]["names"],
+                 *listed["datasets"]["wheels"]]
         self.assertEqual(sorted(set(names)), sorted(listed["sha256"]))
         for line in dependencies.requirements(names).splitlines():
             self.assertRegex(line, r"^[\w-]+==[\w.]+( --hash=sha256:[0-9a-f]{64})+$")
