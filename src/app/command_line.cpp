@@ -113,6 +113,8 @@ void submit_options(CLI::App* app, CommandLine& line) {
   add_checkpoint(app, line);
   add_data(app, line, "the experiment's test rows");
   app->add_option("--out", line.out, "File to write")->required();
+  app->add_option("--columns", line.columns, "First line: names of the ids' and labels' columns")
+      ->capture_default_str();
   add_examples(app, {"submit models/digits/<run> --out submission.csv",
                      "submit models/digits/<run> --data rows.zip --member test.csv --out s.csv"});
 }

@@ -83,6 +83,12 @@ Json inspect_checkpoint(const fs::path& folder, const CommandLine& line) {
   return json;
 }
 
+// A folder of anything else may be one of images; an empty one is neither.
+bool is_run_folder(const fs::path& path) {
+  return fs::is_directory(path) && (fs::exists(path / kCheckpointsFolder) ||
+                                    fs::exists(path / kExperimentFile) || fs::is_empty(path));
+}
+
 // All are looked at; the first that is not whole becomes the error.
 void inspect_run(const fs::path& run_dir, const CommandLine& line) {
   const std::vector<std::int64_t> steps = CheckpointStore(run_dir).steps();
@@ -122,7 +128,7 @@ void inspect(Communicator& comm, const CommandLine& line) {
   if (is_checkpoint(path)) {
     const Json json = inspect_checkpoint(path, line);
     if (line.json) print_json(json);
-  } else if (fs::is_directory(path)) {
+  } else if (is_run_folder(path)) {
     inspect_run(path, line);
   } else if (ending == ".safetensors") {
     inspect_weights(path, line);

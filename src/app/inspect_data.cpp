@@ -10,6 +10,7 @@
 
 #include "app/commands.h"
 #include "app/terminal.h"
+#include "lockstep/config/experiment.h"
 #include "lockstep/core/text.h"
 #include "lockstep/data/survey.h"
 
@@ -31,6 +32,17 @@ std::vector<std::string> labels_of(const SourceSurvey& source) {
   return labels;
 }
 
+// What an experiment on these rows would say; that its labels are numbers from 0 need not be
+// said, nor what is not to be known from one look.
+DataOptions section_of(DataOptions options) {
+  if (options.class_names == options.labels) options.class_names.clear();
+  constexpr std::size_t kMostLabelsTold = 100;
+  if (options.labels.size() > kMostLabelsTold) options.labels.clear();
+  if (options.range == kByteRange) options.range = {};
+  options.label_column = DataOptions().label_column;
+  return options;
+}
+
 Json to_json(const SourceSurvey& source, const ImageShape& shape) {
   const PixelFacts& facts = source.pixels;
   Json json = {{"kind", "data"},
@@ -49,7 +61,8 @@ Json to_json(const SourceSurvey& source, const ImageShape& shape) {
                {"pixel_most", facts.most},
                {"pixel_mean", facts.mean},
                {"pixel_deviation", facts.deviation},
-               {"layout_doubt", nullptr}};
+               {"layout_doubt", nullptr},
+               {"data_section", data_section(section_of(source.options))}};
   if (!source.layout_doubt.empty()) json["layout_doubt"] = source.layout_doubt;
   const std::vector<std::string> labels = labels_of(source);
   for (std::size_t i = 0; source.labelled && i < labels.size(); ++i) {
@@ -129,6 +142,7 @@ void inspect_data(Communicator& comm, const CommandLine& line) {
   if (!seen.layout_doubt.empty()) fmt::print("warning: {}\n", seen.layout_doubt);
   print_labels(seen);
   print_images(seen, shape);
+  fmt::print("\n{}", data_section(section_of(seen.options)));
 }
 
 }  // namespace lockstep

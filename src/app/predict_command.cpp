@@ -18,7 +18,7 @@
 #include "lockstep/core/files.h"
 #include "lockstep/core/text.h"
 #include "lockstep/eval/evaluator.h"
-#include "lockstep/pictures/decode_png.h"
+#include "lockstep/pictures/decode_image.h"
 #include "lockstep/pictures/picture_text.h"
 #include "lockstep/pictures/prepare_picture.h"
 #include "lockstep/run/trained_model.h"
@@ -55,10 +55,13 @@ void check_channels(const ImageShape& shape) {
              shape.channels);
 }
 
-ReadPicture read_picture(const std::string& file, const ImageShape& shape, const Framing& framing) {
+// As the training rows are framed, or else as their image files were.
+ReadPicture read_picture(const std::string& file, const DataOptions& data, const Framing& framing) {
   const MappedFile content(file);
+  const ImageShape& shape = data.shape;
   try {
-    const Picture picture = decode_png(content.text(), shape.channels);
+    if (!framing.framed) return {file, fit_image(content.text(), shape, data.images)};
+    const Picture picture = decode_image(content.text(), shape.channels);
     return {file, prepare_picture(picture, shape, framing)};
   } catch (const Error& error) {
     throw error.within(file);
@@ -71,7 +74,7 @@ std::vector<ReadPicture> read_pictures(const std::vector<std::string>& files,
   std::vector<ReadPicture> pictures;
   for (const std::string& file : files) {
     try {
-      pictures.push_back(read_picture(file, model.experiment.data.shape, model.framing));
+      pictures.push_back(read_picture(file, model.experiment.data, model.framing));
     } catch (const Error& error) {
       if (error.code() != ExitCode::kUsage) throw;
       fmt::print(stderr, "lockstep: {}\n", error.what());

@@ -67,12 +67,13 @@ std::string csv_field(const std::string& text) {
   return quoted;
 }
 
-// Appends the line of a row, numbered from 1 in the source.
+// Appends the line of a row. `row` is its id, or else its number from 1 in the source.
 using RowLine =
-    std::function<void(std::string& text, std::int64_t row, std::span<const float> logits)>;
+    std::function<void(std::string& text, const std::string& row, std::span<const float> logits)>;
 
 int write_predictions(Communicator& comm, const CommandLine& line, TrainedModel& model,
-                      const std::string& header, const RowLine& write) {
+                      const std::function<std::string(const RowShare& rows)>& header,
+                      const RowLine& write) {
   const SourceOptions source = source_of(line, model.experiment.data.test, "data.test");
   check_same_source(comm, source);
   const RowShare rows = load_rows(comm, source, model.experiment.data, Labels::kOptional);
@@ -81,10 +82,11 @@ int write_predictions(Communicator& comm, const CommandLine& line, TrainedModel&
                          model.normalization);
   const std::vector<float> logits = evaluator.logits(model.weights, rows);
   const auto classes = static_cast<std::size_t>(model.network.classes());
-  write_lines(comm, line.out, header, rows, [&](std::string& text, std::int64_t row) {
-    const auto number = static_cast<std::int64_t>(rows.numbers[static_cast<std::size_t>(row)]);
-    write(text, number + 1,
-          std::span(logits).subspan(static_cast<std::size_t>(row) * classes, classes));
+  write_lines(comm, line.out, header(rows), rows, [&](std::string& text, std::int64_t row) {
+    const auto at = static_cast<std::size_t>(row);
+    const std::string name =
+        rows.ids.empty() ? std::to_string(rows.numbers[at] + 1) : csv_field(rows.ids[at]);
+    write(text, name, std::span(logits).subspan(at * classes, classes));
   });
   return 0;
 }
@@ -131,25 +133,31 @@ int predict_rows(Communicator& comm, const CommandLine& line) {
   check_out(comm, line.out);
   TrainedModel model = TrainedModel::load(comm, line.checkpoint);
   const std::vector<std::string> names = class_names_of(model.experiment.data);
-  std::string header = "row,class";
-  for (const std::string& name : names) header += fmt::format(",{}", csv_field("p_" + name));
-  return write_predictions(comm, line, model, header + "\n",
-                           [&](std::string& text, std::int64_t row, std::span<const float> logits) {
-                             text += fmt::format("{},{}", row, csv_field(names[likeliest(logits)]));
-                             for (const double p : probabilities(logits))
-                               text += fmt::format(",{:.6f}", p);
-                             text += '\n';
-                           });
+  const auto header = [&](const RowShare& rows) {
+    std::string text = rows.ids.empty() ? "row,class" : "id,class";
+    for (const std::string& name : names) text += fmt::format(",{}", csv_field("p_" + name));
+    return text + "\n";
+  };
+  return write_predictions(
+      comm, line, model, header,
+      [&](std::string& text, const std::string& row, std::span<const float> logits) {
+        text += fmt::format("{},{}", row, csv_field(names[likeliest(logits)]));
+        for (const double p : probabilities(logits)) text += fmt::format(",{:.6f}", p);
+        text += '\n';
+      });
 }
 
 int run_submit(Communicator& comm, const CommandLine& line) {
   check_out(comm, line.out);
   TrainedModel model = TrainedModel::load(comm, line.checkpoint);
-  return write_predictions(comm, line, model, "ImageId,Label\n",
-                           [](std::string& text, std::int64_t row, std::span<const float> logits) {
-                             fmt::format_to(std::back_inserter(text), "{},{}\n", row,
-                                            likeliest(logits));
-                           });
+  const std::vector<std::string>& labels = model.experiment.data.labels;
+  return write_predictions(
+      comm, line, model, [&](const RowShare&) { return line.columns + "\n"; },
+      [&](std::string& text, const std::string& row, std::span<const float> logits) {
+        const std::size_t index = likeliest(logits);
+        fmt::format_to(std::back_inserter(text), "{},{}\n", row,
+                       labels.empty() ? std::to_string(index) : csv_field(labels[index]));
+      });
 }
 
 }  // namespace lockstep

@@ -71,6 +71,9 @@ void find_one_hot(const CsvQuestion& question, const CsvSample& sample, CsvRoles
 // `leading` of the values are of rows without a gap.
 bool are_counting(const std::vector<std::string_view>& values, std::size_t leading);
 
+// Whether a column of this name is one of labels.
+bool is_label_name(std::string_view name);
+
 // How many pixels a row of `columns` has, some of which are no pixels: those of a square
 // image, or of one with three channels; 0 where no such image fits.
 int guessed_pixels(int columns);

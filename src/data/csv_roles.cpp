@@ -278,6 +278,10 @@ bool is_one_hot(const CsvSample& sample, int first, int count) {
 
 }  // namespace
 
+bool is_label_name(std::string_view name) {
+  return place_in(kLabelNames, name) < std::ssize(kLabelNames);
+}
+
 void find_roles(const CsvQuestion& question, const CsvSample& sample, const CsvColumns& columns,
                 CsvRoles& roles) {
   RoleFinder(question, sample, columns, roles).find();

@@ -105,11 +105,13 @@ Quoting quoting_of(std::string_view field) {
 }
 
 std::optional<double> number_of(std::string_view field) {
+  if (field.starts_with('+')) {
+    field.remove_prefix(1);
+    if (field.starts_with('-')) return {};
+  }
   double value = 0;
   const auto [end, fault] = std::from_chars(field.data(), field.data() + field.size(), value);
-  if (fault != std::errc() || end != field.data() + field.size() || !std::isfinite(value)) {
-    return std::nullopt;
-  }
+  if (fault != std::errc() || end != field.data() + field.size() || !std::isfinite(value)) return {};
   return value;
 }
 

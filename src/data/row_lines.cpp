@@ -1,8 +1,6 @@
 #include "data/row_lines.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 
 #include "lockstep/core/share.h"
 
@@ -43,17 +41,6 @@ std::string place_in_text(const std::string& name, std::string_view text, std::s
   const std::size_t line_end = before.rfind('\n');
   const std::size_t column = line_end == before.npos ? byte + 1 : byte - line_end;
   return fmt::format("{}:{}:{}", name, line, column);
-}
-
-std::optional<double> number_of(std::string_view text) {
-  if (text.starts_with('+')) {
-    text.remove_prefix(1);
-    if (text.starts_with('-')) return {};
-  }
-  double value = 0;
-  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (fault != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) return {};
-  return value;
 }
 
 std::string_view without_blanks_around(std::string_view text) {

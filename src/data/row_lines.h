@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "data/csv_text.h"
 #include "data/file_rows.h"
 
 namespace lockstep {
@@ -39,9 +40,6 @@ inline constexpr std::size_t kRecognizedBytes = 1u << 20;
 
 // "NAME:LINE:COLUMN" of a byte of a text, both from 1; a column counts bytes.
 std::string place_in_text(const std::string& name, std::string_view text, std::size_t byte);
-
-// A finite decimal number, such as "-1", "+0.5" or "1e3", that is all of `text`.
-std::optional<double> number_of(std::string_view text);
 
 std::string_view without_blanks_around(std::string_view text);
 

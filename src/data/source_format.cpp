@@ -11,7 +11,7 @@ namespace lockstep {
 namespace {
 
 // Asked in this order, and before the texts.
-constexpr std::array kFileFormats = {&kRows, &kNpz};
+constexpr std::array kFileFormats = {&kRows, &kNpz, &kImages, &kImageList};
 
 // What no other format recognizes is CSV: its reader says what is wrong.
 constexpr std::array kTextFormats = {&kNpy, &kArff, &kLibsvm, &kIdx, &kCsv};

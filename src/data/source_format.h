@@ -40,6 +40,8 @@ struct TextFormat {
 };
 
 extern const FileFormat kRows;
+extern const FileFormat kImages;
+extern const FileFormat kImageList;
 extern const FileFormat kNpz;
 
 extern const TextFormat kNpy;

@@ -55,6 +55,9 @@ Experiment parse_experiment(const std::string& text, const std::string& origin,
 // written out; what a run folder keeps.
 std::string to_text(const Experiment& experiment);
 
+// The data section as text, without what has its default; shape and classes are always told.
+std::string data_section(const DataOptions& options);
+
 // The same text of load_experiment(file, overrides), for --print-config: every line
 // but closing braces ends with a comment on where its value or section is from:
 // "# FILE:LINE" (the file's name without its folders, the line from 1), "# --set" or
