@@ -21,6 +21,9 @@ class PackedFile {
   virtual std::uint64_t bytes() const = 0;
   virtual std::uint64_t packed_bytes() const = 0;
 
+  // Error (2) where bytes() is more than there can be, before memory is taken for it.
+  virtual void check_bytes() const {}
+
   // The source where it lies in the file as it is; empty where it does not. Whoever takes it
   // compares crc().
   virtual std::string_view stored() const { return {}; }

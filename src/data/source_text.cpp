@@ -88,10 +88,13 @@ SourceText::SourceText(Communicator& comm, const std::string& path, const std::s
     check_crc(comm, name_, stored_, packed->crc());
     return;
   }
-  agree(comm, [&] { check_memory(name_, bytes); });
   const bool first_of_node = comm.node_place() == 0;
-  inflated_ = comm.share(first_of_node ? bytes : 0);
   comm.begin_long_work("inflating the data", kEachRank);
+  agree(comm, [&] {
+    check_memory(name_, bytes);
+    if (first_of_node) packed->check_bytes();
+  });
+  inflated_ = comm.share(first_of_node ? bytes : 0);
   agree(comm, [&] {
     if (first_of_node) packed->inflate(inflated_->part(0));
   });

@@ -94,6 +94,23 @@ void ZipMember::fail_damaged() const {
   fail_usage("{}: damaged: it does not inflate to the size and CRC that the archive gives", name_);
 }
 
+// What shrinks so much is rare, and then is inflated twice: once to see that it is there.
+void ZipMember::check_bytes() const {
+  constexpr std::uint64_t kUsualRatio = 16;
+  constexpr std::size_t kBlockBytes = 1u << 20;
+  if (bytes_ <= std::max<std::uint64_t>(packed_bytes_ * kUsualRatio, kBlockBytes)) return;
+  const std::unique_ptr<zip_file_t, decltype(&zip_fclose)> file(
+      zip_fopen_index(archive_.get(), index_, 0), &zip_fclose);
+  if (!file) fail_damaged();
+  std::vector<std::byte> block(kBlockBytes);
+  std::uint64_t seen = 0;
+  for (zip_int64_t got = 1; got > 0 && seen <= bytes_; seen += static_cast<std::uint64_t>(got)) {
+    got = zip_fread(file.get(), block.data(), block.size());
+    if (got < 0) fail_damaged();
+  }
+  if (seen != bytes_) fail_damaged();
+}
+
 void ZipMember::inflate(std::span<std::byte> out) const {
   const std::unique_ptr<zip_file_t, decltype(&zip_fclose)> file(
       zip_fopen_index(archive_.get(), index_, ZIP_FL_COMPRESSED), &zip_fclose);

@@ -25,6 +25,7 @@ class ZipMember : public PackedFile {
 
   std::uint64_t bytes() const override { return bytes_; }
   std::uint64_t packed_bytes() const override { return packed_bytes_; }
+  void check_bytes() const override;
   std::string_view stored() const override { return stored_; }
   std::uint32_t crc() const override { return crc_; }
   void inflate(std::span<std::byte> out) const override;

@@ -60,8 +60,9 @@ class ArraySourcesTest(LockstepTest):
                 done = self.run_binary("train", self.experiment, "--set",
                                        f"data.train.path={path}", ranks=ranks)
                 self.assertEqual(done.returncode, 2, done.stderr)
-                self.assertIn(words, done.stderr)
-                self.assertEqual(len(done.stderr.strip().splitlines()), 1, done.stderr)
+                lines = [line for line in done.stderr.splitlines() if str(path) in line]
+                self.assertEqual(len(lines), 1, done.stderr)
+                self.assertIn(words, lines[0])
 
 
 if __name__ == "__main__":

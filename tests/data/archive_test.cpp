@@ -5,6 +5,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include "data/source_text.h"
 #include "data/written_files.h"
 #include "lockstep/core/files.h"
 
@@ -128,6 +129,17 @@ TEST(Archive, ASizeThatLiesTakesNoMemory) {
   });
   EXPECT_EQ(error, path + ":a/a.png: damaged: Truncated tar archive");
   EXPECT_EQ(list_error(path).find(path + ":a/a.png: damaged: Truncated"), 0U);
+}
+
+TEST(Archive, ASizeOfAZipThatLiesTakesNoMemory) {
+  const std::string path = files().path("lies.zip");
+  const std::string error = samples::error_within(64u << 20, [&] {
+    const auto comm = connect_self();
+    SourceText(*comm, path, "a.npy");
+  });
+  EXPECT_EQ(
+      error,
+      path + ":a.npy: damaged: it does not inflate to the size and CRC that the archive gives");
 }
 
 // Of a tar, behind the last member, one block of zeros must be left.

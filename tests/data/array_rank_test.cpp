@@ -19,6 +19,15 @@ DataOptions options_of(const ImageShape& shape) {
   return options;
 }
 
+// The labels of ARFF files are texts.
+DataOptions options_of(const std::string& name, const ImageShape& shape) {
+  DataOptions options = options_of(shape);
+  for (int label = 0; name.ends_with(".arff") && label < options.classes; ++label) {
+    options.labels.push_back(fmt::format("class {}", label));
+  }
+  return options;
+}
+
 const ImageShape kGrey{5, 9, 1};
 const ImageShape kColour{5, 3, 3};
 
@@ -93,7 +102,7 @@ TEST(Arrays, EachFileHasTheSameRows) {
   for (const char* name : {"stored.npz", "one_hot.npz", "planes.npz", "flat.npz", "dense.arff",
                            "sparse.arff", "rows.svm"}) {
     SCOPED_TRACE(name);
-    const ReadRows found = read(sets[name], options_of(kGrey));
+    const ReadRows found = read(sets[name], options_of(name, kGrey));
     expect_rows(found.rows);
     EXPECT_TRUE(found.rows.labelled);
     EXPECT_NE(found.found, "");
@@ -107,13 +116,13 @@ TEST(Arrays, ColourIsReadInTheOrderOfRows) {
   const Sets sets(kColour);
   for (const char* name : {"stored.npz", "one_hot.npz", "planes.npz", "flat.npz", "dense.arff"}) {
     SCOPED_TRACE(name);
-    expect_rows(read(sets[name], options_of(kColour)).rows);
+    expect_rows(read(sets[name], options_of(name, kColour)).rows);
   }
   // Value i of the rows, read as planes, is value c of pixel (y, x).
-  DataOptions planar = options_of(kColour);
-  planar.csv.layout = PixelLayout::kPlanar;
   for (const char* name : {"flat.npz", "dense.arff", "rows.svm"}) {
     SCOPED_TRACE(name);
+    DataOptions planar = options_of(name, kColour);
+    planar.csv.layout = PixelLayout::kPlanar;
     expect_rows(read(sets[name], planar).rows, PixelType::kByte,
                 [](int row, int index) { return plain_value(row, index % 3 * 15 + index / 3); });
   }

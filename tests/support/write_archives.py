@@ -3,6 +3,7 @@ which knows their members by the same formulas."""
 
 import gzip
 import io
+import random
 import sys
 import tarfile
 import zipfile
@@ -72,6 +73,12 @@ def write_bad(folder):
         entry = tar_entry("a/a.png")
         entry.size = size
         (folder / file).write_bytes(entry.tobuf(tarfile.GNU_FORMAT) + bytes(20480))
+    with zipfile.ZipFile(folder / "lies.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", random.Random(1).randbytes(300_000))
+    lie = bytearray((folder / "lies.zip").read_bytes())
+    size = lie.index(b"PK\1\2") + 24
+    lie[size:size + 4] = (250 << 20).to_bytes(4, "little")
+    (folder / "lies.zip").write_bytes(lie)
     (folder / "empty.tar").write_bytes(bytes(10240))
 
 
