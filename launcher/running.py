@@ -308,15 +308,17 @@ class Supervisor:
         killed_by = -status if status < 0 else status - 128
         if self._lost and status not in (0, EXIT_RESTART):
             return self._peer_failed(host_lost(self._lost))
+        # So ends, with any status, an mpirun that is told to pass a signal on while it reaches
+        # for the hosts.
+        is_early = self._with_mpirun and not self._has_output and not self._last_error
+        if len(self.received) == 1 and is_early and not self._messages.cause():
+            say("lockstep: ended on request before the ranks had begun")
+            status = EXIT_RESTART if self._is_training else 128 + self.received[0]
+            return Attempt(status, "interrupted", killed=False)
         # mpirun gives 1 where it was stopped; what ended all the same says so itself.
         stopped = len(self.received) > 1 and status not in (0, EXIT_RESTART)
         if self.received and (killed_by > 0 or stopped):
             return Attempt(128 + self.received[0], "interrupted", killed=False)
-        # So ends an mpirun that is told to pass a signal on while it reaches for the hosts.
-        if self.received and status == 0 and self._with_mpirun and not self._has_output:
-            say("lockstep: ended on request before the ranks had begun")
-            status = EXIT_RESTART if self._is_training else 128 + self.received[0]
-            return Attempt(status, "interrupted", killed=False)
         if cause := self._messages.cause():
             return self._peer_failed(cause)
         if status not in (0, EXIT_RESTART) and not self._last_error:

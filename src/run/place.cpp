@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 #include <sched.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -46,17 +47,12 @@ std::vector<int> own_cores() {
   return numbers_of(cores);
 }
 
-// The kernel cuts a wish for all cores down to those that the control group allows.
+// Those that whoever started this process may use, as mpirun binds ranks to a part of its own.
 int cores_of_node() {
-  cpu_set_t own;
-  cpu_set_t all;
-  CPU_ZERO(&own);
-  std::fill_n(reinterpret_cast<unsigned char*>(&all), sizeof(all), 0xFF);
-  if (::sched_getaffinity(0, sizeof(own), &own) != 0) return 1;
-  if (::sched_setaffinity(0, sizeof(all), &all) != 0) return CPU_COUNT(&own);
-  const auto count = static_cast<int>(own_cores().size());
-  ::sched_setaffinity(0, sizeof(own), &own);
-  return count;
+  cpu_set_t parents;
+  CPU_ZERO(&parents);
+  const bool known = ::sched_getaffinity(::getppid(), sizeof(parents), &parents) == 0;
+  return std::max(known ? CPU_COUNT(&parents) : 0, static_cast<int>(own_cores().size()));
 }
 
 std::string digest_of_file(const std::string& path) {
