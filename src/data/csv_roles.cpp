@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 #include <unordered_set>
 
 #include "data/csv_columns.h"
@@ -44,20 +45,23 @@ std::string stem_of(std::string_view name) {
   return stem;
 }
 
-// Whole numbers, few of them and close to each other, or texts that come again.
+// Whole numbers, few of them and close to each other; but for some faults.
 bool may_be_labels(const std::vector<std::string_view>& values) {
   constexpr std::size_t kFew = 12;
-  const std::size_t kinds = distinct(values);
-  if (kinds < 2 || kinds > std::max(values.size() / 4, kFew)) return false;
-  double least = 0;
-  double most = 0;
+  std::set<std::int32_t> kinds;
+  std::size_t faults = 0;
   for (const std::string_view value : values) {
     const std::optional<std::int32_t> number = whole_number_of(value);
-    if (!number || *number < 0) return false;
-    least = &value == values.data() ? *number : std::min<double>(least, *number);
-    most = std::max<double>(most, *number);
+    if (number && *number >= 0) {
+      kinds.insert(*number);
+    } else {
+      ++faults;
+    }
   }
-  return most - least <= 3 * static_cast<double>(kinds) + 3;
+  if (8 * faults > values.size()) return false;
+  if (kinds.size() < 2 || kinds.size() > std::max(values.size() / 4, kFew)) return false;
+  const auto range = static_cast<std::size_t>(*kinds.rbegin() - *kinds.begin());
+  return range <= 3 * kinds.size() + 3;
 }
 
 // Finds what the settings leave open.
@@ -149,7 +153,7 @@ void RoleFinder::find_ids_by_name() {
     const std::string_view name = columns_.name(column);
     if (!is_known(column) || (!name.empty() && !is_id_name(name))) continue;
     const auto values = sample_.column(column);
-    if (name.empty() ? !counts_on(column) : distinct(values) != values.size()) continue;
+    if (name.empty() ? !counts_on(column) : 2 * distinct(values) <= values.size()) continue;
     roles_.settle(column, CsvRole::kId);
     return;
   }
@@ -216,7 +220,6 @@ std::vector<int> RoleFinder::odd_ones(const std::vector<int>& open) const {
 
 int RoleFinder::excess_of(int open, int odd) const {
   if (question_.shape) return open - question_.shape->pixels();
-  if (odd == 1 && guessed_pixels(open - odd) > 0) return odd;
   const bool header = !columns_.names().empty();
   const std::array<int, 3> tried =
       roles_.wants_label() && !header ? std::array{1, 2, 0} : std::array{0, 1, 2};
