@@ -45,23 +45,45 @@ std::string stem_of(std::string_view name) {
   return stem;
 }
 
-// Whole numbers, few of them and close to each other; but for some faults.
-bool may_be_labels(const std::vector<std::string_view>& values) {
-  constexpr std::size_t kFew = 12;
-  std::set<std::int32_t> kinds;
+// The whole numbers of a column, and what else is there.
+struct Numbers {
+  std::size_t values = 0;
   std::size_t faults = 0;
+  std::set<std::int32_t> kinds;
+
+  std::size_t range() const {
+    return kinds.empty() ? 0 : static_cast<std::size_t>(*kinds.rbegin() - *kinds.begin());
+  }
+};
+
+Numbers numbers_of(const std::vector<std::string_view>& values) {
+  Numbers numbers;
+  numbers.values = values.size();
   for (const std::string_view value : values) {
     const std::optional<std::int32_t> number = whole_number_of(value);
     if (number && *number >= 0) {
-      kinds.insert(*number);
+      numbers.kinds.insert(*number);
     } else {
-      ++faults;
+      ++numbers.faults;
     }
   }
-  if (8 * faults > values.size()) return false;
-  if (kinds.size() < 2 || kinds.size() > std::max(values.size() / 4, kFew)) return false;
-  const auto range = static_cast<std::size_t>(*kinds.rbegin() - *kinds.begin());
-  return range <= 3 * kinds.size() + 3;
+  return numbers;
+}
+
+// Few kinds of numbers and close to each other; but for some faults.
+bool may_be_labels(const Numbers& numbers) {
+  constexpr std::size_t kFew = 12;
+  const std::size_t kinds = numbers.kinds.size();
+  return 8 * numbers.faults <= numbers.values && kinds > 1 &&
+         kinds <= std::max(numbers.values / 4, kFew) && numbers.range() <= 3 * kinds + 3;
+}
+
+// As the columns of two pixels side by side are, where both have many values.
+bool are_alike(const Numbers& a, const Numbers& b) {
+  const auto close = [](std::size_t x, std::size_t y) {
+    return 2 * std::min(x, y) >= std::max(x, y);
+  };
+  return close(a.kinds.size(), b.kinds.size()) && close(a.range(), b.range());
 }
 
 // Finds what the settings leave open.
@@ -246,8 +268,15 @@ void RoleFinder::settle_ends(std::vector<int> open, int excess) {
     --excess;
   }
   if (excess != 1 || !roles_.wants_label() || open.size() < 2) return;
-  const bool first = may_be_labels(sample_.column(open.front()));
-  const bool last = may_be_labels(sample_.column(open.back()));
+  const auto numbers = [&](int column) { return numbers_of(sample_.column(column)); };
+  const Numbers at_first = numbers(open.front());
+  const Numbers at_last = numbers(open.back());
+  bool first = may_be_labels(at_first);
+  bool last = may_be_labels(at_last);
+  if (first && last) {
+    first = !are_alike(at_first, numbers(open[1]));
+    last = !are_alike(at_last, numbers(open[open.size() - 2]));
+  }
   if (first == last) fail_doubtful({open.front(), open.back()});
   roles_.settle(first ? open.front() : open.back(), CsvRole::kLabel);
 }
