@@ -181,6 +181,23 @@ void count_kinds(CsvSample& sample) {
   sample.padded = 2 * padded > few;
 }
 
+std::string_view field_at(std::string_view line, char separator, int index) {
+  std::string_view rest = separator == ' ' ? without_blanks(line) : line;
+  for (;; --index) {
+    const char* const end = rest.data() + rest.size();
+    const char* const stop = csv_field_end(rest.data(), end, separator);
+    if (index == 0) return rest.substr(0, static_cast<std::size_t>(stop - rest.data()));
+    rest = {stop + 1, static_cast<std::size_t>(end - stop - 1)};
+    while (separator == ' ' && rest.front() == ' ') rest.remove_prefix(1);
+  }
+}
+
+// The same from the last field on, of a line without quotes.
+std::string_view field_from_end(std::string_view line, char separator, int index) {
+  for (; index > 0; --index) line = line.substr(0, line.rfind(separator));
+  return line.substr(line.rfind(separator) + 1);
+}
+
 bool is_list(std::string_view field) {
   constexpr int kLooked = 4;  // of its numbers
   int numbers = 0;
@@ -217,17 +234,10 @@ std::vector<std::string_view> CsvSample::column(int index) const {
   std::vector<std::string_view> values;
   for (const std::string_view line : lines) {
     if (static_cast<int>(csv_width(line, separator)) != width) continue;
-    std::string_view rest = separator == ' ' ? without_blanks(line) : line;
-    for (int i = 0;; ++i) {
-      const char* const end = rest.data() + rest.size();
-      const char* const stop = csv_field_end(rest.data(), end, separator);
-      if (i == index) {
-        values.push_back(bare_field({rest.data(), static_cast<std::size_t>(stop - rest.data())}));
-        break;
-      }
-      rest = {stop + 1, static_cast<std::size_t>(end - stop - 1)};
-      while (separator == ' ' && rest.front() == ' ') rest.remove_prefix(1);
-    }
+    const bool plain = separator != ' ' && line.find('"') == std::string_view::npos;
+    values.push_back(bare_field(plain && index > width / 2
+                                    ? field_from_end(line, separator, width - 1 - index)
+                                    : field_at(line, separator, index)));
   }
   return values;
 }
