@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 #include <unordered_set>
 
 #include "data/csv_columns.h"
@@ -44,20 +45,45 @@ std::string stem_of(std::string_view name) {
   return stem;
 }
 
-// Whole numbers, few of them and close to each other, or texts that come again.
-bool may_be_labels(const std::vector<std::string_view>& values) {
-  constexpr std::size_t kFew = 12;
-  const std::size_t kinds = distinct(values);
-  if (kinds < 2 || kinds > std::max(values.size() / 4, kFew)) return false;
-  double least = 0;
-  double most = 0;
+// The whole numbers of a column, and what else is there.
+struct Numbers {
+  std::size_t values = 0;
+  std::size_t faults = 0;
+  std::set<std::int32_t> kinds;
+
+  std::size_t range() const {
+    return kinds.empty() ? 0 : static_cast<std::size_t>(*kinds.rbegin() - *kinds.begin());
+  }
+};
+
+Numbers numbers_of(const std::vector<std::string_view>& values) {
+  Numbers numbers;
+  numbers.values = values.size();
   for (const std::string_view value : values) {
     const std::optional<std::int32_t> number = whole_number_of(value);
-    if (!number || *number < 0) return false;
-    least = &value == values.data() ? *number : std::min<double>(least, *number);
-    most = std::max<double>(most, *number);
+    if (number && *number >= 0) {
+      numbers.kinds.insert(*number);
+    } else {
+      ++numbers.faults;
+    }
   }
-  return most - least <= 3 * static_cast<double>(kinds) + 3;
+  return numbers;
+}
+
+// Few kinds of numbers and close to each other; but for some faults.
+bool may_be_labels(const Numbers& numbers) {
+  constexpr std::size_t kFew = 12;
+  const std::size_t kinds = numbers.kinds.size();
+  return 8 * numbers.faults <= numbers.values && kinds > 1 &&
+         kinds <= std::max(numbers.values / 4, kFew) && numbers.range() <= 3 * kinds + 3;
+}
+
+// As the columns of two pixels side by side are, where both have many values.
+bool are_alike(const Numbers& a, const Numbers& b) {
+  const auto close = [](std::size_t x, std::size_t y) {
+    return 2 * std::min(x, y) >= std::max(x, y);
+  };
+  return close(a.kinds.size(), b.kinds.size()) && close(a.range(), b.range());
 }
 
 // Finds what the settings leave open.
@@ -149,7 +175,7 @@ void RoleFinder::find_ids_by_name() {
     const std::string_view name = columns_.name(column);
     if (!is_known(column) || (!name.empty() && !is_id_name(name))) continue;
     const auto values = sample_.column(column);
-    if (name.empty() ? !counts_on(column) : distinct(values) != values.size()) continue;
+    if (name.empty() ? !counts_on(column) : 2 * distinct(values) <= values.size()) continue;
     roles_.settle(column, CsvRole::kId);
     return;
   }
@@ -216,7 +242,6 @@ std::vector<int> RoleFinder::odd_ones(const std::vector<int>& open) const {
 
 int RoleFinder::excess_of(int open, int odd) const {
   if (question_.shape) return open - question_.shape->pixels();
-  if (odd == 1 && guessed_pixels(open - odd) > 0) return odd;
   const bool header = !columns_.names().empty();
   const std::array<int, 3> tried =
       roles_.wants_label() && !header ? std::array{1, 2, 0} : std::array{0, 1, 2};
@@ -243,8 +268,15 @@ void RoleFinder::settle_ends(std::vector<int> open, int excess) {
     --excess;
   }
   if (excess != 1 || !roles_.wants_label() || open.size() < 2) return;
-  const bool first = may_be_labels(sample_.column(open.front()));
-  const bool last = may_be_labels(sample_.column(open.back()));
+  const auto numbers = [&](int column) { return numbers_of(sample_.column(column)); };
+  const Numbers at_first = numbers(open.front());
+  const Numbers at_last = numbers(open.back());
+  bool first = may_be_labels(at_first);
+  bool last = may_be_labels(at_last);
+  if (first && last) {
+    first = !are_alike(at_first, numbers(open[1]));
+    last = !are_alike(at_last, numbers(open[open.size() - 2]));
+  }
   if (first == last) fail_doubtful({open.front(), open.back()});
   roles_.settle(first ? open.front() : open.back(), CsvRole::kLabel);
 }

@@ -85,11 +85,7 @@ struct Width {
 
 Width usual_width(const std::vector<std::string_view>& lines, char separator) {
   std::map<std::size_t, int> counts;
-  std::vector<std::string_view> fields;
-  for (const std::string_view line : lines) {
-    split_csv_line(line, separator, fields);
-    ++counts[fields.size()];
-  }
+  for (const std::string_view line : lines) ++counts[csv_width(line, separator)];
   Width usual;
   for (const auto& [size, count] : counts) {
     if (count > usual.lines) usual = {static_cast<int>(size), count};
@@ -165,10 +161,12 @@ void count(FieldKind kind, KindCounts& counts) {
 }
 
 void count_kinds(CsvSample& sample) {
+  constexpr std::size_t kCounted = 64;  // lines, for columns of one kind
   std::vector<std::string_view> fields;
   std::size_t padded = 0;
   const std::size_t few = std::min(sample.lines.size(), kFewestLines);
-  for (std::size_t k = 0; k < sample.lines.size(); ++k) {
+  const std::size_t step = sample.lines.size() / kCounted + 1;
+  for (std::size_t k = 0; k < sample.lines.size(); k += k < few ? 1 : step) {
     split_csv_line(sample.lines[k], sample.separator, fields);
     if (static_cast<int>(fields.size()) != sample.width) continue;
     bool has_padding = false;
@@ -181,6 +179,23 @@ void count_kinds(CsvSample& sample) {
     if (has_padding && k < few) ++padded;
   }
   sample.padded = 2 * padded > few;
+}
+
+std::string_view field_at(std::string_view line, char separator, int index) {
+  std::string_view rest = separator == ' ' ? without_blanks(line) : line;
+  for (;; --index) {
+    const char* const end = rest.data() + rest.size();
+    const char* const stop = csv_field_end(rest.data(), end, separator);
+    if (index == 0) return rest.substr(0, static_cast<std::size_t>(stop - rest.data()));
+    rest = {stop + 1, static_cast<std::size_t>(end - stop - 1)};
+    while (separator == ' ' && rest.front() == ' ') rest.remove_prefix(1);
+  }
+}
+
+// The same from the last field on, of a line without quotes.
+std::string_view field_from_end(std::string_view line, char separator, int index) {
+  for (; index > 0; --index) line = line.substr(0, line.rfind(separator));
+  return line.substr(line.rfind(separator) + 1);
 }
 
 bool is_list(std::string_view field) {
@@ -217,11 +232,12 @@ FieldKind field_kind_of(std::string_view field) {
 
 std::vector<std::string_view> CsvSample::column(int index) const {
   std::vector<std::string_view> values;
-  std::vector<std::string_view> fields;
   for (const std::string_view line : lines) {
-    split_csv_line(line, separator, fields);
-    if (static_cast<int>(fields.size()) != width) continue;
-    values.push_back(bare_field(fields[static_cast<std::size_t>(index)]));
+    if (static_cast<int>(csv_width(line, separator)) != width) continue;
+    const bool plain = separator != ' ' && line.find('"') == std::string_view::npos;
+    values.push_back(bare_field(plain && index > width / 2
+                                    ? field_from_end(line, separator, width - 1 - index)
+                                    : field_at(line, separator, index)));
   }
   return values;
 }

@@ -43,7 +43,7 @@ struct CsvSample {
   char separator = ',';
   bool padded = false;             // blanks stand around numbers
   int width = 1;                   // fields of most lines; of the first where it is alone
-  std::vector<KindCounts> counts;  // [width], of the lines of that width
+  std::vector<KindCounts> counts;  // [width], of some of the lines of that width
 
   // The bare fields of a column, of the lines of that width.
   std::vector<std::string_view> column(int index) const;

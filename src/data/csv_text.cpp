@@ -48,11 +48,24 @@ std::string_view csv_line_at(std::string_view text, std::size_t first) {
 }
 
 const char* csv_field_end(const char* text, const char* end, char separator) {
+  constexpr std::ptrdiff_t kFew = 8;  // bytes, as most fields have
   const char* at = text;
   while (at < end && is_blank(*at) && *at != separator) ++at;
   if (at < end && *at == '"') at = quote_end(at, end);
+  for (const char* const few = at + std::min(end - at, kFew); at < few; ++at) {
+    if (*at == separator) return at;
+  }
   const void* const found = std::memchr(at, separator, static_cast<std::size_t>(end - at));
   return found != nullptr ? static_cast<const char*>(found) : end;
+}
+
+std::size_t csv_width(std::string_view line, char separator) {
+  if (separator != ' ' && line.find('"') == std::string_view::npos) {
+    return 1 + static_cast<std::size_t>(std::count(line.begin(), line.end(), separator));
+  }
+  std::vector<std::string_view> fields;
+  split_csv_line(line, separator, fields);
+  return fields.size();
 }
 
 void split_csv_line(std::string_view line, char separator, std::vector<std::string_view>& fields) {

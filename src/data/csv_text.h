@@ -28,6 +28,9 @@ std::string_view csv_line_at(std::string_view text, std::size_t first);
 // that begin or end the line none.
 void split_csv_line(std::string_view line, char separator, std::vector<std::string_view>& fields);
 
+// How many fields it has.
+std::size_t csv_width(std::string_view line, char separator);
+
 // One past the field at `text`, of a line that ends at or before `end`.
 const char* csv_field_end(const char* text, const char* end, char separator);
 

@@ -68,7 +68,7 @@ class BadInputTest(LockstepTest):
             "pixel-256.csv": (18, "256", "pixel17", ["256", "from 0 to 255"]),
             "pixel-word.csv": (144, "1x", "pixel143", ["1x", "from 0 to 255"]),
             "pixel-quoted.csv": (7, '"12', "pixel6", ["a quote that is not closed", '"12']),
-            "label-negative.csv": (0, "-1", "label", ["-1", "from 0 to 4"]),
+            "label-negative.csv": (0, "-1", "label", ["-1", "expected 5, as data\\.classes"]),
             "label-word.csv": (0, "cat", "label", ["cat", "from 0 to 4"]),
             "label-empty.csv": (0, "", "label", ["empty", "from 0 to 4"]),
             "pixel-negative.csv": (18, "-3", "pixel17", ["-3", "from 0 to 255"]),

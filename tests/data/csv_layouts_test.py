@@ -46,7 +46,7 @@ class CsvLayoutsTest(LockstepTest):
     def data_digest(self, name, path, *words, ranks=1):
         experiment = self.write_experiment(f"{name}.textproto", path, MODEL)
         self.train(name, *words, experiment=experiment, ranks=ranks)
-        checkpoint = (self.folder / name / "checkpoints" / "latest").resolve()
+        checkpoint = (self.folder / name / "checkpoints" / "best").resolve()
         text = self.lockstep("inspect", checkpoint, "--json", ranks=None).stdout
         return json.loads(text)["data_digest"]
 

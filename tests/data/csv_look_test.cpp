@@ -74,6 +74,15 @@ TEST(CsvLook, LabelFirstOrLastWithoutAHeader) {
             "no header; label: the last column; pixels 0 to 255");
 }
 
+// Labels of few kinds beside pixels of many.
+TEST(CsvLook, NoisyCorners) {
+  const auto noise = [](int row, int i) { return std::to_string((row * 131 + i * 77) % 160); };
+  EXPECT_EQ(said(text({.rows = 997, .before = {labels()}, .value = noise, .header = false})),
+            "no header; label: the first column; pixels 0 to 255");
+  EXPECT_EQ(said(text({.rows = 997, .after = {labels()}, .value = noise, .header = false})),
+            "no header; label: the last column; pixels 0 to 255");
+}
+
 // Sorted by class: the beginning shows one label alone.
 TEST(CsvLook, ASortedFile) {
   const tables::Column sorted = {"label", [](int row) { return std::to_string(row / 1000); }};

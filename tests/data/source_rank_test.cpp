@@ -117,7 +117,7 @@ TEST(Zip, AnEmptyMemberHasNoRows) {
     EXPECT_EQ(samples::error_of([&] {
                 load({path, member, ""});
               }),
-              path + ":" + member + ":1:1: the file is empty; expected a header line and rows");
+              path + ":" + member + ":1:1: the file is empty; expected rows of a label and pixels");
   }
 }
 

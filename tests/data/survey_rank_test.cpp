@@ -117,7 +117,8 @@ TEST_F(SurveyTest, GuessesShapes) {
   EXPECT_EQ(shape_of("f.csv", header(784, "")), (ImageShape{28, 28, 1}));
   EXPECT_EQ(shape_of("g.csv", header(3072, "label")), (ImageShape{32, 32, 3}));
   EXPECT_EQ(shape_of("h.csv", header(45, "label")), (ImageShape{1, 45, 1}));
-  EXPECT_EQ(shape_of("i.csv", header(48, "Label")), (ImageShape{7, 7, 1}));  // a pixel, by its name
+  EXPECT_EQ(shape_of("i.csv", header(48, "Labeled")),
+            (ImageShape{7, 7, 1}));  // a pixel, by its name
   EXPECT_EQ(shape_of("j.idx", idx_images(3, 5, 9)), (ImageShape{5, 9, 1}));
   EXPECT_EQ(samples::error_of([&] { shape_of("k.csv", ""); }).find(folder_.path("k.csv:1:1: ")),
             0U);
