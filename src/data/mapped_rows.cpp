@@ -155,10 +155,12 @@ void MappedRows::give_back_pages(const Request& request) {
   }
 }
 
+// What was used and given back meanwhile would only come again.
 void MappedRows::touch(const Request& request) const {
   for (const std::uint64_t number : request.numbers) {
     const Pages pages = pages_of(number);
     for (std::uintptr_t page = pages.first; page < pages.last; ++page) {
+      if (settings_.used == UsedRows::kGivenBack && !expected_.contains(page)) continue;
       static_cast<void>(*reinterpret_cast<const volatile std::byte*>(page * page_bytes_));
     }
   }
