@@ -17,6 +17,7 @@
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/core/text.h"
+#include "lockstep/run/run_files.h"
 #include "lockstep/train/run_state.h"
 
 namespace lockstep {

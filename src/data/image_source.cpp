@@ -284,7 +284,8 @@ bool holds_images(const SourceProbe& probe) {
     return std::any_of(members.begin(), members.end(),
                        [](const ArchiveMember& member) { return has_image_name(member.name); });
   } catch (const Error&) {
-    return false;  // a zip's reader says what is wrong
+    if (!probe.head.starts_with("PK")) throw;
+    return false;  // the reader of a zip's member says what is wrong
   }
 }
 
