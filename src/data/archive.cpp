@@ -65,9 +65,11 @@ bool opens(archive* reader, std::string_view file) {
   return archive_read_open_memory(reader, file.data(), file.size()) == ARCHIVE_OK;
 }
 
-Reader open_reader(std::string_view file, const std::string& path) {
+// From its begin, or from the header of a member of a tar, which need not look as the first would.
+Reader open_reader(std::string_view file, const std::string& path, std::uint64_t position = 0) {
   Reader owner = make_reader();
-  if (opens(owner.get(), file)) return owner;
+  if (position > 0) archive_read_set_format(owner.get(), ARCHIVE_FORMAT_TAR);
+  if (opens(owner.get(), file.substr(std::min<std::uint64_t>(position, file.size())))) return owner;
   fail_usage("{}: cannot be read as an archive: {}", path, reason_of(owner.get()));
 }
 
@@ -141,9 +143,7 @@ class ArchiveReader {
 };
 
 ArchiveReader::ArchiveReader(std::string_view file, const std::string& path, std::uint64_t position)
-    : path_(path),
-      base_(position),
-      archive_(open_reader(file.substr(std::min<std::uint64_t>(position, file.size())), path)) {}
+    : path_(path), base_(position), archive_(open_reader(file, path, position)) {}
 
 void ArchiveReader::fail_damaged(const std::string& place) const {
   fail_usage("{}: damaged: {}", place, reason_of(archive_.get()));
