@@ -170,20 +170,17 @@ void CsvLook::check_pixels(const CsvRoles& roles) {
     return;
   }
   const auto found = static_cast<int>(std::ranges::count(roles.of, CsvRole::kPixels));
-  reading_.pixels = found;
-  const int expected = question_.shape ? question_.shape->pixels() : std::max(found, 1);
-  if (found == expected) return;
   if (found == 0) fail_without_pixels();
+  reading_.pixels = found;
+  if (!question_.shape || found == question_.shape->pixels()) return;
+  const auto& [height, width, channels] = *question_.shape;
   const std::string beside = roles.label ? "besides " + columns_.shown(*roles.label)
                              : has_header()
                                  ? fmt::format("and no column \"{}\"", question_.label_column)
                                  : "and no label";
-  const std::string shape =
-      question_.shape ? fmt::format("{} for images of {}x{}x{}", expected, question_.shape->height,
-                                    question_.shape->width, question_.shape->channels)
-                      : "some";
-  fail_usage("{}:1:1: {} {}; expected {}", question_.name, count_of(found, "pixel column"), beside,
-             shape);
+  fail_usage("{}:1:1: {} {}; expected {} for images of {}x{}x{}", question_.name,
+             count_of(found, "pixel column"), beside, question_.shape->pixels(), height, width,
+             channels);
 }
 
 LabelKind CsvLook::label_kind_of(const CsvRoles& roles) const {
