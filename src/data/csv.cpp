@@ -35,6 +35,11 @@ class CsvSource : public Source {
     CsvFound found = look_at(options, options.shape, labels);
     Look look{options, std::move(found.said), std::nullopt};
     look.options.csv = std::move(found.options);
+    if (texts_->labels) {
+      constexpr std::string_view kNone = "no label";
+      const std::size_t at = look.found.find(kNone);
+      look.found.replace(at, kNone.size(), "labels: " + texts_->labels->name());
+    }
     return look;
   }
 

@@ -151,7 +151,7 @@ std::vector<std::string> read_names(const CsvQuestion& question, const CsvSample
       fail_usage("{}:1:{}: {} has a quote that is not closed, or text beside one; expected a name",
                  question.name, field.data() - sample.first.data() + 1, shown_field(field));
     }
-    names.push_back(field_text(field));
+    names.emplace_back(without_blanks(field_text(field)));
   }
   std::unordered_map<std::string_view, std::size_t> seen;
   for (std::size_t i = 0; i < names.size(); ++i) {

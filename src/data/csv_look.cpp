@@ -110,6 +110,7 @@ class CsvLook {
   }
 
   void check_label(const CsvRoles& roles) const;
+  [[noreturn]] void fail_without_pixels() const;
   void check_pixels(const CsvRoles& roles);
   LabelKind label_kind_of(const CsvRoles& roles) const;
   PixelKind pixel_kind_of(const CsvRoles& roles) const;
@@ -143,6 +144,16 @@ void CsvLook::check_label(const CsvRoles& roles) const {
       count_of(columns_.count(), "column"), shown_field(columns_.names().front()));
 }
 
+void CsvLook::fail_without_pixels() const {
+  for (int i = 0; i < columns_.count() && is_known(i); ++i) {
+    if (!sample_.counts[static_cast<std::size_t>(i)].mostly_texts()) continue;
+    fail_usage("{}:1:1: no column of pixels; {} holds texts such as {}; expected numbers",
+               question_.name, columns_.shown(i), shown_field(sample_.column(i).front()));
+  }
+  fail_usage("{}:1:1: no column of pixels among {}; expected some", question_.name,
+             count_of(columns_.count(), "column"));
+}
+
 void CsvLook::check_pixels(const CsvRoles& roles) {
   if (roles.has(CsvRole::kPixelList)) {
     const int column = reading_.column_of(CsvRole::kPixelList);
@@ -159,19 +170,17 @@ void CsvLook::check_pixels(const CsvRoles& roles) {
     return;
   }
   const auto found = static_cast<int>(std::ranges::count(roles.of, CsvRole::kPixels));
+  if (found == 0) fail_without_pixels();
   reading_.pixels = found;
-  const int expected = question_.shape ? question_.shape->pixels() : std::max(found, 1);
-  if (found == expected) return;
+  if (!question_.shape || found == question_.shape->pixels()) return;
+  const auto& [height, width, channels] = *question_.shape;
   const std::string beside = roles.label ? "besides " + columns_.shown(*roles.label)
                              : has_header()
                                  ? fmt::format("and no column \"{}\"", question_.label_column)
                                  : "and no label";
-  const std::string shape =
-      question_.shape ? fmt::format("{} for images of {}x{}x{}", expected, question_.shape->height,
-                                    question_.shape->width, question_.shape->channels)
-                      : "some";
-  fail_usage("{}:1:1: {} {}; expected {}", question_.name, count_of(found, "pixel column"), beside,
-             shape);
+  fail_usage("{}:1:1: {} {}; expected {} for images of {}x{}x{}", question_.name,
+             count_of(found, "pixel column"), beside, question_.shape->pixels(), height, width,
+             channels);
 }
 
 LabelKind CsvLook::label_kind_of(const CsvRoles& roles) const {

@@ -309,6 +309,13 @@ TEST(CsvLook, TwoReadingsAreRefused) {
             "header; no label; ignored: column \"a\", column \"b\"; pixels 0 to 255");
 }
 
+TEST(CsvLook, NamesOfFilesAreNoPixels) {
+  const tables::Column paths = {"filename", [](int row) { return fmt::format("{}.png", row); }};
+  EXPECT_EQ(error(text({.pixels = 0, .before = {paths, labels()}})),
+            "rows.csv:1:1: no column of pixels; column \"filename\" holds texts such as \"0.png\"; "
+            "expected numbers");
+}
+
 TEST(CsvLook, WhatIsSaidMustBeThere) {
   const std::string headed = text({.before = {labels()}});
   Asked asked;
