@@ -132,7 +132,9 @@ void validate(const Experiment& experiment) {
   check_data(experiment.data);
   if (experiment.model.layers.empty()) fail("model", "empty", "at least one layer");
   check_training(experiment.parallel, experiment.train);
-  check_callbacks(experiment.callbacks, experiment.data.validation.fraction);
+  if (experiment.data.validation.source.path.empty()) {
+    check_callbacks(experiment.callbacks, experiment.data.validation.fraction);
+  }
 }
 
 }  // namespace lockstep

@@ -155,10 +155,16 @@ TEST(ValidateTest, WantsALayerToHaveAKind) {
             "dropout, max_pool, avg_pool, flatten, activation");
 }
 
-TEST(ValidateTest, WantsMemberOrLabels) {
-  EXPECT_EQ(error_of(kSmallest, {"data.train.member=m", "data.train.labels=l"}),
-            "tiny.textproto with its overrides: data.train.labels is \"l\"; expected none beside a "
-            "member: a zip holds CSV, and only IDX files have their labels apart");
+TEST(ValidateTest, WantsReadableWordsOfData) {
+  const auto error = [](const std::string& setting) { return error_of(kSmallest, {setting}); };
+  const std::string begin = "tiny.textproto with its overrides: data.";
+  EXPECT_EQ(error("data.csv.separator=|"),
+            begin + "csv.separator is \"|\"; expected \",\", \";\", a tab, a blank, or nothing");
+  EXPECT_EQ(error("data.relabel=five"), begin + "relabel is \"five\"; expected FROM=TO");
+  EXPECT_EQ(error("data.range.highest=-1"),
+            begin + "range.highest is -1; expected above the lowest, 0");
+  EXPECT_EQ(error("data.labels=a,b,c"),
+            begin + "labels has 3 labels; expected none, or data.classes = 10");
 }
 
 TEST(ValidateTest, WantsValidationRowsForCallbacksThatWatchThem) {

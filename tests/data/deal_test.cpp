@@ -53,10 +53,10 @@ void expect_whole_deal(const Counts& counts, const ValidationOptions& validation
 
 // 199 of 997; 199 * {500, 300, 0, 197} / 997 = {99.80, 59.88, 0, 39.32}.
 TEST(Deal, EachPositionOnceStratified) {
-  expect_whole_deal({500, 300, 0, 197}, {0.2, true}, {100, 60, 0, 39});
+  expect_whole_deal({500, 300, 0, 197}, {{}, 0.2, true}, {100, 60, 0, 39});
 }
 
-TEST(Deal, EachPositionOncePlain) { expect_whole_deal({500, 300, 0, 197}, {0.2, false}, {199}); }
+TEST(Deal, EachPositionOncePlain) { expect_whole_deal({500, 300, 0, 197}, {{}, 0.2, false}, {199}); }
 
 }  // namespace
 

@@ -227,7 +227,7 @@ TEST(Idx, SizesMustAgree) {
   bad[8 + 13] = 7;
   const std::string bad_labels = folder.write("bad", bad);
   EXPECT_EQ(error(good, bad_labels),
-            bad_labels + ": label 7 of row 13 is out of range; expected a label from 0 to 6");
+            bad_labels + ": row 13: \"7\" is out of range; expected a label from 0 to 6");
 }
 
 TEST(Gzip, DamageIsNoticed) {
