@@ -1,9 +1,11 @@
 #include "app/training_needs.h"
 
 #include <algorithm>
+#include <limits>
 #include <variant>
 
 #include "lockstep/core/share.h"
+#include "lockstep/data/row_memory.h"
 #include "lockstep/model/memory_need.h"
 #include "lockstep/model/plan.h"
 
@@ -42,6 +44,11 @@ std::int64_t rows_held(const Communicator& comm, const SourceSurvey& source,
   }
   const std::int64_t rows = split.training * own_lanes / lanes;
   return (rows + split.validation / comm.world_size()) * (pixels + kRowBytes);
+}
+
+// Whether rows that do not fit into memory stay in a file.
+bool may_stay_in_file(const Experiment& experiment, const SourceSurvey& source) {
+  return experiment.data.cache != "NONE" || source.format == "rows";
 }
 
 std::int64_t loading_bytes(const Communicator& comm, const SourceSurvey& source, std::int64_t held,
@@ -103,6 +110,12 @@ MemoryNeed memory_need(const Communicator& comm, const Experiment& experiment,
   need.saving = copies * checkpoint_bytes(experiment, network) + flat;
   need.report = comm.rank() == 0 ? report_bytes(experiment.data.classes) : 0;
   need.loading = loading_bytes(comm, source, need.rows, row_bytes);
+  const auto fitting = static_cast<std::int64_t>(
+      std::min<std::uint64_t>(memory_for_rows(comm), std::numeric_limits<std::int64_t>::max() / 4));
+  if (need.rows > fitting && may_stay_in_file(experiment, source)) {
+    need.rows = rows_held(comm, source, split, lanes, own, 0) + fitting;
+    need.loading = need.rows + source.rows / comm.world_size() * kParsedRowBytes;
+  }
   return need;
 }
 

@@ -25,13 +25,12 @@ MappedRows::MappedRows(std::shared_ptr<const RowsFile> file, std::int64_t first_
       settings_(settings),
       descriptor_(::open(file_->name().c_str(), O_RDONLY | O_CLOEXEC)),
       page_bytes_(static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE))) {
-  // A fault would else bring in what lies around a row, which is of no use.
-  const auto pixels = file_->pixel_bytes();
-  const auto first = reinterpret_cast<std::uintptr_t>(pixels.data());
-  advise(first / page_bytes_ * page_bytes_, first + pixels.size(), MADV_RANDOM);
-  if (settings_.used == UsedRows::kGivenBack) {
-    drop({first / page_bytes_, (first + pixels.size() + page_bytes_ - 1) / page_bytes_});
-  }
+  // A fault would else bring in what lies around a row, which is of no use. Pages that came
+  // together can only leave together, so those that are there leave now.
+  const std::uintptr_t first = (first_pixel() - kRowsHeadBytes) / page_bytes_;
+  const Pages all{first, first + (file_->layout().file_bytes + page_bytes_ - 1) / page_bytes_};
+  advise(all.first * page_bytes_, all.last * page_bytes_, MADV_RANDOM);
+  if (settings_.used == UsedRows::kGivenBack) drop(all);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -104,10 +103,13 @@ void MappedRows::run() {
   }
 }
 
+std::uintptr_t MappedRows::first_pixel() const {
+  return reinterpret_cast<std::uintptr_t>(file_->pixel_bytes().data());
+}
+
 MappedRows::Pages MappedRows::pages_of(std::uint64_t number) const {
   const auto row = static_cast<std::size_t>(static_cast<std::int64_t>(number) - first_number_);
-  const auto first =
-      reinterpret_cast<std::uintptr_t>(file_->pixel_bytes().data() + row * file_->row_bytes());
+  const std::uintptr_t first = first_pixel() + row * file_->row_bytes();
   const std::uintptr_t last = first + file_->row_bytes();
   return {first / page_bytes_, (last + page_bytes_ - 1) / page_bytes_};
 }
@@ -132,11 +134,10 @@ bool MappedRows::leaves(std::uintptr_t page) {
 
 void MappedRows::drop(const Pages& pages) const {
   if (pages.first == pages.last) return;
-  const auto pixels = reinterpret_cast<std::uintptr_t>(file_->pixel_bytes().data());
   const std::uintptr_t first = pages.first * page_bytes_;
   const std::uintptr_t bytes = pages.last * page_bytes_ - first;
   advise(first, first + bytes, MADV_DONTNEED);
-  const auto offset = static_cast<::off_t>(first - (pixels - kRowsHeadBytes));
+  const auto offset = static_cast<::off_t>(first - (first_pixel() - kRowsHeadBytes));
   ::posix_fadvise(descriptor_, offset, static_cast<::off_t>(bytes), POSIX_FADV_DONTNEED);
 }
 

@@ -63,6 +63,7 @@ class MappedRows {
   void drop(const Pages& pages) const;
   void give_back_pages(const Request& request);
   void touch(const Request& request) const;
+  std::uintptr_t first_pixel() const;
   Pages pages_of(std::uint64_t number) const;
 
   std::shared_ptr<const RowsFile> file_;

@@ -10,8 +10,10 @@
 
 namespace lockstep {
 
-PackedRows pack(Communicator& comm, const SourceOptions& source, const DataOptions& options,
+PackedRows pack(Communicator& comm, const SourceOptions& source, const DataOptions& given,
                 const fs::path& out) {
+  DataOptions options = given;
+  options.classes = 0;  // labels stay those of the source, whatever classes they make
   const auto opened = open_source(comm, source);
   std::string identity;
   comm.begin_long_work("looking at the data", 0);

@@ -7,12 +7,9 @@
 #include "data/file_rows.h"
 #include "data/mapped_rows.h"
 #include "lockstep/comm/communicator.h"
+#include "lockstep/data/row_memory.h"
 
 namespace lockstep {
-
-// Local: the bytes of rows that this rank may hold: LOCKSTEP_DATA_MEMORY, or of what the host
-// has left half of this rank's share. Error (2): that variable is no whole number.
-std::uint64_t memory_for_rows(const Communicator& comm);
 
 // Collective: the bytes that each rank decodes at a time while rows are written to a file.
 std::uint64_t agreed_round_bytes(Communicator& comm);

@@ -26,7 +26,7 @@ struct CachePlace {
 
 // Empty where the user has no folder of caches.
 fs::path cache_folder(const std::string& setting) {
-  if (setting != "AUTO") return setting;
+  if (setting != kAutoCache) return setting;
   const char* const caches = std::getenv("XDG_CACHE_HOME");
   if (caches != nullptr && fs::path(caches).is_absolute()) return fs::path(caches) / "lockstep";
   const char* const home = std::getenv("HOME");
@@ -108,7 +108,7 @@ std::shared_ptr<const RowsFile> kept_rows(Communicator& comm, const CachePlace& 
 // Collective, the same on every rank.
 bool is_worth_keeping(Communicator& comm, const Source& source, const DataOptions& options,
                       Labels labels) {
-  if (options.cache != "AUTO") return true;
+  if (options.cache != kAutoCache) return true;
   if (source.cost() == Cost::kDecode) return true;
   if (source.cost() == Cost::kUnpack && source.bytes() >= kWorthUnpacked) return true;
   std::int64_t too_many = 0;
@@ -148,7 +148,7 @@ std::shared_ptr<const RowsFile> make_rows(Communicator& comm, const Source& sour
 
 std::unique_ptr<Source> open_decoded(Communicator& comm, const SourceOptions& source,
                                      const DataOptions& options, Labels labels) {
-  if (options.cache == "NONE") return open_source(comm, source);
+  if (options.cache == kNoCache) return open_source(comm, source);
   const CachePlace place = find_place(comm, source, options, labels);
   if (place.path.empty()) return open_source(comm, source);
   if (auto file = kept_rows(comm, place)) return cached_source(std::move(file));
