@@ -15,7 +15,7 @@ _lockstep_options() {
     train) echo "--set --run-dir --resume --print-config --dry-run --max-restarts $parallel" ;;
     evaluate) echo "$data --out --json $parallel" ;;
     predict) echo "$data --out --json --top $parallel" ;;
-    submit) echo "$data --out $parallel" ;;
+    submit) echo "$data --out --columns $parallel" ;;
     report) echo "--out $parallel" ;;
     bench) echo "--set --steps --json $parallel" ;;
     inspect) echo "--json --member --labels --label-column --set --print-command --help" ;;

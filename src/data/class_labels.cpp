@@ -16,7 +16,6 @@ namespace lockstep {
 
 namespace {
 
-constexpr std::int64_t kMostClasses = 65536;  // that an experiment may have
 constexpr std::size_t kMostNamed = 5;         // labels in a message
 
 // How often each label comes in all ranks, and where first in this one's.
@@ -160,16 +159,6 @@ bool count_classes(const LabelCounts& counts, int classes) {
   });
 }
 
-// How many classes labels make, where nobody says it: those of numbers from 0, with gaps, count
-// up to the largest.
-int class_count_of(const std::vector<std::string>& names) {
-  const std::optional<std::int32_t> first = whole_number(names.front());
-  const std::optional<std::int32_t> last = whole_number(names.back());
-  const auto distinct = static_cast<std::int64_t>(names.size());
-  if (first == 0 && last && *last < kMostClasses && 2 * distinct > *last) return *last + 1;
-  return static_cast<int>(distinct);
-}
-
 // The labels of the classes in order, where they are not given. Of too many the rarest is
 // the one that is wrong.
 std::vector<std::string> find_labels(const LabelCounts& counts, const DataOptions& options,
@@ -215,7 +204,7 @@ void settle_classes(Communicator& comm, FileRows& rows, DataOptions& options, Cl
   const LabelCounts counts = count_labels(comm, rows);
   const LabelFault fault(comm, counts, place_of);
   if (counts.empty()) return;
-  if (options.classes == 0) options.classes = class_count_of(ordered(names_of(counts)));
+  if (options.classes == 0) options.classes = static_cast<int>(counts.size());
   const bool numbered = options.labels.empty() && count_classes(counts, options.classes);
   if (!numbered && options.labels.empty()) {
     if (classes == Classes::kKnown) fail_outside(counts, options, fault);

@@ -100,7 +100,7 @@ class DataTest(InspectTest):
         text = "label," + ",".join(f"p{i}" for i in range(16)) + "\n"
         path = self.write("one.csv", text + ",".join(map(str, [3, *rows[0][1]])) + "\n")
         printed = self.text_of(path)
-        self.assertTrue(printed.endswith("\n==  \n  ==\n3   \n"), printed)  # two rows a line
+        self.assertIn("\n==  \n  ==\n3   \n\n", printed)  # two rows a line
         self.assertIn("images   16 pixels each: 4x4x1", printed)
 
     def test_bad_data(self):

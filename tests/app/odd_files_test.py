@@ -51,7 +51,7 @@ class OddFilesTest(LockstepTest):
         for more in ((f"data.train.path={path}",),
                      (f"data.train.path={packed}", "data.train.member=train.csv")):
             words = [word for value in more for word in ("--set", value)]
-            self.assertIn("the first line has 68157440 bytes",
+            self.assertIn("a line of 68157440 bytes",
                           self.refused("train", self.experiment, *words))
         self.assertIn("expected an experiment", self.refused("train", path))
 

@@ -3,14 +3,13 @@ any number of ranks, and one line for what is wrong with a file."""
 
 import io
 import json
+import struct
 import tarfile
 import unittest
 import zipfile
 
-import numpy
-from PIL import Image
-
-from lockstep_run import CLASSES, PIXELS, SIDE, LockstepTest, csv_text, images
+from lockstep_run import CLASSES, SIDE, LockstepTest, csv_text, images
+from png_writer import grey_png
 
 ROWS = 303
 EXPERIMENT = """
@@ -34,11 +33,29 @@ optimizer { adam { learning_rate: 0.01 } }
 """
 
 
-def picture(pixels, kind="PNG"):
-    out = io.BytesIO()
-    array = numpy.array(pixels, dtype=numpy.uint8).reshape(SIDE, SIDE)
-    Image.fromarray(array).save(out, kind)
-    return out.getvalue()
+def lines_of(pixels):
+    return [pixels[y * SIDE:(y + 1) * SIDE] for y in range(SIDE)]
+
+
+def png(pixels):
+    return grey_png(lines_of(pixels), depth=8)
+
+
+def pgm(pixels):
+    return b"P5 %d %d 255\n" % (SIDE, SIDE) + bytes(pixels)
+
+
+def bmp(pixels):
+    """From the lowest line up, blue, green, red; a line of 36 bytes needs no padding."""
+    body = b"".join(bytes(v for v in line for _ in range(3)) for line in lines_of(pixels)[::-1])
+    return (struct.pack("<2sIII", b"BM", 54 + len(body), 0, 54)
+            + struct.pack("<IiiHHIIiiII", 40, SIDE, SIDE, 1, 24, 0, len(body), 0, 0, 0, 0) + body)
+
+
+def npy(values, kind, shape):
+    header = "{'descr': '%s', 'fortran_order': False, 'shape': %s, }" % (kind, shape)
+    header += " " * (-(len(header) + 11) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + values
 
 
 def tar_of(members, mode="w"):
@@ -58,7 +75,7 @@ class SameImagesTest(LockstepTest):
         # Sorted by class, as the names of files in folders of classes are.
         cls.rows = sorted(images(ROWS, seed=5), key=lambda row: row[0])
         cls.csv = cls.write("same.csv", csv_text(cls.rows))
-        cls.members = [(f"{label}/{i:04}.png", picture(pixels))
+        cls.members = [(f"{label}/{i:04}.png", png(pixels))
                        for i, (label, pixels) in enumerate(cls.rows)]
         cls.write_files("folder", cls.members)
         cls.expected = cls.weights("csv", cls.csv)
@@ -85,8 +102,8 @@ class SameImagesTest(LockstepTest):
     def sources(self):
         """(name, path, settings) of the same rows."""
         yield "folder", self.folder / "folder", ()
-        for kind, name in (("PPM", "pgm"), ("BMP", "bmp")):
-            self.write_files(name, [(f"{label}/{i:04}.{name}", picture(pixels, kind))
+        for write, name in ((pgm, "pgm"), (bmp, "bmp")):
+            self.write_files(name, [(f"{label}/{i:04}.{name}", write(pixels))
                                     for i, (label, pixels) in enumerate(self.rows)])
             yield name, self.folder / name, ()
         lines = "".join(f"folder/{name},{label}\n" for (name, _), (label, _)
@@ -111,10 +128,11 @@ class SameImagesTest(LockstepTest):
         self.write_files("shards", [(f"{k:03}.tar", tar_of(shard))
                                     for k, shard in enumerate(shards)])
         yield "webdataset", self.folder / "shards", ()
-        array = numpy.array([pixels for _, pixels in self.rows], dtype=numpy.uint8)
-        numpy.savez_compressed(self.folder / "same.npz",
-                               train_images=array.reshape(-1, SIDE, SIDE),
-                               train_labels=numpy.array([[y] for y, _ in self.rows]))
+        with zipfile.ZipFile(self.folder / "same.npz", "w", zipfile.ZIP_DEFLATED) as arrays:
+            values = b"".join(bytes(pixels) for _, pixels in self.rows)
+            arrays.writestr("train_images.npy", npy(values, "|u1", (ROWS, SIDE, SIDE)))
+            values = struct.pack(f"<{ROWS}q", *(label for label, _ in self.rows))
+            arrays.writestr("train_labels.npy", npy(values, "<i8", (ROWS, 1)))
         yield "npz", self.folder / "same.npz", ()
         self.lockstep("pack", self.csv, "--out", self.folder / "same.rows", ranks=None)
         yield "rows", self.folder / "same.rows", ()
@@ -147,7 +165,7 @@ class SameImagesTest(LockstepTest):
         training = [row for i, row in enumerate(self.rows) if i % 4]
         validation = [row for i, row in enumerate(self.rows) if i % 4 == 0]
         for use, rows in (("train", training), ("val", validation)):
-            self.write_files(f"uses/{use}", [(f"{label}/{i:04}.png", picture(pixels))
+            self.write_files(f"uses/{use}", [(f"{label}/{i:04}.png", png(pixels))
                                              for i, (label, pixels) in enumerate(rows)])
         plain = self.write("training.csv", csv_text(training))
         others = self.write("validation.csv", csv_text(validation))
@@ -175,11 +193,10 @@ class SameImagesTest(LockstepTest):
         """As GTSRB has them: the last column and row are inside."""
         members, lines = [], ["Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId"]
         for i, (label, pixels) in enumerate(self.rows):
-            around = numpy.full((SIDE + 5, SIDE + 3), 77, dtype=numpy.uint8)
-            around[2:2 + SIDE, 1:1 + SIDE] = numpy.array(pixels).reshape(SIDE, SIDE)
-            out = io.BytesIO()
-            Image.fromarray(around).convert("RGB").save(out, "PPM")
-            members.append((f"{i:05}.ppm", out.getvalue()))
+            around = [[77] * (SIDE + 3)] * 2
+            around += [[77, *line, 77, 77] for line in lines_of(pixels)] + around + around[:1]
+            body = bytes(v for line in around for v in line for _ in range(3))
+            members.append((f"{i:05}.ppm", b"P6 %d %d 255\n" % (SIDE + 3, SIDE + 5) + body))
             lines.append(f"{i:05}.ppm;{SIDE + 3};{SIDE + 5};1;2;{SIDE};{SIDE + 1};{label}")
         self.write_files("signs", members)
         path = self.write("signs/GT-all.csv", "\n".join(lines) + "\n")

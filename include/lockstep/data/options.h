@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "lockstep/core/batch.h"
-#include "lockstep/data/pixel_values.h"
 #include "lockstep/pictures/options.h"
 
 namespace lockstep {
@@ -52,6 +51,17 @@ struct ArrayOptions {
   std::string test_images;
   std::string test_labels;
 };
+
+// The values that stand for black and for full intensity.
+struct ValueRange {
+  float lowest = 0;
+  float highest = 0;  // both 0: to be found out
+
+  bool given() const { return lowest < highest; }
+  bool operator==(const ValueRange&) const = default;
+};
+
+inline constexpr ValueRange kByteRange{0, 255};
 
 enum class NormalizationKind {
   kUnit,         // (pixel - lowest) / (highest - lowest) of the value range

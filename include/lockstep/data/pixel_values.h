@@ -7,6 +7,8 @@
 #include <span>
 #include <vector>
 
+#include "lockstep/data/options.h"
+
 namespace lockstep {
 
 enum class PixelType : std::uint8_t { kByte, kFloat };
@@ -36,17 +38,6 @@ struct PixelView {
     return {type, data + first * bytes_of(type), values};
   }
 };
-
-// The values that stand for black and for full intensity.
-struct ValueRange {
-  float lowest = 0;
-  float highest = 0;  // both 0: to be found out
-
-  bool given() const { return lowest < highest; }
-  bool operator==(const ValueRange&) const = default;
-};
-
-inline constexpr ValueRange kByteRange{0, 255};
 
 // For the eye: 0 to 255 for the values of `range`, rounded.
 std::vector<std::uint8_t> levels_of(PixelView values, const ValueRange& range);
