@@ -19,7 +19,6 @@ using namespace std::string_view_literals;
 
 ReducedPicture decode_png_file(std::string_view file, const DecodeRequest& request) {
   const ImageHeader header = read_png_header(file);
-  check_size(header.width, header.height);
   Picture picture = decode_png(file, request.channels, kMostImagePixels, request.background);
   return {std::move(picture), {header.width, header.height}};
 }

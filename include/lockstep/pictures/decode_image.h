@@ -16,7 +16,7 @@ namespace lockstep {
 enum class ImageFormat : std::uint8_t { kPng, kJpeg, kNetpbm, kBmp };
 
 inline constexpr std::int64_t kMostImagePixels = 32'000'000;
-inline constexpr int kMostImageSide = 1 << 20;
+inline constexpr int kMostImageSide = 65'535;
 // Of a JPEG: each costs a walk over all pixels, however few bytes it has.
 inline constexpr int kMostJpegScans = 100;
 
