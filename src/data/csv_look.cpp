@@ -56,7 +56,7 @@ class CsvLook {
     const bool list = roles_.has(CsvRole::kPixelList);
     const std::size_t pixels =
         question_.shape ? static_cast<std::size_t>(question_.shape->pixels()) : 0;
-    const bool one_hot = question_.csv.label_kind == LabelKind::kOneHot;
+    const bool one_hot = question_.csv.label_kind == LabelKind::kOneHot && are_told(question_.csv);
     return question_.shape && (one_hot || roles_.open().size() == (list ? 0 : pixels));
   }
 
