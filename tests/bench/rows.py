@@ -105,7 +105,7 @@ def main() -> None:
         size = (folder / "rows").stat().st_size
         memory = size // TIMES_LARGER // arguments.ranks
         print(f"{arguments.rows} rows, {size / 1e6:.0f} MB packed in {seconds:.2f} s; "
-              f"{memory / 1e6:.1f} MB of memory for each of {arguments.ranks} ranks")
+              f"{memory / 1e6:.1f} MB of memory for each of {arguments.ranks} ranks", flush=True)
         held, streamed, ratios = [], [], []
         for _ in range(arguments.repeats):
             held.append(bench.images_per_second("raw.textproto"))
@@ -113,6 +113,7 @@ def main() -> None:
             streamed.append(bench.images_per_second("packed.textproto",
                                                     LOCKSTEP_DATA_MEMORY=str(memory)))
             ratios.append(streamed[-1] / held[-1])
+            print(f"  {held[-1]:.0f} and {streamed[-1]:.0f} images/s", flush=True)
         print(f"images/s, held in memory:     {line_of(held, 0)}")
         print(f"images/s, left in their file: {line_of(streamed, 0)}")
         print(f"ratio:                        {line_of(ratios, 3)}")
