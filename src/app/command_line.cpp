@@ -166,6 +166,7 @@ void pack_options(CLI::App* app, CommandLine& line) {
                   "Experiment file (.textproto) whose data section says how the source is read");
   app->add_option("--set", line.overrides, "data.PATH=VALUE overrides a field; may be repeated")
       ->allow_extra_args(false);
+  add_threads(app, line);
   add_examples(app, {"pack data/digit-recognizer.zip --member train.csv --out train.rows",
                      "pack photos --set data.shape.height=32 --set data.shape.width=32 "
                      "--set data.shape.channels=3 --out photos.rows"});
