@@ -223,7 +223,7 @@ void RoleFinder::find_numbers() {
   if (roles_.has(CsvRole::kPixelList)) return settle_beside_list(open);
   const std::vector<int> odd = odd_ones(open);
   const int excess = excess_of(static_cast<int>(open.size()), static_cast<int>(odd.size()));
-  if (excess <= 0) return;
+  if (excess <= 0 || open.empty()) return;
   if (excess == static_cast<int>(odd.size())) return settle_odd(odd);
   if (sample_.counts.size() == roles_.of.size()) settle_ends(open, excess);
 }

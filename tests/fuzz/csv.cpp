@@ -111,7 +111,10 @@ bool take(std::string_view field, CsvRole role, const CsvReading& reading, Row& 
       if (!is_byte(field, value)) return false;
     } else {
       const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-      const bool tiny = error == std::errc::result_out_of_range && std::abs(value) < 1;
+      double wide = 1;
+      std::from_chars(field.data(), field.data() + field.size(), wide);
+      const bool tiny = error == std::errc::result_out_of_range && std::abs(wide) < 1;
+      if (tiny) value = static_cast<float>(wide);
       if ((error != std::errc() && !tiny) || end != field.data() + field.size()) return false;
       if (!std::isfinite(value)) return false;
     }
