@@ -21,6 +21,7 @@ class Experiment:
     lanes: int  # the most ranks that have work
     gpus: bool  # whether each rank must have one
     train: list[str]  # files, as the experiment names them
+    validation: list[str]
     test: list[str]
     metric: str  # val_accuracy or val_loss: of the best checkpoint
 

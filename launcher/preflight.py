@@ -46,7 +46,8 @@ def needs_of(
     the run folder; all else is the first rank's. None: only the weights know the experiment."""
     files = [word for word in _without_outputs(arguments) if Path(word).exists()]
     if experiment and not take_option(arguments, "--data")[1]:
-        data = experiment.test if command in ("predict", "submit") else experiment.train
+        data = (experiment.test if command in ("predict", "submit")
+                else experiment.train + experiment.validation)
         files += [str(root / path) for path in data]
     folders = []
     if command == "train":

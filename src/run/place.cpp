@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -65,6 +66,27 @@ std::string digest_of_file(const std::string& path) {
   if (!file.eof()) {
     fail_usage("{}: cannot be read on {}; every host needs it", path, host_name());
   }
+  return stream.digest().hex();
+}
+
+// Of a folder: the names and sizes of its files. What is in them is guarded by the digest of the
+// rows that each rank reads.
+std::string digest_of_data(const std::string& path) {
+  namespace fs = std::filesystem;
+  if (!fs::is_directory(path)) return digest_of_file(path);
+  std::set<std::string> lines;
+  try {
+    const auto follow = fs::directory_options::follow_directory_symlink;
+    for (const auto& entry : fs::recursive_directory_iterator(path, follow)) {
+      if (entry.is_directory()) continue;
+      lines.insert(fmt::format("{}\n{}\n", entry.path().lexically_relative(path).string(),
+                               entry.file_size()));
+    }
+  } catch (const fs::filesystem_error& error) {
+    fail_usage("{}: cannot be listed on {}: {}", path, host_name(), error.code().message());
+  }
+  DigestStream stream;
+  for (const std::string& line : lines) stream.add(std::as_bytes(std::span(line)));
   return stream.digest().hex();
 }
 
@@ -179,7 +201,7 @@ void check_same_source(Communicator& comm, const SourceOptions& source) {
     std::string digest;
     comm.begin_long_work("comparing the hosts' data", kEachRank);
     agree(comm, [&] {
-      if (comm.node_place() == 0) digest = digest_of_file(path);
+      if (comm.node_place() == 0) digest = digest_of_data(path);
     });
     // The others of a node see the same file.
     const std::vector<std::string> digests = gather_texts(comm, digest);

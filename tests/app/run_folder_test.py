@@ -167,7 +167,7 @@ class TrainOptionsTest(LockstepTest):
                                     "training.lanes=3", "--set", "data.test.path=/t.idx",
                                     "--set", "data.test.labels=l.idx").stdout
             self.assertEqual(json.loads(printed) | {"train": []}, {
-                "name": "tiny", "lanes": 3, "gpus": False, "train": [],
+                "name": "tiny", "lanes": 3, "gpus": False, "train": [], "validation": [],
                 "test": ["/t.idx", "l.idx"], "metric": "val_accuracy"})
         printed = self.lockstep(
             "train", self.experiment, "--needs", "--dry-run", "--set", "device=CUDA", "--set",

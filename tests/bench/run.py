@@ -30,6 +30,8 @@ BENCH = Path("tests/bench")
 VENV = Path(".deps/bench-venv")
 PYTHON = VENV / "bin" / "python"
 CSV = Path(".deps/bench-data/train.csv")
+PHOTOS = Path(".deps/bench-data/photos")
+PHOTO_COUNT = 20000
 THREADS = 2
 ACCURACY = 0.9920  # of the validation rows, in the pairs that train until it is reached
 
@@ -163,6 +165,19 @@ def ingest_pair(library: str) -> Pair:
     return Pair(Side(ours, ingest_seconds), Side(peer, json_seconds("seconds")))
 
 
+def images_pair(side: int) -> Pair:
+    """JPEG files of 256x256 to rows of a side, by Lockstep from start to end and into a file."""
+    ours = ["launcher/lockstep", "pack", str(PHOTOS), "-np", "1", "--out"]
+    ours += [str(PHOTOS.with_suffix(".rows"))]
+    for extent in ("height", "width"):
+        ours += ["--set", f"data.shape.{extent}={side}"]
+    peer = [str(PYTHON), str(BENCH / "image_peer.py"), str(PHOTOS), "--side", str(side)]
+    return Pair(
+        Side(ours, wall_seconds),
+        Side([*peer, "--workers", str(THREADS)], json_seconds("seconds")),
+    )
+
+
 def make_pairs(steps: int) -> dict[str, Pair]:
     """All pairs by name."""
     pairs = {}
@@ -206,6 +221,7 @@ def make_pairs(steps: int) -> dict[str, Pair]:
     )
     for library in ("polars", "pyarrow", "pandas"):
         pairs[f"ingest-{library}"] = ingest_pair(library)
+    pairs["images"] = images_pair(64)
     return pairs
 
 
@@ -234,6 +250,16 @@ def prepare_ingest() -> None:
         (ROOT / CSV).parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(ROOT / "data" / "digit-recognizer.zip") as archive:
             archive.extract(CSV.name, (ROOT / CSV).parent)
+
+
+def prepare_photos() -> None:
+    """Makes the folder of JPEG files."""
+    if (ROOT / PHOTOS).exists():
+        return
+    unfinished = PHOTOS.with_suffix(".part")
+    make = [PYTHON, BENCH / "image_peer.py", unfinished, "--make", str(PHOTO_COUNT)]
+    subprocess.run(make, cwd=ROOT, check=True)
+    (ROOT / unfinished).rename(ROOT / PHOTOS)
 
 
 def seconds_of(side: Side) -> float:
@@ -305,6 +331,8 @@ def main() -> None:
     subprocess.run(["launcher/lockstep", "build"], cwd=ROOT, check=True)
     if any(name.startswith("ingest-") for name in chosen):
         prepare_ingest()
+    if "images" in chosen:
+        prepare_photos()
     print(f"{'pair':32} {'ratio':>6}  (range)  ours  peer  repeats")
     for name in chosen:
         measure(name, pairs[name], options.repeats)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # What a program, a shell script, begins with: the launcher asks it of the experiment.
 ANSWER_NEEDS = """
     case " $* " in *" --needs "*) echo '{"name": "tiny", "lanes": 4, "gpus": false,
-      "train": [], "test": [], "metric": "val_accuracy"}'; exit;; esac
+      "train": [], "validation": [], "test": [], "metric": "val_accuracy"}'; exit;; esac
 """
 
 
