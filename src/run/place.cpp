@@ -69,8 +69,7 @@ std::string digest_of_file(const std::string& path) {
   return stream.digest().hex();
 }
 
-// Of a folder: the names and sizes of its files. What is in them is guarded by the digest of the
-// rows that each rank reads.
+// Of a folder: the names and sizes of its files, since to read all of them takes too long.
 std::string digest_of_data(const std::string& path) {
   namespace fs = std::filesystem;
   if (!fs::is_directory(path)) return digest_of_file(path);
