@@ -31,7 +31,7 @@ struct CommandLine {
   std::string data;                                  // file; empty for the experiment's own
   std::string member;                                // of a zip
   std::string labels;                                // IDX labels
-  std::string columns = "ImageId,Label";               // submit: first line
+  std::string columns = "ImageId,Label";             // submit: first line
   std::string label_column;                          // inspect: of a CSV file; empty: "label"
   std::vector<std::string> runs;                     // report: run folders
   std::string out;  // file to write, or report's folder; empty for none, or the default

@@ -65,10 +65,9 @@ bool opens(archive* reader, std::string_view file) {
   return archive_read_open_memory(reader, file.data(), file.size()) == ARCHIVE_OK;
 }
 
-// From its begin, or from the header of a member of a tar, which need not look as the first would.
+// From its begin, or from the header of a member of a tar.
 Reader open_reader(std::string_view file, const std::string& path, std::uint64_t position = 0) {
   Reader owner = make_reader();
-  if (position > 0) archive_read_set_format(owner.get(), ARCHIVE_FORMAT_TAR);
   if (opens(owner.get(), file.substr(std::min<std::uint64_t>(position, file.size())))) return owner;
   fail_usage("{}: cannot be read as an archive: {}", path, reason_of(owner.get()));
 }
@@ -261,12 +260,27 @@ std::vector<ArchiveMember> list_archive(const std::string& path) {
   return members;
 }
 
+namespace {
+
+// Whether reading finds `member` where it lies: its header need not look as the first one would.
+bool begins_at(std::string_view file, const std::string& path, const ArchiveMember& member) {
+  if (member.position == 0) return false;
+  try {
+    return ArchiveReader(file, path, member.position).next() == member;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+}  // namespace
+
 void read_archive(const std::string& path, std::span<const ArchiveMember> members, Range range,
                   const VisitMember& visit) {
   if (range.first >= range.last) return;
   const MappedFile file(path);
   const auto first = static_cast<std::size_t>(range.first);
-  const std::uint64_t position = members[first].position;
+  const std::uint64_t position =
+      begins_at(file.text(), path, members[first]) ? members[first].position : 0;
   ArchiveReader reader(file.text(), path, position);
   for (std::size_t i = position > 0 ? first : 0; i < static_cast<std::size_t>(range.last); ++i) {
     const std::optional<ArchiveMember> member = reader.next();

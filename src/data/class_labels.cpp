@@ -16,7 +16,7 @@ namespace lockstep {
 
 namespace {
 
-constexpr std::size_t kMostNamed = 5;         // labels in a message
+constexpr std::size_t kMostNamed = 5;  // labels in a message
 
 // How often each label comes in all ranks, and where first in this one's.
 struct LabelCount {

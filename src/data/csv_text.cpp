@@ -124,7 +124,8 @@ std::optional<double> number_of(std::string_view field) {
   }
   double value = 0;
   const auto [end, fault] = std::from_chars(field.data(), field.data() + field.size(), value);
-  if (fault != std::errc() || end != field.data() + field.size() || !std::isfinite(value)) return {};
+  if (fault != std::errc() || end != field.data() + field.size() || !std::isfinite(value))
+    return {};
   return value;
 }
 

@@ -9,6 +9,7 @@
 #include "lockstep/core/error.h"
 #include "lockstep/core/text.h"
 #include "lockstep/pictures/decode_png.h"
+#include "lockstep/pictures/fit_picture.h"
 #include "lockstep/pictures/prepare_picture.h"
 #include "serve/base64.h"
 #include "serve/request_check.h"
@@ -138,7 +139,8 @@ Predictor::Image PredictRequestReader::read_png(const std::string& text) const {
   decoding_.acquire();
   try {
     const Picture picture = decode_png(*file, shape.channels, kMostServedPicturePixels);
-    Predictor::Image image = prepare_picture(picture, shape, model_.framing);
+    Predictor::Image image = model_.framing.framed ? prepare_picture(picture, shape, model_.framing)
+                                                   : fit_picture(picture, shape, model_.images);
     decoding_.release();
     return image;
   } catch (...) {

@@ -56,7 +56,9 @@ TEST(Deal, EachPositionOnceStratified) {
   expect_whole_deal({500, 300, 0, 197}, {{}, 0.2, true}, {100, 60, 0, 39});
 }
 
-TEST(Deal, EachPositionOncePlain) { expect_whole_deal({500, 300, 0, 197}, {{}, 0.2, false}, {199}); }
+TEST(Deal, EachPositionOncePlain) {
+  expect_whole_deal({500, 300, 0, 197}, {{}, 0.2, false}, {199});
+}
 
 }  // namespace
 

@@ -10,7 +10,7 @@ struct TinyModel {
                   2};
   Weights weights{network.initial_weights(/*seed=*/5), Precision::kFp32};
   Normalization normalization{{1.0F / 255}, {0}};
-  ServedModel served{"tiny", {"cat", "dog"}, network, weights, normalization, Framing{}};
+  ServedModel served{"tiny", {"cat", "dog"}, network, weights, normalization, Framing{}, {}};
 };
 
 }  // namespace lockstep

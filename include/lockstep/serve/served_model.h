@@ -8,6 +8,7 @@
 #include "lockstep/model/network.h"
 #include "lockstep/model/weights.h"
 #include "lockstep/pictures/framing.h"
+#include "lockstep/pictures/options.h"
 
 namespace lockstep {
 
@@ -18,6 +19,7 @@ struct ServedModel {
   const Weights& weights;
   const Normalization& normalization;  // of levels from 0 to 255
   Framing framing;
+  PictureFitOptions images;  // where there is no framing
 };
 
 }  // namespace lockstep

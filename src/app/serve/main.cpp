@@ -62,9 +62,13 @@ void serve(const ServeLine& line) {
       *comm, line.checkpoint.empty() ? default_checkpoint("no CHECKPOINT") : line.checkpoint);
   const Normalization normalization =
       for_levels(trained.normalization, trained.experiment.data.range);
-  const ServedModel model{trained.experiment.name, class_names_of(trained.experiment.data),
-                          trained.network,         trained.weights,
-                          normalization,           trained.framing};
+  const ServedModel model{trained.experiment.name,
+                          class_names_of(trained.experiment.data),
+                          trained.network,
+                          trained.weights,
+                          normalization,
+                          trained.framing,
+                          trained.experiment.data.images};
   Predictor predictor(model, {.threads = worker_count(*comm, line.threads)});
   Server server(model, predictor, line.port);
   fmt::print("{}: {} classes\nhttp://127.0.0.1:{}/\n", model.name, model.class_names.size(),
