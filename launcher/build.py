@@ -129,7 +129,8 @@ class Project:
 
     def _run(self, title: str, command: list[str]) -> None:
         try:
-            run_step(title, command)
+            # So that another folder of the project finds the same objects.
+            run_step(title, command, {"CCACHE_BASEDIR": str(self.root)} | os.environ)
         except CommandError as error:
             sys.stderr.write(error.output)
             raise LauncherError(f"the build failed: see {command[0]}'s output above") from None

@@ -80,9 +80,12 @@ void print_labels(const SourceSurvey& source) {
   fmt::print("labels   {}\n", source.options.labels.empty()
                                   ? fmt::format("from 0 to {}", labels.size() - 1)
                                   : count_of(labels.size(), "class", "classes"));
+  std::size_t columns = 8;
+  for (const std::string& label : labels) columns = std::max(columns, label.size());
+  columns = std::min<std::size_t>(columns, 32);
   for (std::size_t i = 0; i < std::min(labels.size(), kMostClassesShown); ++i) {
     const std::int64_t rows = source.class_counts[i];
-    fmt::print("{:>8}  {:>9} {}  {:5.2f}%\n", printable(labels[i]), rows,
+    fmt::print("{:>{}}  {:>9} {}  {:5.2f}%\n", printable(labels[i]), columns, rows,
                rows == 1 ? "row " : "rows",
                100 * static_cast<double>(rows) / static_cast<double>(source.rows_read));
   }

@@ -40,7 +40,12 @@ ReadRows read_part(Communicator& comm, const Source& source, const DataOptions& 
   settle_classes(comm, read.rows, read.options, classes, [&](std::int64_t index) {
     return source.place_of_label(read.options, part, index);
   });
-  if (!read.options.range.given()) read.options.range = find_range(comm, read.rows);
+  if (read.options.range.given()) return read;
+  read.options.range = find_range(comm, read.rows);
+  if (read.options.range != kByteRange) {
+    read.found += fmt::format("{}values run from {:g} to {:g}", read.found.empty() ? "" : "; ",
+                              read.options.range.lowest, read.options.range.highest);
+  }
   return read;
 }
 
