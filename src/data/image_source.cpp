@@ -154,11 +154,17 @@ class Decoder {
     try {
       work();
     } catch (const Error& error) {
-      const std::lock_guard lock(mutex_);
-      if (index >= failed_at_) return;
-      failed_at_ = index;
-      error_.emplace(error);
+      keep(index, error);
+    } catch (const std::exception& error) {
+      keep(index, Error(ExitCode::kInternal, fmt::format("{}: {}", files_.name(), error.what())));
     }
+  }
+
+  void keep(std::int64_t index, const Error& error) {
+    const std::lock_guard lock(mutex_);
+    if (index >= failed_at_) return;
+    failed_at_ = index;
+    error_.emplace(error);
   }
 
   const ImageFiles& files_;

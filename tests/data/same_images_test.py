@@ -138,8 +138,9 @@ class SameImagesTest(LockstepTest):
         yield "rows", self.folder / "same.rows", ()
 
     def test_the_same_weights(self):
-        for name, path, words in self.sources():
-            for ranks in (1, 2, 3, 4) if name in ("folder", "tar.gz", "webdataset") else (1, 3):
+        for number, (name, path, words) in enumerate(self.sources()):
+            all_ranks = name in ("folder", "tar.gz", "webdataset")
+            for ranks in (1, 2, 3, 4) if all_ranks else (1 + number % 4,):
                 with self.subTest(name=name, ranks=ranks):
                     self.assertEqual(self.weights(name, path, *words, ranks=ranks), self.expected)
 
