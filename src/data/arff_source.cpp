@@ -65,7 +65,7 @@ class LabelReader {
 
  private:
   static std::int32_t number(std::string_view text, const ArffRows& rows, std::size_t column) {
-    const std::optional<double> value = number_of(text);
+    const std::optional<double> value = signed_number_of(text);
     constexpr double kMost = std::numeric_limits<std::int32_t>::max();
     if (!value || *value < -kMost || *value > kMost || *value != static_cast<int>(*value)) {
       fail_usage("{}: the label is \"{}\"; expected a whole number", rows.place(column), text);
@@ -234,7 +234,7 @@ FileRows ArffSource::read(const DataOptions& options, Labels labels, FilePart pa
   while (rows.next()) {
     for (std::size_t i = 0; i < values.size(); ++i) {
       const std::string_view field = rows.fields()[columns.pixels[i]];
-      const std::optional<double> value = number_of(field);
+      const std::optional<double> value = signed_number_of(field);
       if (!value || std::abs(*value) > std::numeric_limits<float>::max()) {
         fail_usage("{}: column \"{}\": {}; expected a number", rows.place(columns.pixels[i]),
                    header_.columns[columns.pixels[i]].name,

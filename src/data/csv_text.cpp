@@ -118,14 +118,11 @@ Quoting quoting_of(std::string_view field) {
 }
 
 std::optional<double> number_of(std::string_view field) {
-  if (field.starts_with('+')) {
-    field.remove_prefix(1);
-    if (field.starts_with('-')) return {};
-  }
   double value = 0;
   const auto [end, fault] = std::from_chars(field.data(), field.data() + field.size(), value);
-  if (fault != std::errc() || end != field.data() + field.size() || !std::isfinite(value))
-    return {};
+  if (fault != std::errc() || end != field.data() + field.size() || !std::isfinite(value)) {
+    return std::nullopt;
+  }
   return value;
 }
 

@@ -52,10 +52,10 @@ bool is_libsvm(std::string_view file) {
   if (!lines.next()) return false;
   const std::string_view line = without_comment(lines.line());
   const std::size_t label_end = word_end(line, 0);
-  if (!number_of(line.substr(0, label_end))) return false;
+  if (!signed_number_of(line.substr(0, label_end))) return false;
   std::size_t at = next_word(line, label_end);
   if (at == line.size() || index_at(line, at) < 0) return false;
-  return number_of(line.substr(at, word_end(line, at) - at)).has_value();
+  return signed_number_of(line.substr(at, word_end(line, at) - at)).has_value();
 }
 
 LibsvmExtent measure_libsvm(std::string_view file, const std::string& name) {
@@ -104,7 +104,7 @@ void LibsvmRows::read(std::int64_t first_index, std::span<float> out) const {
     }
     least = index + 1;
     const std::size_t end = word_end(line, at);
-    const auto value = number_of(line.substr(at, end - at));
+    const auto value = signed_number_of(line.substr(at, end - at));
     if (!value || std::abs(*value) > std::numeric_limits<float>::max()) fail(at, "a number");
     out[static_cast<std::size_t>(index - first_index)] = static_cast<float>(*value);
     at = end;
@@ -114,7 +114,7 @@ void LibsvmRows::read(std::int64_t first_index, std::span<float> out) const {
 double LibsvmRows::label() const {
   const std::string_view line = without_comment(lines_.line());
   const std::string_view word = line.substr(0, word_end(line, 0));
-  const auto label = number_of(word);
+  const auto label = signed_number_of(word);
   if (label) return *label;
   fail(0, word.find(',') == word.npos ? "a number as label" : "one label");
 }

@@ -43,6 +43,12 @@ std::string place_in_text(const std::string& name, std::string_view text, std::s
   return fmt::format("{}:{}:{}", name, line, column);
 }
 
+std::optional<double> signed_number_of(std::string_view text) {
+  if (!text.starts_with('+')) return number_of(text);
+  text.remove_prefix(1);
+  return text.starts_with('-') ? std::nullopt : number_of(text);
+}
+
 std::string_view without_blanks_around(std::string_view text) {
   constexpr std::string_view kBlanks = " \t\r";
   const std::size_t first = text.find_first_not_of(kBlanks);

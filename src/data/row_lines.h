@@ -41,6 +41,9 @@ inline constexpr std::size_t kRecognizedBytes = 1u << 20;
 // "NAME:LINE:COLUMN" of a byte of a text, both from 1; a column counts bytes.
 std::string place_in_text(const std::string& name, std::string_view text, std::size_t byte);
 
+// A number as number_of() has it, or such a one with a plus before it.
+std::optional<double> signed_number_of(std::string_view text);
+
 std::string_view without_blanks_around(std::string_view text);
 
 }  // namespace lockstep
