@@ -114,7 +114,7 @@ def _fill(name: str, recipe: Recipe, packages: Path, images: Path, about: Path) 
     if name == "glyphs":
         return _draw_glyphs(packages, images)
     if "file" in recipe:
-        (about / "digits.rst").write_bytes((packages / recipe["about"]).read_bytes())
+        (about / Path(recipe["about"]).name).write_bytes((packages / recipe["about"]).read_bytes())
         (packages / recipe["file"]).rename(images / Path(recipe["file"]).name)
         return _told(recipe["images"], recipe["classes"])
     counts = sort_images(recipe, packages, images)

@@ -241,7 +241,8 @@ class Supervisor:
         had nothing to say to it."""
         while process.returncode is None and not self._lost:
             time.sleep(SECONDS_BETWEEN_LOOKS)
-            self._lost = names_of(silent_peers(process.pid), hosts)
+            if silent := silent_peers(process.pid):
+                self._lost = names_of(silent, hosts)
         if self._lost:
             process.terminate()  # mpirun ends the ranks here, and waits for those there
             self._kill_later(process)

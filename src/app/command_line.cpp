@@ -8,6 +8,7 @@
 #include "app/commands.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/names.h"
+#include "lockstep/pictures/decode_image.h"
 #include "lockstep/run/version.h"
 
 namespace lockstep {
@@ -60,9 +61,11 @@ void add_checkpoint(CLI::App* app, CommandLine& line) {
 
 void add_data(CLI::App* app, CommandLine& line, const char* default_data) {
   CLI::Option* data = app->add_option(
-      "--data", line.data, std::string("CSV, zip or IDX file; default: ") + default_data);
+      "--data", line.data,
+      std::string("Rows in any format that is trained on; default: ") + default_data);
   app->add_option("--member", line.member, "Member of the zip")->needs(data);
-  app->add_option("--labels", line.labels, "IDX file of labels")->needs(data);
+  app->add_option("--labels", line.labels, "File of the labels, where they are in one of their own")
+      ->needs(data);
   add_threads(app, line);
 }
 
@@ -75,12 +78,6 @@ void evaluate_options(CLI::App* app, CommandLine& line) {
       app, {"evaluate models/digits/<run>", "evaluate models/digits/<run> --data rows.csv --json"});
 }
 
-bool is_png_name(const std::string& path) {
-  constexpr std::string_view kEnding = ".png";
-  return path.size() >= kEnding.size() &&
-         CLI::detail::to_lower(path.substr(path.size() - kEnding.size())) == kEnding;
-}
-
 void predict_options(CLI::App* app, CommandLine& line) {
   const auto add_pictures = [&line](const std::vector<std::string>& files) {
     line.pictures.insert(line.pictures.end(), files.begin(), files.end());
@@ -88,7 +85,7 @@ void predict_options(CLI::App* app, CommandLine& line) {
   app->add_option_function<std::string>(
       "CHECKPOINT",
       [&line, add_pictures](const std::string& word) {
-        if (is_png_name(word)) {
+        if (has_image_name(word)) {
           add_pictures({word});
         } else {
           line.checkpoint = word;
@@ -96,13 +93,14 @@ void predict_options(CLI::App* app, CommandLine& line) {
       },
       kCheckpointMeaning);
   app->add_option_function<std::vector<std::string>>(
-      "PNG", add_pictures,
+      "PICTURE", add_pictures,
       "Pictures of any size; alone, without a CHECKPOINT: by "
       "models/digits.safetensors");
-  app->add_option("--top", line.top, "PNG: likeliest classes to show")
+  app->add_option("--top", line.top, "Pictures: likeliest classes to show")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
-  app->add_flag("--json", line.json, "PNG: print JSON instead, with the probability of each class");
+  app->add_flag("--json", line.json,
+                "Pictures: print JSON instead, with the probability of each class");
   add_data(app, line, "the experiment's test rows");
   app->add_option("--out", line.out, "Rows: file to write");
   add_examples(app, {"predict seven.png", "predict models/digits/<run> *.png --top 5",
@@ -142,14 +140,16 @@ void bench_options(CLI::App* app, CommandLine& line) {
 
 void inspect_options(CLI::App* app, CommandLine& line) {
   app->add_option("FILE", line.checkpoint,
-                  "CSV, zip or IDX file of data; experiment file (.textproto); run folder, "
+                  "Data in any format; experiment file (.textproto); run folder, "
                   "checkpoint folder or .safetensors file")
       ->required();
   app->add_flag("--json", line.json, "Print one JSON object instead");
   app->add_option("--member", line.member, "Data: member of the zip");
-  app->add_option("--labels", line.labels, "Data: IDX file of labels");
-  app->add_option("--label-column", line.label_column,
-                  "Data: column of a CSV file's labels; default: label, if there is one");
+  app->add_option("--labels", line.labels,
+                  "Data: file of the labels, where they are in one of their own");
+  app->add_option(
+      "--label-column", line.label_column,
+      "Data: column of the labels; default: label or another usual name, or by looking");
   app->add_option("--set", line.overrides, "Experiment: PATH=VALUE overrides a field")
       ->allow_extra_args(false);
   add_examples(app, {"inspect configs/digits.textproto",
@@ -161,7 +161,8 @@ void pack_options(CLI::App* app, CommandLine& line) {
   app->add_option("SOURCE", line.data, "Rows in any format that is trained on")->required();
   app->add_option("--out", line.out, "File to write, a source for all commands")->required();
   app->add_option("--member", line.member, "Member of the zip");
-  app->add_option("--labels", line.labels, "IDX file of labels");
+  app->add_option("--labels", line.labels,
+                  "File of the labels, where they are in one of their own");
   app->add_option("--experiment", line.experiment,
                   "Experiment file (.textproto) whose data section says how the source is read");
   app->add_option("--set", line.overrides, "data.PATH=VALUE overrides a field; may be repeated")
@@ -243,9 +244,10 @@ struct Command {
 constexpr std::array kCommands = {
     Command{"train", "Train the model of an experiment file", train_options, run_train},
     Command{"evaluate", "Measure trained weights on labelled rows", evaluate_options, run_evaluate},
-    Command{"predict", "Show the classes of PNG files, or write those of each row of a file as CSV",
+    Command{"predict", "Show the classes of pictures, or write those of each row of data as CSV",
             predict_options, run_predict},
-    Command{"submit", "Write a submission: ImageId,Label, ids from 1", submit_options, run_submit},
+    Command{"submit", "Write a submission: ids, or else numbers from 1, and labels", submit_options,
+            run_submit},
     Command{"bench", "Measure training steps of an experiment and their parts", bench_options,
             run_bench},
     Command{"inspect",
@@ -274,7 +276,7 @@ int print_help(Communicator& comm, const CommandLine& line) {
 CommandLine parse_command_line(int argc, const char* const* argv) {
   CommandLine line;
   CLI::App app(
-      "Lockstep: trains image classifiers from CSV files on any number of MPI ranks, with "
+      "Lockstep: trains image classifiers on any number of MPI ranks, with "
       "the same weights on all of them",
       "lockstep");
   app.require_subcommand(1);

@@ -26,13 +26,13 @@ struct CommandLine {
   // evaluate, predict, submit, export; inspect: or a data or experiment file; verify: a run folder
   std::string checkpoint;
   ExportFormat format = ExportFormat::kSafetensors;  // export
-  std::vector<std::string> pictures;                 // predict: PNG files
+  std::vector<std::string> pictures;                 // predict: picture files
   int top = 3;                                       // predict: classes shown of a picture
   std::string data;                                  // file; empty for the experiment's own
   std::string member;                                // of a zip
-  std::string labels;                                // IDX labels
+  std::string labels;                                // file of them
   std::string columns = "ImageId,Label";             // submit: first line
-  std::string label_column;                          // inspect: of a CSV file; empty: "label"
+  std::string label_column;                          // inspect: of data; empty: by looking
   std::vector<std::string> runs;                     // report: run folders
   std::string out;  // file to write, or report's folder; empty for none, or the default
   bool json = false;

@@ -17,6 +17,7 @@
 
 #include "app/training_needs.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/free_memory.h"
 #include "lockstep/core/host.h"
 #include "lockstep/core/text.h"
 #include "lockstep/core/workers.h"
@@ -280,7 +281,7 @@ void dry_run(Communicator& comm, const PreparedExperiment& prepared, const Comma
   agree(comm, [&] {
     split = split_of(source, experiment, validation_rows);
     mine.total = memory_here();
-    mine.free = std::min(kilobytes_entry("/proc/meminfo", "MemAvailable:"), mine.total);
+    mine.free = std::min(static_cast<std::int64_t>(free_memory()), mine.total);
     const auto need = [&](std::int64_t program) {
       return memory_need(comm, experiment, network, source, split, threads, program);
     };

@@ -37,21 +37,21 @@ struct ReadPicture {
 
 void check_usage(const CommandLine& line) {
   if (line.pictures.empty()) {
-    if (line.checkpoint.empty()) fail_usage("predict: expected a CHECKPOINT or PNG files");
+    if (line.checkpoint.empty()) fail_usage("predict: expected a CHECKPOINT or pictures");
     if (line.out.empty()) {
-      fail_usage("predict {}: expected PNG files after it, or --out FILE for the rows of --data",
+      fail_usage("predict {}: expected pictures after it, or --out FILE for the rows of --data",
                  line.checkpoint);
     }
-    if (line.json) fail_usage("predict: --json goes with PNG files; rows are written as CSV");
+    if (line.json) fail_usage("predict: --json goes with pictures; rows are written as CSV");
     return;
   }
-  if (!line.out.empty()) fail_usage("predict: --out goes with rows, not with PNG files");
-  if (!line.data.empty()) fail_usage("predict: --data goes with rows, not with PNG files");
+  if (!line.out.empty()) fail_usage("predict: --out goes with rows, not with pictures");
+  if (!line.data.empty()) fail_usage("predict: --data goes with rows, not with pictures");
 }
 
 void check_channels(const ImageShape& shape) {
   if (shape.channels == 1 || shape.channels == 3) return;
-  fail_usage("the model's images have {} channels; PNG files can be brought to 1 or 3",
+  fail_usage("the model's images have {} channels; pictures can be brought to 1 or 3",
              shape.channels);
 }
 
@@ -207,7 +207,7 @@ int predict_pictures(Communicator& comm, const CommandLine& line) {
   std::string checkpoint = line.checkpoint;
   agree(comm, [&] {
     if (checkpoint.empty())
-      checkpoint = default_checkpoint("predict: no CHECKPOINT before the PNG files");
+      checkpoint = default_checkpoint("predict: no CHECKPOINT before the pictures");
   });
   TrainedModel model = TrainedModel::load(comm, checkpoint);
   int status = 0;

@@ -48,7 +48,7 @@ std::int64_t rows_held(const Communicator& comm, const SourceSurvey& source,
 
 // Whether rows that do not fit into memory stay in a file.
 bool may_stay_in_file(const Experiment& experiment, const SourceSurvey& source) {
-  return experiment.data.cache != "NONE" || source.format == "rows";
+  return experiment.data.cache != kNoCache || source.format == "rows";
 }
 
 std::int64_t loading_bytes(const Communicator& comm, const SourceSurvey& source, std::int64_t held,

@@ -41,7 +41,7 @@ void fields(Visit& visit, CsvOptions& csv) {
   visit("pixels", pixels, "what pixels are: whole numbers from 0 to 255, or real ones");
   visit("layout", layout,
         "the order of pixels: the channels of each side by side, a plane for each channel, or "
-        "column after column");
+        "column after column; of arrays, ARFF and LIBSVM too");
 }
 
 template <class Visit>
@@ -78,9 +78,10 @@ void fields(Visit& visit, ValidationOptions& validation) {
   auto& [source, fraction_kept, stratified] = validation;
   visit.section("source", "Source", [&validation](auto& inner) {
     fields(inner, validation.source,
-           "file of the validation rows; empty: a part of the training rows", Traits());
+           "file or folder of the validation rows; empty: a part of the training rows", Traits());
   });
-  visit("fraction", fraction_kept, "part of the labelled rows kept for validation", fraction());
+  visit("fraction", fraction_kept,
+        "part of the labelled rows kept for validation, where no source tells its own", fraction());
   visit("stratified", stratified, "each class in the same proportion");
 }
 
@@ -100,20 +101,19 @@ void fields(Visit& visit, DataOptions& data) {
   auto& [train, test, label_column, csv, arrays, images, shape, range, classes, labels, relabel,
          class_names, validation, normalization, augmentation, cache] = data;
   visit.section("train", "Source", [&data](auto& inner) {
-    fields(inner, data.train,
-           "file of the labelled rows: CSV, a zip of CSV, or IDX images (may be gzipped)",
+    fields(inner, data.train, "file or folder of the labelled rows, in any of the formats above",
            required());
   });
   visit.section("test", "Source", [&data](auto& inner) {
-    fields(inner, data.test, "file of the test rows; empty: none", Traits());
+    fields(inner, data.test, "file or folder of the test rows; empty: none", Traits());
   });
-  visit("label_column", label_column, "CSV: name of the label's column in the header");
+  visit("label_column", label_column, "CSV and ARFF: name of the label's column");
   section(visit, "csv", "Csv", csv);
   section(visit, "arrays", "Arrays", arrays);
   section(visit, "images", "Images", images);
   section(visit, "shape", "Shape", shape);
   section(visit, "range", "Range", range);
-  visit("classes", classes, "number of classes; labels run from 0", from(2, kMaxExtent));
+  visit("classes", classes, "number of classes", from(2, kMaxExtent));
   visit("labels", labels,
         "labels of the source by class; none: numbers from 0, else all labels in numeric or "
         "alphabetic order");

@@ -1,10 +1,26 @@
 #include "lockstep/core/error.h"
 
+#include <filesystem>
 #include <new>
 
 #include "lockstep/core/text.h"
 
 namespace lockstep {
+
+namespace {
+
+// Whether another path would do.
+bool blames_the_path(const std::error_code& code) {
+  for (const std::errc each :
+       {std::errc::filename_too_long, std::errc::no_such_file_or_directory,
+        std::errc::not_a_directory, std::errc::permission_denied,
+        std::errc::too_many_symbolic_link_levels, std::errc::invalid_argument}) {
+    if (code == each) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 Error::Error(ExitCode code, const std::string& message, Reach reach)
     : std::runtime_error(printable(message)), code_(code), reach_(reach) {}
@@ -13,6 +29,11 @@ Error Error::from(const std::exception& exception) {
   if (const auto* error = dynamic_cast<const Error*>(&exception)) return *error;
   if (dynamic_cast<const std::bad_alloc*>(&exception) != nullptr) {
     return {ExitCode::kInternal, "out of memory"};
+  }
+  const auto* fault = dynamic_cast<const std::filesystem::filesystem_error*>(&exception);
+  if (fault != nullptr && blames_the_path(fault->code())) {
+    return {ExitCode::kUsage,
+            fmt::format("{}: {}", fault->path1().string(), fault->code().message())};
   }
   const std::string text = exception.what();
   return {ExitCode::kInternal, text.substr(0, text.find('\n'))};

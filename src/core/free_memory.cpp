@@ -1,5 +1,7 @@
 #include "lockstep/core/free_memory.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <fstream>
@@ -111,6 +113,11 @@ std::uint64_t free_memory(const fs::path& root) {
     }
   }
   return least;
+}
+
+std::uint64_t host_memory() {
+  return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+         static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace lockstep

@@ -19,6 +19,14 @@ std::size_t control_size(std::string_view text) {
 
 }  // namespace
 
+std::string lower_case(std::string_view text) {
+  std::string small(text);
+  for (char& c : small) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return small;
+}
+
 std::string printable(std::string_view text) {
   std::string shown;
   while (!text.empty()) {

@@ -260,6 +260,15 @@ std::vector<ArchiveMember> list_archive(const std::string& path) {
   return members;
 }
 
+bool any_member(const std::string& path, bool (*is_such)(std::string_view name)) {
+  const MappedFile file(path);
+  ArchiveReader reader(file.text(), path);
+  while (const auto member = reader.next()) {
+    if (is_such(member->name)) return true;
+  }
+  return false;
+}
+
 namespace {
 
 // Whether reading finds `member` where it lies: its header need not look as the first one would.

@@ -44,6 +44,10 @@ bool is_archive(std::string_view file);
 // "FILE:MEMBER: ...".
 std::vector<ArchiveMember> list_archive(const std::string& path);
 
+// Whether the name of any member that counts is such a one; looks no further than that. Any
+// thread. Errors (2) as above.
+bool any_member(const std::string& path, bool (*is_such)(std::string_view name));
+
 // The members in `range` of what list_archive() gave, one after the other: their index in
 // `members`, and their content, which lies in a buffer until `visit` returns. Those before are
 // passed over: in a plain tar and in a zip without reading them, in a packed tar by unpacking.

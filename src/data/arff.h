@@ -51,7 +51,6 @@ class ArffRows {
   const std::vector<std::string_view>& fields() const { return fields_; }
   // Where that field stands; of one that a sparse row leaves out, where the row does.
   std::string place(std::size_t column) const;
-  std::size_t most_left() const { return lines_.most_left(); }
 
  private:
   std::size_t skip_blanks(std::size_t at) const;

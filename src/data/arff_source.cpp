@@ -7,6 +7,8 @@
 #include <unordered_map>
 
 #include "data/arff.h"
+#include "data/csv_columns.h"
+#include "data/pixel_order.h"
 #include "data/rows_builder.h"
 #include "data/source_format.h"
 #include "lockstep/core/error.h"
@@ -18,13 +20,6 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kNoColumn = std::numeric_limits<std::size_t>::max();
-
-std::string lower_case(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
 
 struct Columns {
   std::size_t label = kNoColumn;
@@ -135,13 +130,8 @@ std::size_t ArffSource::column_named(std::string_view lower) const {
 // The column of a name, or of an index from 0.
 std::size_t ArffSource::column_of(const std::string& said, const char* setting) const {
   const std::vector<std::string> names = column_names();
-  const auto found = std::ranges::find(names, said);
-  if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
-  std::size_t index = 0;
-  const auto [end, fault] = std::from_chars(said.data(), said.data() + said.size(), index);
-  if (fault == std::errc() && end == said.data() + said.size() && index < names.size()) {
-    return index;
-  }
+  const auto found = CsvColumns(names, static_cast<int>(names.size())).find(said);
+  if (found) return static_cast<std::size_t>(*found);
   fail_usage("{}: has no column \"{}\", which {} names{}", name(), said, setting,
              did_you_mean(said, names));
 }
@@ -150,13 +140,15 @@ std::size_t ArffSource::label_column(const DataOptions& options, Labels labels) 
   const std::string& said = options.csv.label;
   const std::vector<std::string> names = column_names();
   if (said == "NONE") return kNoColumn;
-  if (said == "LAST") return names.size() - 1;
-  const bool absent = std::ranges::find(names, said) == names.end();
-  if (!said.empty() && !(absent && labels == Labels::kOptional)) {
-    return column_of(said, "data.csv.label");
+  const CsvColumns columns(names, static_cast<int>(names.size()));
+  // What is said counts, and is found or missed; only what is not said is looked for.
+  const bool is_column = !said.empty() || options.label_column != DataOptions().label_column;
+  const std::string& wanted = said.empty() ? options.label_column : said;
+  if (const auto found = columns.find(wanted)) return static_cast<std::size_t>(*found);
+  if (is_column && labels == Labels::kOptional) return kNoColumn;
+  if (is_column) {
+    return column_of(wanted, said.empty() ? "data.label_column" : "data.csv.label");
   }
-  const auto found = std::ranges::find(names, options.label_column);
-  if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
   for (const char* usual : {"class", "label", "target"}) {
     if (const std::size_t column = column_named(usual); column != kNoColumn) return column;
   }

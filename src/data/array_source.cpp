@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "data/pixel_order.h"
 #include "data/rows_builder.h"
 #include "data/source_format.h"
 #include "lockstep/core/error.h"

@@ -1,10 +1,9 @@
 // CSV of any dialect, as a source.
 
-#include <cmath>
-
 #include "data/csv_labels.h"
 #include "data/csv_look.h"
 #include "data/csv_rows.h"
+#include "data/rows_builder.h"
 #include "data/source_format.h"
 
 namespace lockstep {
@@ -22,13 +21,7 @@ class CsvSource : public Source {
 
   // Images that are square, or square with three channels, else one row of pixels.
   ImageShape shape(const DataOptions& options) const override {
-    const int pixels = look_at(options, std::nullopt, Labels::kOptional).reading.pixels;
-    const auto side_of = [](int area) { return static_cast<int>(std::lround(std::sqrt(area))); };
-    const int grey = side_of(pixels);
-    const int colour = side_of(pixels / 3);
-    if (grey * grey == pixels) return {grey, grey, 1};
-    if (3 * colour * colour == pixels) return {colour, colour, 3};
-    return {1, pixels, 1};
+    return guessed_shape(look_at(options, std::nullopt, Labels::kOptional).reading.pixels);
   }
 
   Look look(const DataOptions& options, Labels labels) const override {

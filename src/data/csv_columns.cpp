@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 
+#include "data/rows_builder.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/names.h"
 #include "lockstep/core/text.h"
@@ -149,13 +149,8 @@ CsvRoles given_roles(const CsvQuestion& question, const CsvColumns& columns) {
 }
 
 int guessed_pixels(int columns) {
-  const auto is_square = [](int area) {
-    const int side = static_cast<int>(std::lround(std::sqrt(area)));
-    return side * side == area;
-  };
-  return columns > 0 && (is_square(columns) || (columns % 3 == 0 && is_square(columns / 3)))
-             ? columns
-             : 0;
+  const ImageShape shape = guessed_shape(columns);
+  return columns > 0 && shape.height == shape.width ? columns : 0;
 }
 
 }  // namespace lockstep

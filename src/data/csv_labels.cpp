@@ -74,6 +74,7 @@ void CsvLabels::read_lines(const std::vector<std::string_view>& lines, LabelKind
   const std::size_t width = id_column_ < 0 ? 1 : 2;
   std::vector<std::string_view> fields;
   bool whole = true;
+  std::int64_t first_id = 0;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     split_csv_line(lines[i], separator_, fields);
     if (fields.size() != width) {
@@ -86,15 +87,22 @@ void CsvLabels::read_lines(const std::vector<std::string_view>& lines, LabelKind
     }
     whole = whole && whole_number_of(bare_field(label));
     labels_.push_back(label);
-    if (id_column_ >= 0) {
-      places_.emplace(field_text(fields[static_cast<std::size_t>(id_column_)]), i);
-    }
+    if (id_column_ < 0) continue;
+    const std::string id = field_text(fields[static_cast<std::size_t>(id_column_)]);
+    const auto number = whole_number_of(id);
+    if (i == 0) first_id = number.value_or(0);
+    ids_count_ = ids_count_ && number && *number == first_id + static_cast<std::int64_t>(i);
+    places_.emplace(id, i);
   }
   kind_ = whole && kind != LabelKind::kText ? LabelKind::kNumber : LabelKind::kText;
 }
 
 void CsvLabels::join(FileRows& rows, std::int64_t first, const std::string& name) const {
   const bool by_id = !places_.empty() && !rows.ids.empty();
+  if (!places_.empty() && !by_id && !ids_count_ && rows.count > 0) {
+    fail_usage("{}: has ids, but the rows of {} have none; expected their column in data.csv.id",
+               name_, name);
+  }
   std::unordered_map<std::string, std::int32_t> indexes;
   for (std::int64_t i = 0; i < rows.count; ++i) {
     auto place = static_cast<std::size_t>(first + i);

@@ -21,7 +21,8 @@ class CsvLabels {
   CsvLabels(const SourceText& source, LabelKind kind, std::int64_t rows);
 
   // Puts labels to `rows`, which begin with row `first` of their source, `name`: by id where
-  // both have ids, else by number. Error (2): a row without a label.
+  // both have ids, else by number. Error (2): a row without a label; ids that do not just count,
+  // and rows without any.
   void join(FileRows& rows, std::int64_t first, const std::string& name) const;
 
  private:
@@ -35,6 +36,7 @@ class CsvLabels {
   std::vector<std::string_view> labels_;  // in order
   LabelKind kind_ = LabelKind::kNumber;
   std::unordered_map<std::string, std::size_t> places_;  // in labels_, by id
+  bool ids_count_ = true;                                // from one to the next
 };
 
 }  // namespace lockstep

@@ -6,6 +6,7 @@
 
 #include "data/csv_columns.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/text.h"
 
 namespace lockstep {
 
@@ -18,16 +19,8 @@ constexpr std::array<std::string_view, 14> kIdNames = {
     "id",    "image_id",  "imageid",    "img_id",   "index",     "idx",  "row_id",
     "rowid", "sample_id", "unnamed: 0", "filename", "file_name", "file", "image"};
 
-std::string lower(std::string_view text) {
-  std::string small(text);
-  for (char& c : small) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return small;
-}
-
 std::ptrdiff_t place_in(std::span<const std::string_view> names, std::string_view name) {
-  return std::ranges::find(names, lower(name)) - names.begin();
+  return std::ranges::find(names, lower_case(name)) - names.begin();
 }
 
 bool is_id_name(std::string_view name) { return place_in(kIdNames, name) < std::ssize(kIdNames); }

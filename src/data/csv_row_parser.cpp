@@ -196,7 +196,8 @@ const char* CsvRowParser::parse_any(const char* text, const char* end, Pixel* pi
       }
     }
   }
-  if (text != last || row.label < (reading_.has(CsvRole::kOneHot) ? 0 : INT32_MIN)) return nullptr;
+  const bool without_label = reading_.has(CsvRole::kOneHot) && row.label < 0;
+  if (text != last || without_label) return nullptr;
   return line_end < end ? line_end + 1 : end;
 }
 

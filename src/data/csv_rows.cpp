@@ -96,7 +96,7 @@ RowReader::RowReader(const CsvFile& file, const ImageShape& shape, Bytes bytes)
     : file_(file),
       bytes_(bytes),
       parser_(file.reading),
-      order_(shape, file.reading.layout),
+      order_(PixelOrder::of(file.reading.layout, shape)),
       has_ids_(file.reading.has(CsvRole::kId)),
       has_uses_(file.reading.has(CsvRole::kUse)),
       has_text_labels_(file.reading.labelled() && file.reading.label_kind == LabelKind::kText) {

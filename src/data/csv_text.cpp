@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "lockstep/core/error.h"
+#include "lockstep/core/text.h"
 
 namespace lockstep {
 
@@ -29,8 +30,6 @@ const char* quote_end(const char* text, const char* end) {
   }
   return end;
 }
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 }  // namespace
 
@@ -147,12 +146,9 @@ std::optional<RowUse> row_use_of(std::string_view field) {
       {"test", RowUse::kTest},
       {"eval", RowUse::kTest},
   }};
-  field = bare_field(field);
+  const std::string wanted = lower_case(bare_field(field));
   for (const auto& [word, use] : kWords) {
-    const bool same =
-        std::equal(field.begin(), field.end(), word.begin(), word.end(),
-                   [](char of_field, char of_word) { return lower(of_field) == of_word; });
-    if (same) return use;
+    if (wanted == word) return use;
   }
   return std::nullopt;
 }

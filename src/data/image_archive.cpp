@@ -6,10 +6,10 @@
 #include <unordered_map>
 
 #include "data/archive.h"
-#include "data/csv_text.h"
 #include "data/image_files.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/text.h"
+#include "lockstep/pictures/decode_image.h"
 
 namespace lockstep {
 

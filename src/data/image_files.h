@@ -62,9 +62,6 @@ std::unique_ptr<ImageFiles> open_image_list(std::string_view text, const std::st
 std::unique_ptr<ImageFiles> open_image_archives(const std::string& name,
                                                 const std::vector<std::string>& paths);
 
-// By the ending of a name: what may be an image, also one of a kind that cannot be read.
-bool has_image_name(std::string_view name);
-
 // Labels and uses by folders: the parts of names that all have in common are left out; a first
 // part that says training, validation or test is the use; the next one is the label. Says how in
 // words. Error (2): some files have a folder and some have none.

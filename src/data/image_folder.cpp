@@ -1,16 +1,15 @@
 // Image files of a folder, by its folders or by a list.
 
 #include <algorithm>
+#include <array>
 #include <set>
 
-#include "data/archive.h"
-#include "data/csv_sample.h"
-#include "data/csv_text.h"
 #include "data/image_files.h"
 #include "data/image_list.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/core/text.h"
+#include "lockstep/pictures/decode_image.h"
 
 namespace lockstep {
 
@@ -55,6 +54,13 @@ class FolderFiles : public ImageFiles {
   std::uint64_t bytes_ = 0;
 };
 
+bool has_archive_name(std::string_view name) {
+  constexpr std::array<std::string_view, 7> kEndings = {".tar",    ".tar.gz",  ".tgz", ".tar.bz2",
+                                                        ".tar.xz", ".tar.zst", ".zip"};
+  return std::any_of(kEndings.begin(), kEndings.end(),
+                     [&](std::string_view ending) { return name.ends_with(ending); });
+}
+
 struct FolderContent {
   std::vector<std::string> images;
   std::vector<std::string> archives;
@@ -73,8 +79,7 @@ void list_folder(const fs::path& folder, const std::string& prefix, std::set<fs:
       list_folder(entry.path(), prefix + name + "/", around, content);
     } else if (has_image_name(name)) {
       content.images.push_back(prefix + name);
-    } else if (name.ends_with(".tar") || name.ends_with(".tar.gz") || name.ends_with(".tgz") ||
-               name.ends_with(".zip")) {
+    } else if (has_archive_name(name)) {
       content.archives.push_back(prefix + name);
     } else {
       content.others.push_back(prefix + name);

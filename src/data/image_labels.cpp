@@ -1,7 +1,6 @@
 // What folders and names of image files say.
 
 #include <algorithm>
-#include <array>
 #include <set>
 
 #include "data/csv_text.h"
@@ -41,18 +40,6 @@ bool are_uses(const std::set<std::string_view>& folders) {
 }
 
 }  // namespace
-
-bool has_image_name(std::string_view name) {
-  constexpr std::array<std::string_view, 15> kEndings = {
-      ".png", ".jpg",  ".jpeg", ".jpe",  ".ppm", ".pgm",  ".pnm", ".bmp",
-      ".gif", ".webp", ".tif",  ".tiff", ".svg", ".heic", ".avif"};
-  std::string lower(name.substr(name.size() - std::min<std::size_t>(name.size(), 5)));
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : static_cast<char>(c);
-  });
-  return std::any_of(kEndings.begin(), kEndings.end(),
-                     [&](std::string_view ending) { return lower.ends_with(ending); });
-}
 
 std::string label_by_folders(const std::string& source, std::vector<ImageEntry>& entries) {
   Parts names;

@@ -11,6 +11,7 @@
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/core/text.h"
+#include "lockstep/pictures/decode_image.h"
 
 namespace lockstep {
 
@@ -33,14 +34,6 @@ int file_column(const CsvSample& sample) {
     if (images > 0 && 2 * images > std::ssize(fields)) return column;
   }
   return -1;
-}
-
-std::string lower(std::string_view text) {
-  std::string small(text);
-  for (char& c : small) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return small;
 }
 
 std::vector<std::string> fields_of(std::string_view line, char separator) {
@@ -69,6 +62,7 @@ class ListReader {
       at = content_.text.find('\n', at + text.size());
       at = at == std::string_view::npos ? content_.last : at + 1;
     }
+    if (list.entries.empty()) fail_usage("{}: names no files", name_);
     list.found = fmt::format("{} by a list{}", count_of(list.entries.size(), "image"),
                              columns_.label < 0 ? ", no labels" : "");
     if (columns_.label >= 0 && has_header_) {
@@ -82,17 +76,22 @@ class ListReader {
   static std::size_t index(int column) { return static_cast<std::size_t>(column); }
 
   void find_columns() {
-    columns_.file = std::max(file_column(sample_), 0);
+    const int named = file_column(sample_);
+    columns_.file = std::max(named, 0);
     header_ = fields_of(sample_.first, sample_.separator);
-    const bool names_endings = file_column(sample_) >= 0;
+    const bool names_endings = named >= 0;
     has_header_ = names_endings ? index(columns_.file) >= header_.size() ||
                                       !has_image_name(header_[index(columns_.file)])
                                 : !exists_below(header_[0]);
     if (!has_header_) header_.assign(index(sample_.width), "");
+    if (std::ssize(header_) != sample_.width) {
+      fail_usage("{}:1:1: {}; expected {}, as in the lines below", name_,
+                 count_of(header_.size(), "name"), sample_.width);
+    }
     constexpr std::array<std::string_view, 4> kCrop = {"roi.x1", "roi.y1", "roi.x2", "roi.y2"};
     std::vector<int> open;
     for (int column = 0; column < sample_.width; ++column) {
-      const std::string name = lower(header_[index(column)]);
+      const std::string name = lower_case(header_[index(column)]);
       const auto crop = std::find(kCrop.begin(), kCrop.end(), name);
       if (column == columns_.file) continue;
       if (crop != kCrop.end()) {
@@ -121,8 +120,14 @@ class ListReader {
     });
   }
 
+  // No where it cannot be looked for, as a name that is too long.
+  bool is_file_below(const std::string& name) const {
+    std::error_code error;
+    return fs::is_regular_file(fs::path(folder_) / name, error);
+  }
+
   bool exists_below(const std::string& name) {
-    return fs::is_regular_file(fs::path(folder_) / name) || !ending_of(name).empty();
+    return is_file_below(name) || !ending_of(name).empty();
   }
 
   // The whole name of the image file that has `name` without its ending; empty if there is none.
@@ -153,7 +158,7 @@ class ListReader {
       const std::string whole = ending_of(entry.name);
       if (!whole.empty()) entry.name = whole;
     }
-    if (!fs::is_regular_file(fs::path(folder_) / entry.name)) {
+    if (!is_file_below(entry.name)) {
       fail_usage("{}:{}:1: there is no file {} in {}", name_, number, shown_field(entry.name),
                  folder_.empty() ? "." : folder_);
     }

@@ -11,7 +11,6 @@
 #include <limits>
 #include <map>
 #include <mutex>
-#include <thread>
 #include <unordered_map>
 
 #include "data/archive.h"
@@ -23,6 +22,7 @@
 #include "lockstep/core/files.h"
 #include "lockstep/core/share.h"
 #include "lockstep/core/text.h"
+#include "lockstep/core/workers.h"
 #include "lockstep/pictures/decode_image.h"
 #include "lockstep/pictures/fit_picture.h"
 
@@ -62,17 +62,17 @@ class Decoder {
       : files_(files), options_(options), range_(range), rows_(rows) {}
 
   void run(int threads) {
-    if (files_.reads_anywhere()) {
-      run_threads(threads, [this] { decode_anywhere(); });
-    } else {
-      run_threads(threads + 1, [this, reads = std::make_shared<std::atomic<bool>>(false)] {
-        if (!reads->exchange(true)) {
-          read_in_order();
-        } else {
-          decode_queued();
-        }
-      });
-    }
+    const bool anywhere = files_.reads_anywhere();
+    Workers workers(anywhere ? threads : threads + 1, [] {});
+    workers.run([&](int worker) {
+      if (anywhere) {
+        decode_anywhere();
+      } else if (worker == 0) {
+        read_in_order();
+      } else {
+        decode_queued();
+      }
+    });
     if (failed_at_ < range_.last) throw Error(*error_);
   }
 
@@ -81,14 +81,6 @@ class Decoder {
     std::int64_t index;
     std::string content;
   };
-
-  template <typename Work>
-  static void run_threads(int count, Work work) {
-    std::vector<std::thread> threads;
-    for (int i = 1; i < count; ++i) threads.emplace_back(work);
-    work();
-    for (std::thread& thread : threads) thread.join();
-  }
 
   void decode_anywhere() {
     for (std::int64_t first = next_.fetch_add(kTaken); range_.first + first < range_.last;
@@ -106,6 +98,7 @@ class Decoder {
     constexpr std::size_t kMostQueuedBytes = 64 << 20;
     guarded(range_.last - 1, [&] {
       files_.read(range_, [&](std::int64_t index, std::string_view content) {
+        if (index > failed_at_) return;
         std::unique_lock lock(mutex_);
         changed_.wait(lock, [&] { return queued_bytes_ < kMostQueuedBytes; });
         queued_bytes_ += content.size();
@@ -286,9 +279,7 @@ bool holds_images(const SourceProbe& probe) {
   if (!probe.source.member.empty()) return false;
   if (!is_archive(MappedFile(probe.source.path).text())) return false;
   try {
-    const std::vector<ArchiveMember> members = list_archive(probe.source.path);
-    return std::any_of(members.begin(), members.end(),
-                       [](const ArchiveMember& member) { return has_image_name(member.name); });
+    return any_member(probe.source.path, has_image_name);
   } catch (const Error&) {
     if (!probe.head.starts_with("PK")) throw;
     return false;  // the reader of a zip's member says what is wrong
@@ -322,6 +313,10 @@ const FileFormat kImageList = {
     .open =
         [](Communicator& comm, const SourceOptions& source) {
           return make_source(comm, [&] {
+            if (!source.labels.empty()) {
+              fail_usage("{}: a list of images has their labels; expected no field `labels`",
+                         source.path);
+            }
             const MappedFile file(source.path);
             return open_image_list(file.text(), source.path,
                                    fs::path(source.path).parent_path().string());

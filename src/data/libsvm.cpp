@@ -17,7 +17,7 @@ constexpr std::size_t kShownBytes = 30;
 
 // A row without the comment behind it.
 std::string_view without_comment(std::string_view line) {
-  return without_blanks_around(line.substr(0, line.find('#')));
+  return without_blanks(line.substr(0, line.find('#')));
 }
 
 std::size_t word_end(std::string_view line, std::size_t at) {

@@ -41,7 +41,6 @@ class LibsvmRows {
   double label() const;
   // Of the label.
   std::string place() const { return place_in_text(name_, file_, lines_.byte()); }
-  std::size_t most_left() const { return lines_.most_left(); }
 
  private:
   [[noreturn]] void fail(std::size_t at, std::string_view expected) const;

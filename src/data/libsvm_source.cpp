@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "data/libsvm.h"
+#include "data/pixel_order.h"
 #include "data/rows_builder.h"
 #include "data/source_format.h"
 #include "lockstep/core/error.h"
@@ -39,8 +40,11 @@ class LibsvmSource : public Source {
                  extent_.first_index, extent_.last_index, shape.pixels(), shape.height, shape.width,
                  shape.channels);
     }
-    return {options, fmt::format("indexes from {} to {}", extent_.first_index, extent_.last_index),
-            extent_.rows};
+    const char* const counted = extent_.first_index == 0 ? "" : ", counted from 1 as none is 0";
+    return {
+        options,
+        fmt::format("indexes from {} to {}{}", extent_.first_index, extent_.last_index, counted),
+        extent_.rows};
   }
 
   FileRows read(const DataOptions& options, Labels labels, FilePart part) const override;

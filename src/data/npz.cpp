@@ -9,6 +9,7 @@
 #include "data/zip_member.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/names.h"
+#include "lockstep/core/text.h"
 
 namespace lockstep {
 
@@ -29,13 +30,6 @@ const std::array kUsualNames = {
     ArrayOptions{"x", "y", "", "", "", ""},
     ArrayOptions{"arr_0", "arr_1", "", "", "", ""},
 };
-
-std::string lower_case(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
 
 // The names of the arrays of a zip archive, which are all that is in it; empty for another one.
 std::vector<std::string> arrays_of(const std::string& path) {

@@ -58,7 +58,10 @@ std::optional<std::int64_t> write_rows(Communicator& comm, const Source& source,
 std::uint64_t estimated_bytes(const Source& source, const Look& look) {
   const auto row_bytes = static_cast<std::uint64_t>(look.options.shape.pixels());
   const auto rows = static_cast<std::uint64_t>(look.rows.value_or(0));
-  return look.rows ? rows * row_bytes : source.bytes();
+  if (!look.rows) return source.bytes();
+  // Values that are no bytes take as much here as there.
+  return source.cost() == Cost::kDecode ? rows * row_bytes
+                                        : std::max(rows * row_bytes, source.bytes());
 }
 
 std::int64_t pack_rows(Communicator& comm, const Source& source, const DataOptions& options,

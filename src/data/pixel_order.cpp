@@ -2,21 +2,39 @@
 
 #include <cstddef>
 
+#include "lockstep/core/error.h"
+
 namespace lockstep {
 
-PixelOrder::PixelOrder(const ImageShape& shape, PixelLayout layout) {
-  if (layout == PixelLayout::kInterleaved) return;
-  const auto& [height, width, channels] = shape;
+PixelOrder::PixelOrder(const ImageShape& shape, std::int64_t down, std::int64_t right,
+                       std::int64_t deep) {
   places_.reserve(static_cast<std::size_t>(shape.pixels()));
-  for (int y = 0; y < height; ++y) {
-    for (int x = 0; x < width; ++x) {
-      for (int c = 0; c < channels; ++c) {
-        const int place = layout == PixelLayout::kPlanar ? (c * height + y) * width + x
-                                                         : (x * height + y) * channels + c;
+  bool plain = true;
+  for (int y = 0; y < shape.height; ++y) {
+    for (int x = 0; x < shape.width; ++x) {
+      for (int c = 0; c < shape.channels; ++c) {
+        const std::int64_t place = y * down + x * right + c * deep;
+        plain = plain && place == static_cast<std::int64_t>(places_.size());
         places_.push_back(static_cast<std::uint32_t>(place));
       }
     }
   }
+  if (plain) places_.clear();
+}
+
+PixelOrder PixelOrder::of(PixelLayout layout, const ImageShape& shape) {
+  const std::int64_t height = shape.height;
+  const std::int64_t width = shape.width;
+  const std::int64_t channels = shape.channels;
+  switch (layout) {
+    case PixelLayout::kInterleaved:
+      return {shape, width * channels, channels, 1};
+    case PixelLayout::kPlanar:
+      return {shape, width, 1, height * width};
+    case PixelLayout::kTransposed:
+      return {shape, channels, height * channels, 1};
+  }
+  fail_internal("a layout {}", static_cast<int>(layout));
 }
 
 template <typename Pixel>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "lockstep/core/batch.h"
@@ -12,15 +13,27 @@ namespace lockstep {
 
 class PixelOrder {
  public:
+  // The steps from a value to the one below it, right of it and of the next channel.
+  PixelOrder(const ImageShape& shape, std::int64_t down, std::int64_t right, std::int64_t deep);
   // kPlanar is [channels, height, width], kTransposed is [width, height, channels].
-  PixelOrder(const ImageShape& shape, PixelLayout layout);
+  static PixelOrder of(PixelLayout layout, const ImageShape& shape);
 
-  // pixels [shape.pixels()]
+  // Whether they stand so already.
+  bool is_plain() const { return places_.empty(); }
+  // Puts the values of a row in that order.
+  template <typename Value>
+  void arrange(std::span<const Value> values, std::span<float> pixels) const {
+    for (std::size_t i = 0; i < pixels.size(); ++i) {
+      pixels[i] = static_cast<float>(values[is_plain() ? i : places_[i]]);
+    }
+  }
+
+  // The same where they stand; pixels [shape.pixels()].
   void apply(std::uint8_t* pixels) {
-    if (!places_.empty()) turn(pixels, bytes_);
+    if (!is_plain()) turn(pixels, bytes_);
   }
   void apply(float* pixels) {
-    if (!places_.empty()) turn(pixels, floats_);
+    if (!is_plain()) turn(pixels, floats_);
   }
 
  private:

@@ -86,7 +86,8 @@ void check_rows(const Communicator& comm, const RowsFile& file) {
 // Collective: the file where it is there, whole and of this source; null where it must be made,
 // with a line that says why if that is strange.
 std::shared_ptr<const RowsFile> kept_rows(Communicator& comm, const CachePlace& place) {
-  std::int64_t missing = fs::exists(place.path) ? 0 : 1;
+  std::error_code none;
+  std::int64_t missing = fs::exists(place.path, none) ? 0 : 1;
   comm.sum(std::span(&missing, 1));
   if (missing > 0) return nullptr;
   std::shared_ptr<const RowsFile> file;

@@ -7,10 +7,6 @@
 
 namespace lockstep {
 
-// What options.cache says beside the path of a folder.
-inline constexpr char kAutoCache[] = "AUTO";
-inline constexpr char kNoCache[] = "NONE";
-
 // Collective: the source; in place of one whose rows must be decoded, or do not fit into memory,
 // a file of its rows, which is made where there is none that fits. options.cache says where:
 // AUTO is the user's folder of caches. Where the file cannot be written, a warning says so and the

@@ -28,7 +28,9 @@ RowLines::RowLines(std::string_view text, std::size_t body_first, FilePart part,
 bool RowLines::next() {
   while (at_ < last_) {
     const std::size_t end = std::min(text_.find('\n', at_), text_.size());
-    line_ = without_blanks_around(text_.substr(at_, end - at_));
+    line_ = text_.substr(at_, end - at_);
+    if (line_.ends_with('\r')) line_.remove_suffix(1);
+    line_ = without_blanks(line_);
     at_ = std::min(end + 1, text_.size());
     if (!line_.empty() && line_[0] != comment_) return true;
   }
@@ -47,13 +49,6 @@ std::optional<double> signed_number_of(std::string_view text) {
   if (!text.starts_with('+')) return number_of(text);
   text.remove_prefix(1);
   return text.starts_with('-') ? std::nullopt : number_of(text);
-}
-
-std::string_view without_blanks_around(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r";
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  if (first == text.npos) return text.substr(text.size());
-  return text.substr(first, text.find_last_not_of(kBlanks) + 1 - first);
 }
 
 }  // namespace lockstep

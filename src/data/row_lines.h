@@ -24,8 +24,6 @@ class RowLines {
   std::string_view line() const { return line_; }
   // Of the line's first byte in the text.
   std::size_t byte() const { return static_cast<std::size_t>(line_.data() - text_.data()); }
-  // At most so many lines are still to come: two bytes are the least of one.
-  std::size_t most_left() const { return (last_ - at_ + 1) / 2; }
 
  private:
   std::string_view text_;
@@ -43,7 +41,5 @@ std::string place_in_text(const std::string& name, std::string_view text, std::s
 
 // A number as number_of() has it, or such a one with a plus before it.
 std::optional<double> signed_number_of(std::string_view text);
-
-std::string_view without_blanks_around(std::string_view text);
 
 }  // namespace lockstep

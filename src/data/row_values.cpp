@@ -10,8 +10,6 @@ namespace lockstep {
 
 namespace {
 
-bool is_byte(float value) { return value >= 0 && value <= 255 && value == std::floor(value); }
-
 std::span<const float> floats_of(const FileRows& rows) {
   return {reinterpret_cast<const float*>(rows.pixels.data()),
           static_cast<std::size_t>(rows.count * rows.pixels_per_row)};

@@ -1,13 +1,17 @@
 // What values the pixels of rows have. Local, any thread.
 #pragma once
 
+#include <cmath>
 #include <limits>
 
 #include "data/file_rows.h"
 
 namespace lockstep {
 
-// Whether all are whole numbers from 0 to 255.
+// Whether it is a whole number from 0 to 255; whether all are.
+inline bool is_byte(float value) {
+  return value >= 0 && value <= 255 && value == std::floor(value);
+}
 bool are_bytes(const FileRows& rows);
 
 // The same values as another type; their digests too. Not for rows in a file.

@@ -1,31 +1,20 @@
 #include "data/rows_builder.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 
+#include "data/row_values.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/free_memory.h"
 
 namespace lockstep {
-
-namespace {
-
-bool is_byte(float value) { return value >= 0 && value <= 255 && value == std::floor(value); }
-
-std::uint64_t memory_bytes() {
-  return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
-         static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-}
-
-}  // namespace
 
 RowsBuilder::RowsBuilder(const std::string& name, std::int64_t rows, std::int64_t pixels_per_row)
     : room_(rows) {
   const double bytes = static_cast<double>(rows) * static_cast<double>(pixels_per_row);
-  if (bytes > static_cast<double>(memory_bytes())) {
+  if (bytes > static_cast<double>(host_memory())) {
     fail_usage("{}: {} rows of {} values; they do not fit in this machine's {} bytes", name, rows,
-               pixels_per_row, memory_bytes());
+               pixels_per_row, host_memory());
   }
   rows_.pixels_per_row = pixels_per_row;
   rows_.pixels = ZeroedPages(static_cast<std::size_t>(rows) * rows_.row_bytes());
@@ -69,37 +58,6 @@ FileRows RowsBuilder::take() {
   rows_.digests.reserve(static_cast<std::size_t>(rows_.count));
   for (std::int64_t i = 0; i < rows_.count; ++i) rows_.add_digest_of(i);
   return std::move(rows_);
-}
-
-PixelOrder::PixelOrder(const ImageShape& shape, std::int64_t down, std::int64_t right,
-                       std::int64_t deep) {
-  places_.reserve(static_cast<std::size_t>(shape.pixels()));
-  bool plain = true;
-  for (int y = 0; y < shape.height; ++y) {
-    for (int x = 0; x < shape.width; ++x) {
-      for (int c = 0; c < shape.channels; ++c) {
-        const std::int64_t place = y * down + x * right + c * deep;
-        plain = plain && place == static_cast<std::int64_t>(places_.size());
-        places_.push_back(static_cast<std::uint32_t>(place));
-      }
-    }
-  }
-  if (plain) places_.clear();
-}
-
-PixelOrder PixelOrder::of(PixelLayout layout, const ImageShape& shape) {
-  const std::int64_t height = shape.height;
-  const std::int64_t width = shape.width;
-  const std::int64_t channels = shape.channels;
-  switch (layout) {
-    case PixelLayout::kInterleaved:
-      return {shape, width * channels, channels, 1};
-    case PixelLayout::kPlanar:
-      return {shape, width, 1, height * width};
-    case PixelLayout::kTransposed:
-      return {shape, channels, height * channels, 1};
-  }
-  fail_internal("a layout {}", static_cast<int>(layout));
 }
 
 ImageShape guessed_shape(int pixels) {

@@ -28,27 +28,6 @@ class RowsBuilder {
   std::int64_t room_;
 };
 
-// Where the pixels of an image stand among the values of its row.
-class PixelOrder {
- public:
-  // The steps from a value to the one below it, right of it and of the next channel.
-  PixelOrder(const ImageShape& shape, std::int64_t down, std::int64_t right, std::int64_t deep);
-  static PixelOrder of(PixelLayout layout, const ImageShape& shape);
-
-  // Whether they stand as rows are kept: rows, columns, channels.
-  bool is_plain() const { return places_.empty(); }
-  // Puts the values of a row in that order.
-  template <typename Value>
-  void arrange(std::span<const Value> values, std::span<float> pixels) const {
-    for (std::size_t i = 0; i < pixels.size(); ++i) {
-      pixels[i] = static_cast<float>(values[is_plain() ? i : places_[i]]);
-    }
-  }
-
- private:
-  std::vector<std::uint32_t> places_;  // empty for the plain order
-};
-
 // Images that are square, or square with three channels, else one row of pixels.
 ImageShape guessed_shape(int pixels);
 

@@ -103,7 +103,13 @@ const FileFormat kRows = {
     .open = [](Communicator& comm, const SourceOptions& source) -> std::unique_ptr<Source> {
       std::shared_ptr<const RowsFile> file;
       comm.begin_long_work("reading the data", kEachRank);
-      agree(comm, [&] { file = std::make_shared<RowsFile>(source.path); });
+      agree(comm, [&] {
+        if (!source.labels.empty()) {
+          fail_usage("{}: a file of rows has their labels; expected no field `labels`",
+                     source.path);
+        }
+        file = std::make_shared<RowsFile>(source.path);
+      });
       for (const Digest& each : gather_values(comm, file->digest())) {
         if (each == file->digest()) continue;
         throw Error(ExitCode::kUsage,

@@ -64,6 +64,7 @@ struct ReadRows {
   FileRows rows;
   DataOptions options;
   std::string found;
+  std::optional<std::int64_t> told_rows;  // of the source, where the format tells
 };
 
 // Collective: the rows of each rank's `part`, of one PixelType, their labels the classes

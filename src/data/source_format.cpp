@@ -40,6 +40,7 @@ std::unique_ptr<Source> open_source(Communicator& comm, const SourceOptions& sou
       new SourceTexts{SourceText(comm, source.path, source.member), std::nullopt});
   if (!source.labels.empty()) texts->labels.emplace(comm, source.labels, "");
   std::unique_ptr<Source> opened;
+  comm.begin_long_work("looking at the data", kEachRank);
   agree(comm, [&] {
     for (const TextFormat* format : kTextFormats) {
       if (!format->recognizes(*texts)) continue;

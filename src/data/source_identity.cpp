@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "data/image_list.h"
 #include "lockstep/core/digest.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
@@ -14,6 +15,7 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kEndBytes = 64 << 10;
+constexpr std::size_t kListHeadBytes = 4096;  // as open_source() looks at
 
 // Size, nanoseconds of the last change, and the file's number: another one may have been put in
 // its place.
@@ -51,11 +53,30 @@ std::string identity_of(const fs::path& path) {
   return fs::is_directory(path) ? folder_identity(path) : file_identity(path);
 }
 
+// The pictures that a list names; nothing of what is no list.
+std::string listed_identity(const fs::path& list, const fs::path& folder) {
+  const MappedFile file(list);
+  std::string text;
+  for (const auto& entry : read_image_list(file.text(), list.string(), folder.string()).entries) {
+    text += line_of(folder / entry.name, entry.name);
+  }
+  return text;
+}
+
+bool is_list(const fs::path& path) {
+  return fs::is_regular_file(path) &&
+         is_image_list(MappedFile(path).text().substr(0, kListHeadBytes), path.string());
+}
+
 }  // namespace
 
 std::string source_identity(const SourceOptions& source) {
   std::string text = identity_of(source.path);
   if (!source.labels.empty()) text += identity_of(source.labels);
+  const fs::path path = source.path;
+  if (source.member.empty() && is_list(path)) text += listed_identity(path, path.parent_path());
+  if (!source.labels.empty() && fs::is_directory(path))
+    text += listed_identity(source.labels, path);
   return digest_of(text).hex();
 }
 

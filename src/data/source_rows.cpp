@@ -36,6 +36,7 @@ ReadRows read_part(Communicator& comm, const Source& source, const DataOptions& 
   });
   read.options = std::move(look.options);
   read.found = std::move(look.found);
+  read.told_rows = look.rows;
   settle_type(comm, read.rows);
   settle_classes(comm, read.rows, read.options, classes, [&](std::int64_t index) {
     return source.place_of_label(read.options, part, index);

@@ -1,7 +1,6 @@
 #include "data/source_text.h"
 
 #include <libdeflate.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <array>
@@ -10,6 +9,7 @@
 
 #include "data/packed_file.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/free_memory.h"
 #include "lockstep/core/share.h"
 
 namespace lockstep {
@@ -32,8 +32,7 @@ void check_same_size(Communicator& comm, const std::string& name, std::uint64_t 
 }
 
 void check_memory(const std::string& name, std::uint64_t bytes) {
-  const auto memory = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
-                      static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const std::uint64_t memory = host_memory();
   if (bytes <= memory) return;
   fail_usage("{}: inflates to {} bytes, but this machine has {}; unpack it", name, bytes, memory);
 }

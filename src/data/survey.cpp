@@ -103,10 +103,8 @@ SourceSurvey survey(Communicator& comm, const SourceOptions& source, const DataO
   survey.labelled = rows.labelled;
   count_rows(comm, rows, survey);
   survey.layout_doubt = layout_doubt(comm, rows, survey.options);
-  std::optional<std::int64_t> told;
-  agree(comm, [&] { told = opened->look(survey.options, labels).rows; });
-  survey.rows = told.value_or(survey.rows_read * parts_a_rank);
-  if (!told && parts_a_rank > 1) survey.row_count = RowCount::kEstimated;
+  survey.rows = read.told_rows.value_or(survey.rows_read * parts_a_rank);
+  if (!read.told_rows && parts_a_rank > 1) survey.row_count = RowCount::kEstimated;
   for (std::int64_t i = 0; comm.rank() == 0 && i < std::min(rows.count, kFirstRows); ++i) {
     survey.first_rows.push_back({static_cast<std::uint64_t>(i), rows.label(i),
                                  levels_of(rows.row(i), survey.options.range)});

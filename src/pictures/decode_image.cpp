@@ -18,9 +18,9 @@ namespace {
 using namespace std::string_view_literals;
 
 ReducedPicture decode_png_file(std::string_view file, const DecodeRequest& request) {
-  const ImageHeader header = read_png_header(file);
   Picture picture = decode_png(file, request.channels, kMostImagePixels, request.background);
-  return {std::move(picture), {header.width, header.height}};
+  const Reduction whole{picture.width, picture.height};
+  return {std::move(picture), whole};
 }
 
 struct FormatReader {
@@ -103,6 +103,16 @@ const char* name_of(ImageFormat format) {
 std::optional<ImageFormat> image_format(std::string_view head) {
   const FormatReader* reader = find_reader(head);
   return reader == nullptr ? std::nullopt : std::optional(reader->format);
+}
+
+bool has_image_name(std::string_view name) {
+  constexpr std::array<std::string_view, 15> kEndings = {
+      ".png", ".jpg",  ".jpeg", ".jpe",  ".ppm", ".pgm",  ".pnm", ".bmp",
+      ".gif", ".webp", ".tif",  ".tiff", ".svg", ".heic", ".avif"};
+  const std::string lower =
+      lower_case(name.substr(name.size() - std::min<std::size_t>(name.size(), 5)));
+  return std::any_of(kEndings.begin(), kEndings.end(),
+                     [&](std::string_view ending) { return lower.ends_with(ending); });
 }
 
 ImageHeader read_image_header(std::string_view file) {

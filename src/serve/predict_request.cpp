@@ -22,6 +22,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kExpected =
     "expected {\"images\": [[...], ...]} or {\"png\": [\"...\", ...]}";
+constexpr int kWhite = 255;
 constexpr int kMostDepth = 3;  // {"images": [[
 
 nlohmann::json parse(const std::string& body) {
@@ -138,7 +139,8 @@ Predictor::Image PredictRequestReader::read_png(const std::string& text) const {
   if (!file) fail_usage("not base64");
   decoding_.acquire();
   try {
-    const Picture picture = decode_png(*file, shape.channels, kMostServedPicturePixels);
+    const int background = model_.framing.framed ? kWhite : model_.images.background;
+    const Picture picture = decode_png(*file, shape.channels, kMostServedPicturePixels, background);
     Predictor::Image image = model_.framing.framed ? prepare_picture(picture, shape, model_.framing)
                                                    : fit_picture(picture, shape, model_.images);
     decoding_.release();

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <map>
 
+#include "lockstep/core/text.h"
+
 namespace lockstep {
 
 namespace {
@@ -17,15 +19,8 @@ const std::map<std::string_view, std::string_view> kRoutes = {
     {"/metrics", "GET"}, {"/schema", "GET"},   {"/predict", "POST"},
 };
 
-std::string lower(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
-
 bool is_here(const std::string& host, int port) {
-  const std::string name = lower(host);
+  const std::string name = lower_case(host);
   for (const std::string here : {"127.0.0.1", "localhost"}) {
     if (name == fmt::format("{}:{}", here, port) || (port == 80 && name == here)) return true;
   }
@@ -62,11 +57,11 @@ std::optional<Refusal> check_length(const RequestHead& head) {
 std::optional<Refusal> check_body(const RequestHead& head) {
   if (auto refusal = check_length(head)) return refusal;
   for (const std::string& coding : head.content_encoding) {
-    if (lower(coding) != "identity") {
+    if (lower_case(coding) != "identity") {
       return Refusal{415, fmt::format("Content-Encoding is \"{}\"; expected none", coding)};
     }
   }
-  const std::string type = head.content_type.empty() ? "" : lower(head.content_type.front());
+  const std::string type = head.content_type.empty() ? "" : lower_case(head.content_type.front());
   if (head.content_type.size() == 1 && type.substr(0, type.find(';')) == "application/json") {
     return {};
   }
@@ -76,7 +71,7 @@ std::optional<Refusal> check_body(const RequestHead& head) {
 }  // namespace
 
 void use_target_host(RequestHead& head) {
-  if (lower(head.path.substr(0, kScheme.size())) != kScheme) return;
+  if (lower_case(head.path.substr(0, kScheme.size())) != kScheme) return;
   const std::size_t slash = std::min(head.path.find('/', kScheme.size()), head.path.size());
   if (head.host.size() == 1) {
     head.host.front() = head.path.substr(kScheme.size(), slash - kScheme.size());

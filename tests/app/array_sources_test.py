@@ -51,6 +51,14 @@ class ArraySourcesTest(LockstepTest):
             self.assertRegex(text, r"\b598\b")
             self.assertRegex(text, r"\b199\b")
 
+    def test_a_label_that_is_said_is_not_guessed(self):
+        for setting, value in (("data.label_column", "clas"), ("data.csv.label", "clas"),
+                               ("data.csv.label", "99999")):
+            done = self.run_binary("train", self.experiment, *self.words["dense.arff"], "--set",
+                                   f"{setting}={value}", "--dry-run")
+            self.assertEqual(done.returncode, 2)
+            self.assertRegex(done.stderr, rf"has no column \"{value}\", which {setting} names")
+
     def test_faults_are_one_line(self):
         cut = self.write("cut.npz", (self.folder / "stored.npz").read_bytes()[:5000])
         header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1099511627776, 28, 28), }\n"

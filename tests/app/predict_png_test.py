@@ -297,6 +297,18 @@ class PredictPngTest(LockstepTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual([each["class"] for each in json.loads(done.stdout)], ["1"])
 
+    def test_a_first_word_of_another_kind(self):
+        """Is a picture too, and not a checkpoint."""
+        levels = drawn(1, 50, 50, 30, 9, 9)
+        body = bytes(level for line in levels for level in line)
+        file = self.write("first.pgm", b"P5 50 50 255\n" + body)
+        done = self.run_binary("predict", file, "--top", 0, ranks=None)
+        self.assertIn("--top", done.stderr)
+        found, _ = self.by_json(file, self.write("first.png", grey_png(levels)))
+        self.assertEqual(found[0]["probabilities"], found[1]["probabilities"])
+        done = self.run_binary("predict", file, "--out", "x.csv", ranks=None)
+        self.assertIn("--out goes with rows", done.stderr)
+
     def test_usage(self):
         file = self.write("usage.png", grey_png(drawn(1, 50, 50, 30, 9, 9)))
         for arguments, words in (((self.run_dir, file, "--out", "x.csv"), "--out"),

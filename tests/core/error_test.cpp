@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "lockstep/core/text.h"
 
 namespace lockstep {
@@ -51,6 +53,18 @@ TEST(Error, OfALibrarysExceptionIsItsFirstLine) {
   EXPECT_STREQ(Error::from(own).what(), "gone");
   EXPECT_EQ(Error::from(own).code(), ExitCode::kPeer);
   EXPECT_EQ(Error::from(own).reach(), Reach::kAgreed);
+}
+
+TEST(Error, OfAPathBlamesTheUser) {
+  const std::string name(300, 'x');
+  try {
+    static_cast<void>(std::filesystem::is_regular_file(name));
+    FAIL() << "a name of 300 characters";
+  } catch (const std::exception& exception) {
+    const Error error = Error::from(exception);
+    EXPECT_EQ(error.what(), name + ": File name too long");
+    EXPECT_EQ(error.code(), ExitCode::kUsage);
+  }
 }
 
 TEST(Error, MessagesAreOneLine) {

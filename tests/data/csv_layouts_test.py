@@ -133,6 +133,10 @@ class CsvLayoutsTest(LockstepTest):
                 path = self.write(f"{name}.labels", written(lines))
                 words = ["--set", f"data.train.labels={path}"]
                 self.assertEqual(self.data_digest(name, source, *words, ranks=2), expected)
+        path = self.write("unnamed.labels", written([["id", "label"]] + joined[::-1]))
+        done = self.run_binary("inspect", images, "--labels", path, ranks=None)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(f"{path}: has ids, but the rows of {images} have none", done.stderr)
         path = self.write("fewer.labels", written([[y] for y in labels[1:-1]]))
         done = self.run_binary("inspect", images, "--labels", path, ranks=None)
         self.assertEqual(done.returncode, 2)

@@ -153,6 +153,23 @@ class SameImagesTest(LockstepTest):
                 self.assertEqual(weights, self.expected)
         self.assertEqual(len(list(cache.iterdir())), 1)
 
+    def test_a_cache_of_a_list_ends_with_its_pictures(self):
+        """One is changed in place, and has as many bytes as before."""
+        self.write_files("listed", [(f"{i:04}.pgm", pgm(pixels))
+                                    for i, (_, pixels) in enumerate(self.rows)])
+        lines = "".join(f"{i:04}.pgm,{label}\n" for i, (label, _) in enumerate(self.rows))
+        inside = self.write("listed/list.csv", "filename,label\n" + lines)
+        beside = self.write("beside.csv", "filename,label\n" + lines)
+        folder = self.folder / "listed"
+        for name, path, words in (("inside", inside, ()),
+                                  ("beside", folder, ("--set", f"data.train.labels={beside}"))):
+            with self.subTest(name):
+                words += ("--set", f"data.cache={self.folder / ('kept-' + name)}")
+                self.write_files("listed", [("0007.pgm", pgm(self.rows[7][1]))])
+                self.assertEqual(self.weights(name, path, *words), self.expected)
+                self.write_files("listed", [("0007.pgm", pgm([90] * SIDE * SIDE))])
+                self.assertNotEqual(self.weights(name + "-changed", path, *words), self.expected)
+
     def test_inspect(self):
         text = self.lockstep("inspect", self.folder / "folder", "--json", ranks=None).stdout
         seen = json.loads(text)
@@ -222,6 +239,11 @@ class SameImagesTest(LockstepTest):
             "stray", self.folder / "stray"))
         self.write_files("flat", [(name.replace("/", "-"), content) for name, content in good])
         self.assertIn("no labels", self.refused("flat", self.folder / "flat"))
+        rows = self.folder / "labelled.rows"
+        self.lockstep("pack", self.csv, "--out", rows, ranks=None)
+        for path in (self.write("full.csv", f"filename,label\nfolder/{good[0][0]},0\n"), rows):
+            self.assertIn("expected no field `labels`", self.refused(
+                "labels", path, "--set", f"data.train.labels={self.csv}"))
         self.write_files("empty", [("readme.txt", b"nothing")])
         self.assertIn("no image files", self.refused("empty", self.folder / "empty"))
         lines = [f"folder/{name},{name[0]}" for name, _ in good]
@@ -230,6 +252,11 @@ class SameImagesTest(LockstepTest):
                                 (11, lines[11][:-1], ":12:1: no label")):
             path = self.write("bad.csv", "\n".join(lines[:at] + [line] + lines[at + 1:]) + "\n")
             self.assertIn(place, self.refused("bad-list", path))
+        for header, found in (("filename", "1 name"), ("id,filename,label", "3 names"), ("", "1 name")):
+            path = self.write("bad.csv", "\n".join([header, *lines]) + "\n")
+            self.assertIn(f"bad.csv:1:1: {found}; expected 2", self.refused("bad-list", path))
+        path = self.write("bad.csv", "\n".join([f"folder/{'x' * 300}.png,0", *lines]) + "\n")
+        self.assertIn("bad.csv:1:1: there is no file", self.refused("bad-list", path))
         six = [(f"{i % 6}/{i:04}.png", content) for i, (_, content) in enumerate(good)]
         self.write_files("six", six)
         self.assertIn("six/5/0005.png: \"5\" is out of range; expected a label from 0 to 4",

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("[a-z]*/README.md"))]
 
 # Words in capitals, as variables are, in files that read variables.
-OTHER_WORDS = {"AUTO", "CCACHE_BASEDIR", "CMAKE_HOME_DIRECTORY", "LOCKSTEP_", "LOCKSTEP_TESTS",
+OTHER_WORDS = {"AUTO", "CMAKE_HOME_DIRECTORY", "LOCKSTEP_", "LOCKSTEP_TESTS",
                "NONE", "ON", "PALS", "PIP_", "RUNNING", "VAL_LOSS"}
 
 

@@ -34,8 +34,8 @@ class Error : public std::runtime_error {
  public:
   Error(ExitCode code, const std::string& message, Reach reach = Reach::kLocal);
 
-  // What was caught: an Error as it is; of a library's exception, whose text may have a
-  // trace of calls below it, the first line, with exit code 1.
+  // What was caught: an Error as it is; of a path that cannot be, exit code 2; of a library's
+  // exception, whose text may have a trace of calls below it, the first line, with exit code 1.
   static Error from(const std::exception& exception);
 
   ExitCode code() const { return code_; }

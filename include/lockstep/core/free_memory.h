@@ -11,4 +11,7 @@ namespace lockstep {
 // where the host does not say. `root` is the folder in which proc and sys are.
 std::uint64_t free_memory(const std::filesystem::path& root = "/");
 
+// Bytes that the host has in all.
+std::uint64_t host_memory();
+
 }  // namespace lockstep

@@ -15,6 +15,9 @@ std::string count_of(std::integral auto count, std::string_view one, std::string
   return many.empty() ? fmt::format("{} {}s", count, one) : fmt::format("{} {}", count, many);
 }
 
+// With small letters for the capital ones of ASCII.
+std::string lower_case(std::string_view text);
+
 // `text` from outside, such as a name in a file, made fit for a terminal and for one line: each
 // byte of a control character (C0, DEL, and C1 in UTF-8) as \x and two hex digits.
 std::string printable(std::string_view text);

@@ -84,6 +84,10 @@ struct ValidationOptions {
   bool stratified = true;  // each class in the same proportion
 };
 
+// What DataOptions::cache says beside the path of a folder.
+inline constexpr const char* kAutoCache = "AUTO";
+inline constexpr const char* kNoCache = "NONE";
+
 struct DataOptions {
   SourceOptions train;
   SourceOptions test;
@@ -100,7 +104,7 @@ struct DataOptions {
   ValidationOptions validation;
   NormalizationKind normalization = NormalizationKind::kUnit;
   AugmentationOptions augmentation;
-  std::string cache = "AUTO";  // of decoded rows: AUTO, NONE, or a folder
+  std::string cache = kAutoCache;  // of decoded rows
 };
 
 }  // namespace lockstep

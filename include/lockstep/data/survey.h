@@ -61,10 +61,9 @@ struct SplitSizes {
 SplitSizes split_sizes(std::span<const std::int64_t> class_counts,
                        const ValidationOptions& validation);
 
-// Local: the data section that fits a source of unknown shape: images that are square,
-// or square with three channels, else one row of pixels; an IDX file's own sizes. CSV
-// labels stand in `label_column`, if there is one. Error (2): no such file, a CSV file
-// without rows.
+// Local: the data section that fits a source of unknown shape: its own sizes where it tells
+// them, else images that are square, or square with three channels, else one row of pixels.
+// Labels stand in `label_column`, if there is one. Error (2): no such file, no rows.
 DataOptions guess_options(const SourceOptions& source, const std::string& label_column);
 
 }  // namespace lockstep

@@ -30,6 +30,9 @@ const char* name_of(ImageFormat format);  // "PNG"
 std::optional<ImageFormat> image_format(std::string_view head);
 inline bool is_image_file(std::string_view head) { return image_format(head).has_value(); }
 
+// By the ending of a name: what may be an image, also one of a kind that cannot be read.
+bool has_image_name(std::string_view name);
+
 struct ImageHeader {
   ImageFormat format = ImageFormat::kPng;
   int width = 0;  // of the picture as it is seen: after a JPEG's orientation
