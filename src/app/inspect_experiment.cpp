@@ -35,6 +35,7 @@ Json to_json(const Experiment& experiment, const Network& network) {
   for (const LayerInfo& layer : network.layers()) {
     const ImageShape& output = layer.output;
     json["layers"].push_back({{"kind", layer.title},
+                              {"depth", layer.depth},
                               {"output", {output.height, output.width, output.channels}},
                               {"parameters", layer.parameters},
                               {"trainable_parameters", layer.trainable_parameters},
@@ -44,15 +45,21 @@ Json to_json(const Experiment& experiment, const Network& network) {
   return json;
 }
 
+// The layers of a block stand further to the right.
+std::string indented(const LayerInfo& layer) {
+  return std::string(2 * static_cast<std::size_t>(layer.depth), ' ') + layer.title;
+}
+
 void print_layers(const Network& network) {
   std::size_t width = 5;
-  for (const LayerInfo& layer : network.layers()) width = std::max(width, layer.title.size());
+  for (const LayerInfo& layer : network.layers()) width = std::max(width, indented(layer).size());
   fmt::print("{:>2}  {:<{}}  {:>12}  {:>10}  {:>12}\n", "", "layer", width, "output", "parameters",
              "MACs");
   fmt::print("{:>2}  {:<{}}  {:>12}\n", "", "input", width, shape_text(network.input()));
   int index = 0;
   for (const LayerInfo& layer : network.layers()) {
-    fmt::print("{:>2}  {:<{}}  {:>12}  {:>10}  {:>12}\n", index++, layer.title, width,
+    const std::string number = layer.depth == 0 ? std::to_string(index++) : "";
+    fmt::print("{:>2}  {:<{}}  {:>12}  {:>10}  {:>12}\n", number, indented(layer), width,
                shape_text(layer.output), layer.parameters, layer.multiply_adds);
   }
   fmt::print(

@@ -7,7 +7,8 @@
 //   visit.section(name, type, body)            calls body(visitor of the section)
 //   visit.optional(name, type, member, meaning)  a section that may be absent
 //   visit.choice(name, type, variant)          a section of one kind out of several
-//   visit.list(name, type, vector, meaning)    a list of such sections
+//   visit.list(name, type, vector, meaning, traits)  a list of such sections
+//   visit.sections(name, type, vector, meaning)  a list of sections of one kind
 // `type` is the section's name in messages.
 #pragma once
 

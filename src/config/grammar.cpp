@@ -94,9 +94,17 @@ class Describe {
 
   template <class... T>
   void list(const char* name, const char* type, std::vector<std::variant<T...>>& /*member*/,
-            const char* /*meaning*/) {
+            const char* /*meaning*/, const Traits& = {}) {
     std::variant<T...> element;
     choice(name, type, element);
+    section_.mutable_field()->rbegin()->set_label(FieldDescriptorProto::LABEL_REPEATED);
+  }
+
+  template <class T>
+  void sections(const char* name, const char* type, std::vector<T>& /*member*/,
+                const char* /*meaning*/) {
+    T element;
+    lockstep::section(*this, name, type, element);
     section_.mutable_field()->rbegin()->set_label(FieldDescriptorProto::LABEL_REPEATED);
   }
 

@@ -74,7 +74,7 @@ class Read {
 
   template <class... T>
   void list(const char* name, const char* /*type*/, std::vector<std::variant<T...>>& member,
-            const char* /*meaning*/) {
+            const char* /*meaning*/, const Traits& = {}) {
     const FieldDescriptor* field = field_of(from_, name);
     for (int i = 0; i < reflection_.FieldSize(from_, field); ++i) {
       const std::string path = fmt::format("{}{}[{}]", path_, name, i);
@@ -83,6 +83,17 @@ class Read {
         fail_usage("{} is empty; expected one of {}", path,
                    fmt::join(field_names(*field->message_type()), ", "));
       }
+    }
+  }
+
+  template <class T>
+  void sections(const char* name, const char* /*type*/, std::vector<T>& member,
+                const char* /*meaning*/) {
+    const FieldDescriptor* field = field_of(from_, name);
+    for (int i = 0; i < reflection_.FieldSize(from_, field); ++i) {
+      Read inner(reflection_.GetRepeatedMessage(from_, field, i),
+                 fmt::format("{}{}[{}].", path_, name, i));
+      fields(inner, member.emplace_back());
     }
   }
 
@@ -159,9 +170,18 @@ class Write {
 
   template <class Variant>
   void list(const char* name, const char* /*type*/, std::vector<Variant>& member,
-            const char* /*meaning*/) {
+            const char* /*meaning*/, const Traits& = {}) {
     for (Variant& each : member) {
       Write(*reflection_.AddMessage(&to_, field_of(to_, name))).write_kind(each);
+    }
+  }
+
+  template <class T>
+  void sections(const char* name, const char* /*type*/, std::vector<T>& member,
+                const char* /*meaning*/) {
+    for (T& each : member) {
+      Write inner(*reflection_.AddMessage(&to_, field_of(to_, name)));
+      fields(inner, each);
     }
   }
 

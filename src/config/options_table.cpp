@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -53,7 +54,9 @@ std::string default_words(const T& value, const Traits& traits) {
 // The visitor that writes a row for each field.
 class Rows {
  public:
-  Rows(std::string path, std::string& text) : path_(std::move(path)), text_(text) {}
+  // `list` is the type of the list whose element this is, if any.
+  Rows(std::string path, std::string_view list, std::string& text)
+      : path_(std::move(path)), list_(list), text_(text) {}
 
   template <class T>
   void operator()(const char* name, const T& value, const char* meaning,
@@ -63,7 +66,7 @@ class Rows {
 
   template <class Body>
   void section(const char* name, const char* /*type*/, const Body& body) {
-    Rows inner(path_ + name + ".", text_);
+    Rows inner(path_ + name + ".", list_, text_);
     body(inner);
   }
 
@@ -84,10 +87,20 @@ class Rows {
 
   template <class... T>
   void list(const char* name, const char* type, std::vector<std::variant<T...>>& /*member*/,
-            const char* meaning) {
-    add(name, fmt::format("list of {}s", name), "required", meaning);
-    section(fmt::format("{}[i]", name).c_str(), type,
-            [](Rows& inner) { (inner.kind<T>("–"), ...); });
+            const char* meaning, const Traits& traits = {}) {
+    add(name, fmt::format("list of {}s", name), traits.required ? "required" : "none", meaning);
+    if (list_ == type) return;  // its kinds are being told
+    Rows inner(fmt::format("{}{}[i].", path_, name), type, text_);
+    (inner.kind<T>("–"), ...);
+  }
+
+  template <class T>
+  void sections(const char* name, const char* /*type*/, std::vector<T>& /*member*/,
+                const char* meaning) {
+    add(name, "list of sections", "required", meaning);
+    Rows inner(fmt::format("{}{}[i].", path_, name), list_, text_);
+    T element;
+    fields(inner, element);
   }
 
  private:
@@ -106,6 +119,7 @@ class Rows {
   }
 
   std::string path_;  // empty, or ending with a dot
+  std::string_view list_;
   std::string& text_;
 };
 
@@ -113,7 +127,7 @@ class Rows {
 
 std::string options_table() {
   std::string text = "| path | type | default | meaning |\n|---|---|---|---|\n";
-  Rows rows("", text);
+  Rows rows("", "", text);
   Experiment defaults;
   fields(rows, defaults);
   return text;

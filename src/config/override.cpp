@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "config/names.h"
+#include "config/text.h"
 #include "config/text_error.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/names.h"
@@ -100,6 +101,7 @@ void set_strings(Message& section, const FieldDescriptor& field, const std::stri
 void set_section(Message& section, const FieldDescriptor& field, const std::string& value) {
   FirstProblem problem;
   TextFormat::Parser parser;
+  parser.SetRecursionLimit(kMostNested);
   parser.RecordErrorsTo(&problem);
   if (parser.ParseFieldValueFromString(value, &field, &section) && problem.message().empty())
     return;

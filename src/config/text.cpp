@@ -43,6 +43,7 @@ std::unique_ptr<Message> parse_text(const std::string& text, const std::string& 
   std::unique_ptr<Message> experiment = empty_message();
   FirstProblem problem;
   TextFormat::Parser parser;
+  parser.SetRecursionLimit(kMostNested);
   parser.RecordErrorsTo(&problem);
   parser.WriteLocationsTo(locations);
   if (!parser.ParseFromString(text, experiment.get())) {

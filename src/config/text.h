@@ -10,6 +10,9 @@
 
 namespace lockstep {
 
+// Sections in sections, as blocks of layers are: far from the end of the stack.
+inline constexpr int kMostNested = 100;
+
 // Errors (2) begin "ORIGIN:LINE:COLUMN: ". Where each field stands goes to
 // `locations`, unless that is null.
 std::unique_ptr<Message> parse_text(

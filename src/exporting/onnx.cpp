@@ -71,7 +71,8 @@ void set(onnx::NodeProto& node, const char* name, const Shape& values) {
   for (const std::int64_t value : values) attribute.add_ints(value);
 }
 
-// Appends the nodes of a model to a graph; value_ is the last one's output.
+// Appends the nodes of a model to a graph; value_ is the first input of a primitive, then the last
+// node's output.
 class GraphWriter {
  public:
   GraphWriter(const ExportedModel& model, onnx::GraphProto& graph)
@@ -86,8 +87,14 @@ class GraphWriter {
     value_ = kInput;
     node("Mul", {value_, constant("pixel_factor", model_.factor, per_channel)});
     node("Add", {value_, constant("pixel_offset", model_.offset, per_channel)});
+    names_.resize(network_.values.size());
+    names_.front() = value_;
     for (const Primitive& primitive : network_.primitives) {
+      in_.clear();
+      for (const ValueId in : primitive.in) in_.push_back(names_[static_cast<std::size_t>(in)]);
+      value_ = in_.front();
       std::visit([this](const auto& work) { add(work); }, primitive.work);
+      names_[static_cast<std::size_t>(primitive.out)] = value_;
     }
     graph_.mutable_node(graph_.node_size() - 1)->set_output(0, kOutput);
   }
@@ -118,6 +125,18 @@ class GraphWriter {
   std::string mine(Id id) {
     const Parameter& parameter = network_.parameter(id);
     return constant(parameter.name, model_.values(parameter), parameter.shape);
+  }
+
+  std::string whole_numbers(const std::string& name, const Shape& values) {
+    for (const onnx::TensorProto& known : graph_.initializer()) {
+      if (known.name() == name) return name;
+    }
+    onnx::TensorProto& tensor = *graph_.add_initializer();
+    tensor.set_name(name);
+    tensor.set_data_type(onnx::TensorProto::INT64);
+    tensor.add_dims(static_cast<std::int64_t>(values.size()));
+    for (const std::int64_t value : values) tensor.add_int64_data(value);
+    return name;
   }
 
   std::string number(float value) {
@@ -154,6 +173,10 @@ class GraphWriter {
   }
 
   void add(const DropoutOp& /*dropout*/) {}
+  void add(const DropPathOp& /*drop*/) {}
+  void add(const AddOp& /*sum*/) { node("Add", in_); }
+  void add(const MultiplyOp& /*multiply*/) { node("Mul", in_); }
+  void add(const JoinOp& /*join*/) { set(node("Concat", in_), "axis", std::int64_t{1}); }
 
   void add(const MaxPoolOp& pool) {
     onnx::NodeProto& made = node("MaxPool", {value_});
@@ -172,6 +195,10 @@ class GraphWriter {
   void add(const FlattenOp& /*flatten*/) {
     set(node("Transpose", {value_}), "perm", Shape{0, 2, 3, 1});
     set(node("Flatten", {value_}), "axis", std::int64_t{1});
+  }
+
+  void add(const UnflattenOp& /*unflatten*/) {
+    node("Unsqueeze", {value_, whole_numbers("image_axes", {2, 3})});
   }
 
   // x / 2 (1 + erf(x / sqrt 2)); operator set 17 has no Gelu.
@@ -214,6 +241,8 @@ class GraphWriter {
   const Graph& network_;
   onnx::GraphProto& graph_;
   std::string value_;
+  Names in_;     // of the primitive being written
+  Names names_;  // by value
 };
 
 }  // namespace

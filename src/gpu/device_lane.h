@@ -43,7 +43,7 @@ class DeviceLane {
   LaneSettings settings_;
   at::Tensor rows_;  // bytes [slots, pixels]
   DropoutSource dropout_;
-  OpChain ops_;
+  PlanRunner ops_;
 };
 
 }  // namespace lockstep

@@ -5,6 +5,7 @@
 
 #include "gpu/device.h"
 #include "lockstep/core/match.h"
+#include "lockstep/model/drop_path.h"
 
 namespace lockstep {
 
@@ -40,7 +41,7 @@ class DeviceDropout {
   std::ptrdiff_t index_;  // among the network's dropouts
 };
 
-class DeviceNorm final : public OpRunner {
+class DeviceNorm final : public UnaryRunner {
  public:
   DeviceNorm(Accelerator& accelerator, const Network& network, const NormOp& norm,
              const OpContext& context, const DropoutSource& dropout)
@@ -139,7 +140,7 @@ class DeviceNorm final : public OpRunner {
   at::Tensor x_;  // of the pass under way
 };
 
-class DeviceGate final : public OpRunner {
+class DeviceGate final : public UnaryRunner {
  public:
   DeviceGate(Accelerator& accelerator, const Network& network, const GateOp& gate,
              const OpContext& context, const DropoutSource& dropout)
@@ -192,18 +193,55 @@ class DeviceGate final : public OpRunner {
   at::Tensor code_;  // of the pass under way
 };
 
+// The mask of a dropout of one value a sample.
+class DeviceDropPath final : public DropPath {
+ public:
+  DeviceDropPath(Accelerator& accelerator, const Network& network, const DropPathOp& drop,
+                 const OpContext& context, const DropoutSource& dropout)
+      : accelerator_(accelerator), type_(context.type), dropout_(network, dropout, drop.drop) {}
+
+ private:
+  at::Tensor factors(const Pass& pass) override {
+    const at::Tensor ones = make_activations(pass, {1, 1, 1}, type_).fill_(1);
+    at::Tensor factors = make_activations(pass, {1, 1, 1}, type_);
+    at::Tensor code = make_activations(pass, {1, 1, 1}, at::kByte);
+    launch(accelerator_, gpu::kGateForward, grid_of(pass.samples),
+           gpu::Gate{.in = ones.const_data_ptr(),
+                     .out = factors.data_ptr(),
+                     .code = code.data_ptr<std::uint8_t>(),
+                     .samples = pass.samples,
+                     .height = 1,
+                     .width = 1,
+                     .channels = 1,
+                     .out_height = 1,
+                     .out_width = 1,
+                     .size = 1,
+                     .stride = 1,
+                     .relu = 0,
+                     .dropout = dropout_.in(pass, 1)});
+    return factors;
+  }
+
+  Accelerator& accelerator_;
+  at::ScalarType type_;
+  DeviceDropout dropout_;
+};
+
 }  // namespace
 
 std::vector<std::uint32_t> dropout_layers(const Network& network) {
   std::vector<std::uint32_t> layers;
   for (const Primitive& primitive : network.graph().primitives) {
     if (const auto* drop = std::get_if<DropoutOp>(&primitive.work)) layers.push_back(drop->layer);
+    if (const auto* path = std::get_if<DropPathOp>(&primitive.work)) {
+      layers.push_back(path->drop.layer);
+    }
   }
   return layers;
 }
 
-OpChain make_device_ops(Accelerator& accelerator, const Network& network, Precision precision,
-                        const DropoutSource& dropout) {
+PlanRunner make_device_ops(Accelerator& accelerator, const Network& network, Precision precision,
+                           const DropoutSource& dropout) {
   return {network, precision, [&](const Op& op, const OpContext& context) {
             using Runner = std::unique_ptr<OpRunner>;
             return std::visit(
@@ -214,6 +252,10 @@ OpChain make_device_ops(Accelerator& accelerator, const Network& network, Precis
                       [&](const GateOp& gate) -> Runner {
                         return std::make_unique<DeviceGate>(accelerator, network, gate, context,
                                                             dropout);
+                      },
+                      [&](const DropPathOp& drop) -> Runner {
+                        return std::make_unique<DeviceDropPath>(accelerator, network, drop, context,
+                                                                dropout);
                       },
                       [&](const auto& work) { return make_torch_runner(work, context); }},
                 op.work);

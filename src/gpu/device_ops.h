@@ -21,7 +21,7 @@ std::vector<std::uint32_t> dropout_layers(const Network& network);
 
 // The runners of a network on `accelerator`, for one lane; what they refer to must
 // outlive them.
-OpChain make_device_ops(Accelerator& accelerator, const Network& network, Precision precision,
+PlanRunner make_device_ops(Accelerator& accelerator, const Network& network, Precision precision,
                         const DropoutSource& dropout);
 
 }  // namespace lockstep

@@ -13,7 +13,7 @@ struct GpuEvaluator::State {
   Precision precision;
   at::Tensor factor;
   at::Tensor offset;
-  OpChain ops;
+  PlanRunner ops;
 };
 
 GpuEvaluator::GpuEvaluator(Accelerator& accelerator, const Network& network, Precision precision,

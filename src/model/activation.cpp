@@ -18,7 +18,7 @@
 namespace lockstep {
 
 template <>
-class TorchRunner<ActivateOp> final : public OpRunner {
+class TorchRunner<ActivateOp> final : public UnaryRunner {
  public:
   TorchRunner(const ActivateOp& activate, const OpContext& /*context*/) : kind_(activate.kind) {}
 

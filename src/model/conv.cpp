@@ -16,7 +16,7 @@
 namespace lockstep {
 
 template <>
-class TorchRunner<ConvOp> final : public OpRunner {
+class TorchRunner<ConvOp> final : public UnaryRunner {
  public:
   TorchRunner(const ConvOp& conv, const OpContext& context) : conv_(conv), op_(context) {}
 
@@ -79,7 +79,7 @@ template std::unique_ptr<OpRunner> make_torch_runner(const ConvOp&, const OpCont
 
 namespace {
 
-class OwnConv final : public OpRunner {
+class OwnConv final : public UnaryRunner {
  public:
   OwnConv(const ConvOp& conv, const OpContext& context)
       : conv_(conv), op_(context), kernels_(conv, context.in, context.out) {}

@@ -16,7 +16,7 @@
 namespace lockstep {
 
 template <>
-class TorchRunner<DenseOp> final : public OpRunner {
+class TorchRunner<DenseOp> final : public UnaryRunner {
  public:
   TorchRunner(const DenseOp& dense, const OpContext& context)
       : dense_(dense),
@@ -71,7 +71,7 @@ template std::unique_ptr<OpRunner> make_torch_runner(const DenseOp&, const OpCon
 
 namespace {
 
-class OwnDense final : public OpRunner {
+class OwnDense final : public UnaryRunner {
  public:
   OwnDense(const DenseOp& dense, const OpContext& context)
       : dense_(dense), op_(context), kernels_(context.in.channels, context.out.channels) {}

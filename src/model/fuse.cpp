@@ -1,89 +1,140 @@
 #include "model/fuse.h"
 
+#include <iterator>
+#include <list>
+#include <vector>
+
 namespace lockstep {
 
 namespace {
 
-// Each primitive joins the op before it where it can, or becomes an op of its own.
+// Each primitive joins the op that gives its input where it can, or becomes an op of its own.
+// One that is joined moves behind the others: all that the primitive needs stands before it.
 class Fusing {
  public:
-  explicit Fusing(const Graph& graph) : graph_(graph) {}
+  explicit Fusing(const Graph& graph)
+      : graph_(graph),
+        same_as_(graph.values.size()),
+        uses_(graph.values.size()),
+        givers_(graph.values.size(), ops_.end()) {
+    for (std::size_t i = 0; i < same_as_.size(); ++i) same_as_[i] = ValueId{i};
+    for (const Primitive& primitive : graph.primitives) {
+      for (const ValueId in : primitive.in) ++uses_[index(in)];
+    }
+  }
 
   Plan fuse() {
     for (const Primitive& primitive : graph_.primitives) {
-      in_ = graph_.shape(primitive.in);
-      out_ = graph_.shape(primitive.out);
+      primitive_ = &primitive;
       std::visit([this](const auto& work) { add(work); }, primitive.work);
     }
-    return std::move(plan_);
+    return {std::make_move_iterator(ops_.begin()), std::make_move_iterator(ops_.end())};
   }
 
  private:
+  using Ops = std::list<Op>;
+
+  static std::size_t index(ValueId id) { return static_cast<std::size_t>(id); }
+
   // What a plan has too stays as it is.
   template <typename Work>
   void add(const Work& work) {
-    plan_.push_back({work, in_, out_});
+    push(work);
   }
 
   void add(const ActivateOp& activate) {
-    if (activate.kind != ActivationKind::kRelu) {
-      plan_.push_back({activate, in_, out_});
-      return;
-    }
-    auto* norm = last<NormOp>();
-    if (norm != nullptr && !norm->drop.drops()) {
+    if (activate.kind != ActivationKind::kRelu) return push(activate);
+    if (auto* norm = last<NormOp>(); norm != nullptr && !norm->drop.drops()) {
       norm->relu_after = true;
-    } else {
-      plan_.push_back({GateOp{.relu = true}, in_, out_});
+      return join();
     }
+    if (auto* sum = last<SumOp>(); sum != nullptr && !sum->relu) {
+      sum->relu = true;
+      return join();
+    }
+    push(GateOp{.relu = true});
   }
 
   void add(const BatchNormOp& norm) {
     const GateOp* gate = last<GateOp>();
     const bool relu_before = gate != nullptr && gate->relu && !gate->pools() && !gate->drop.drops();
-    if (relu_before) plan_.pop_back();
-    plan_.push_back({NormOp{.norm = norm, .relu_before = relu_before}, in_, out_});
+    const NormOp work{.norm = norm, .relu_before = relu_before};
+    if (!relu_before) return push(work);
+    giver()->work = work;
+    join();
   }
 
   void add(const MaxPoolOp& pool) {
-    if (pool.size == 1 && pool.stride == 1) return;
+    if (pool.size == 1 && pool.stride == 1) return pass_on();
     GateOp* gate = last<GateOp>();
-    if (gate == nullptr || gate->pools() || gate->drop.drops()) gate = &open_gate();
+    if (gate == nullptr || gate->pools() || gate->drop.drops()) return push(GateOp{.pool = pool});
     gate->pool = pool;
-    plan_.back().out = out_;
+    join();
   }
 
   void add(const DropoutOp& dropout) {
-    auto* norm = last<NormOp>();
-    if (norm != nullptr && !norm->drop.drops()) {
+    if (auto* norm = last<NormOp>(); norm != nullptr && !norm->drop.drops()) {
       norm->drop = dropout;
-      return;
+      return join();
     }
     GateOp* gate = last<GateOp>();
-    if (gate == nullptr || gate->drop.drops()) gate = &open_gate();
+    if (gate == nullptr || gate->drop.drops()) return push(GateOp{.drop = dropout});
     gate->drop = dropout;
+    join();
   }
+
+  void add(const AddOp& /*sum*/) { push(SumOp{}); }
 
   // The memory of a value is that of a flat one.
-  void add(const FlattenOp& /*flatten*/) {}
+  void add(const FlattenOp& /*flatten*/) { pass_on(); }
+  void add(const UnflattenOp& /*unflatten*/) { pass_on(); }
 
-  // The last op as a T that the next primitive can join, or null: not across a flatten that
-  // changes the shape.
-  template <typename T>
-  T* last() {
-    if (plan_.empty() || plan_.back().out != in_) return nullptr;
-    return std::get_if<T>(&plan_.back().work);
+  // The primitive's output is its input.
+  void pass_on() {
+    const ValueId in = primitive_->in.front();
+    same_as_[index(primitive_->out)] = same_as_[index(in)];
+    givers_[index(primitive_->out)] = givers_[index(in)];
+    // Whoever joins the giver must be the only one that uses either.
+    uses_[index(primitive_->out)] += uses_[index(in)] - 1;
   }
 
-  GateOp& open_gate() {
-    plan_.push_back({GateOp{}, in_, in_});
-    return std::get<GateOp>(plan_.back().work);
+  template <typename Work>
+  void push(const Work& work) {
+    Op op{work, {}, {primitive_->out, graph_.shape(primitive_->out)}};
+    for (const ValueId in : primitive_->in) {
+      op.in.push_back({same_as_[index(in)], graph_.shape(in)});
+    }
+    ops_.push_back(std::move(op));
+    givers_[index(primitive_->out)] = std::prev(ops_.end());
+  }
+
+  Ops::iterator giver() const { return givers_[index(primitive_->in.front())]; }
+
+  // The op that gives the input, as a T that this primitive can join, or null: not where others
+  // use the input too, and not across a flatten that changes the shape.
+  template <typename T>
+  T* last() {
+    const ValueId in = primitive_->in.front();
+    if (giver() == ops_.end() || uses_[index(in)] > 1) return nullptr;
+    if (giver()->out.shape != graph_.shape(in)) return nullptr;
+    return std::get_if<T>(&giver()->work);
+  }
+
+  // Into the giver, whose work has been changed.
+  void join() {
+    const auto op = giver();
+    op->out = {primitive_->out, graph_.shape(primitive_->out)};
+    ops_.splice(ops_.end(), ops_, op);
+    givers_[index(primitive_->out)] = op;
   }
 
   const Graph& graph_;
-  Plan plan_;
-  ImageShape in_;  // of the primitive being added
-  ImageShape out_;
+  Ops ops_;
+  const Primitive* primitive_ = nullptr;  // being added
+  // By value of the graph:
+  std::vector<ValueId> same_as_;       // the value whose memory it is
+  std::vector<int> uses_;              // by primitives
+  std::vector<Ops::iterator> givers_;  // end: the images
 };
 
 }  // namespace

@@ -11,7 +11,7 @@ namespace lockstep {
 namespace {
 
 template <typename T>
-class Gate final : public OpRunner {
+class Gate final : public UnaryRunner {
  public:
   Gate(const GateOp& gate, const OpContext& context) : gate_(gate), op_(context) {}
 

@@ -59,6 +59,7 @@ std::unique_ptr<OpRunner> make_cpu_runner(const Op& op, const OpContext& context
           [&](const DenseOp& dense) { return own_or_torch(make_own_dense(dense, context), dense); },
           [&](const NormOp& norm) { return make_norm(norm, context); },
           [&](const GateOp& gate) { return make_gate(gate, context); },
+          [&](const DropPathOp& drop) { return make_drop_path(drop, context); },
           [&](const auto& work) { return make_torch_runner(work, context); }},
       op.work);
 }
@@ -77,7 +78,7 @@ at::Tensor input_of(const Pass& pass, Precision precision) {
 struct LaneExecutor::State {
   const Network& network;
   Precision precision;
-  OpChain ops;
+  PlanRunner ops;
 
   Pass pass(Mode mode, const Weights& weights, const Batch& batch) const {
     return {.mode = mode,
@@ -94,7 +95,7 @@ struct LaneExecutor::State {
 
 LaneExecutor::LaneExecutor(const Network& network, Precision precision)
     : state_(std::make_unique<State>(
-          State{network, precision, OpChain(network, precision, make_cpu_runner)})) {}
+          State{network, precision, PlanRunner(network, precision, make_cpu_runner)})) {}
 
 LaneExecutor::~LaneExecutor() = default;
 LaneExecutor::LaneExecutor(LaneExecutor&&) noexcept = default;

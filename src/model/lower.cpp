@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "lockstep/core/error.h"
+#include "model/lowering.h"
 
 namespace lockstep {
 
@@ -19,13 +20,11 @@ namespace {
 constexpr std::int64_t kMostWeights = std::int64_t{1} << 36;
 constexpr std::int64_t kMostValues = (std::int64_t{1} << 31) - 1;  // of a layer's output, a sample
 constexpr double kMostMultiplyAdds = 1e15;                         // of a layer, a sample
+constexpr std::size_t kMostLayers = 10'000;                        // those in blocks too
 
-constexpr std::int64_t kAlignment = 16;  // floats: one cache line
-constexpr int kLargestMaxPool = 15;      // of our own kernel: a byte holds a place in the window
+constexpr int kLargestMaxPool = 15;  // of our own kernel: a byte holds a place in the window
 
-std::int64_t aligned(std::int64_t size) {
-  return (size + kAlignment - 1) / kAlignment * kAlignment;
-}
+}  // namespace
 
 std::string text_of(const ImageShape& shape) {
   return fmt::format("{}x{}x{}", shape.height, shape.width, shape.channels);
@@ -56,284 +55,247 @@ std::string with_activation(std::string text, ActivationKind kind) {
   return fmt::format("{} {}", text, name_of(kind));
 }
 
-// Adds one layer after the other to a graph.
-class Lowering {
- public:
-  explicit Lowering(const ImageShape& input) { graph_.values.push_back(input); }
+int rounded_rate(float rate) { return static_cast<int>(std::min(std::lround(rate * 256), 255L)); }
 
-  Graph lower(const ModelOptions& options, int classes) {
-    for (const LayerOptions& layer : options.layers) {
-      std::visit([this](const auto& each) { add_layer(each); }, layer);
-    }
-    check_logits(classes);
-    place_statistics();
-    return std::move(graph_);
+Graph Lowering::lower(const ModelOptions& options, int classes) {
+  add_layers(options.layers, {"model.", "", 0});
+  check_logits(classes);
+  place_statistics();
+  return std::move(graph_);
+}
+
+void Lowering::add_layers(const std::vector<LayerOptions>& layers, const Scope& scope) {
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    std::visit([&](const auto& each) { add_layer(each, scope, i); }, layers[i]);
   }
+}
 
- private:
-  template <typename Options>
-  void add_layer(const Options& options) {
-    kind_ = Options::kName;
-    info_ = LayerInfo{};
-    add(options);
-    check_size();
-    info_.output = shape();
-    graph_.layers.push_back(info_);
-    ++index_;
+template <typename Options>
+void Lowering::add_layer(const Options& options, const Scope& scope, std::size_t index) {
+  const Layer around =
+      std::exchange(layer_, Layer{fmt::format("{}layer[{}]", scope.written, index), Options::kName,
+                                  fmt::format("{}{}.{}", scope.path, index, Options::kName), index,
+                                  graph_.layers.size(), scope.depth});
+  if (layer_.info == kMostLayers) {
+    fail_shape(fmt::format("is one of more than {} layers", kMostLayers));
   }
+  graph_.layers.emplace_back().depth = scope.depth;
+  add(options);
+  check_size();
+  info().output = shape();
+  layer_ = around;
+}
 
-  const ImageShape& shape() const { return graph_.shape(value_); }
+void Lowering::fail_shape(const std::string& problem) const {
+  fail_usage("{} ({}): {}", layer_.written, layer_.kind, problem);
+}
 
-  [[noreturn]] void fail_shape(const std::string& problem) const {
-    fail_usage("model.layer[{}] ({}): {}", index_, kind_, problem);
+void Lowering::add(const ConvOptions& conv) {
+  if (end_.flat) fail_shape("comes after flatten or dense; convolutions need height and width");
+  const ImageShape in = shape();
+  if (conv.padding == Padding::kValid && std::min(in.height, in.width) < conv.kernel) {
+    fail_shape(fmt::format("a {0}x{0} kernel with valid padding does not fit into its input of {1}",
+                           conv.kernel, text_of(in)));
   }
+  const auto out_size = [&](int size) {
+    if (conv.padding == Padding::kSame) return (size + conv.stride - 1) / conv.stride;
+    return (size - conv.kernel) / conv.stride + 1;
+  };
+  const ImageShape out{out_size(in.height), out_size(in.width), conv.filters};
+  ConvOp op{.kernel = conv.kernel, .stride = conv.stride};
+  if (conv.padding == Padding::kSame) {
+    if (in.height != in.width && conv.stride != 1) {
+      fail_shape("same padding with a stride above 1 needs a square input, not " + text_of(in));
+    }
+    const int padding = std::max((out.height - 1) * conv.stride + conv.kernel - in.height, 0);
+    op.padding_before = padding / 2;
+    op.padding_after = padding - padding / 2;
+  }
+  op.weight =
+      place(Role::kWeight, {conv.filters, conv.kernel, conv.kernel, in.channels}, conv.initializer);
+  if (conv.bias) op.bias = place(Role::kBias, {conv.filters});
+  const std::int64_t weights = graph_.parameter(op.weight).range.size();
+  const double multiply_adds = static_cast<double>(weights) * out.height * out.width;
+  if (multiply_adds > kMostMultiplyAdds) {
+    fail_shape(fmt::format("takes {:.1e} multiply-adds a sample, at most {:.0e} are possible",
+                           multiply_adds, kMostMultiplyAdds));
+  }
+  info().multiply_adds = weights * out.height * out.width;
+  info().title = with_activation(
+      fmt::format("conv {} {}x{}", conv.filters, conv.kernel, conv.kernel), conv.activation);
+  push(op, out);
+  activate(conv.activation);
+}
 
-  void add(const ConvOptions& conv) {
-    if (flat_) fail_shape("comes after flatten or dense; convolutions need height and width");
-    const ImageShape in = shape();
-    if (conv.padding == Padding::kValid && std::min(in.height, in.width) < conv.kernel) {
-      fail_shape(
-          fmt::format("a {0}x{0} kernel with valid padding does not fit into its input of {1}",
-                      conv.kernel, text_of(in)));
-    }
-    const auto out_size = [&](int size) {
-      if (conv.padding == Padding::kSame) return (size + conv.stride - 1) / conv.stride;
-      return (size - conv.kernel) / conv.stride + 1;
-    };
-    const ImageShape out{out_size(in.height), out_size(in.width), conv.filters};
-    ConvOp op{.kernel = conv.kernel, .stride = conv.stride};
-    if (conv.padding == Padding::kSame) {
-      if (in.height != in.width && conv.stride != 1) {
-        fail_shape("same padding with a stride above 1 needs a square input, not " + text_of(in));
-      }
-      const int padding = std::max((out.height - 1) * conv.stride + conv.kernel - in.height, 0);
-      op.padding_before = padding / 2;
-      op.padding_after = padding - padding / 2;
-    }
-    op.weight = place(Role::kWeight, {conv.filters, conv.kernel, conv.kernel, in.channels},
-                      conv.initializer);
-    if (conv.bias) op.bias = place(Role::kBias, {conv.filters});
-    const std::int64_t weights = graph_.parameter(op.weight).range.size();
-    const double multiply_adds = static_cast<double>(weights) * out.height * out.width;
-    if (multiply_adds > kMostMultiplyAdds) {
-      fail_shape(fmt::format("takes {:.1e} multiply-adds a sample, at most {:.0e} are possible",
-                             multiply_adds, kMostMultiplyAdds));
-    }
-    info_.multiply_adds = weights * out.height * out.width;
-    info_.title = with_activation(
-        fmt::format("conv {} {}x{}", conv.filters, conv.kernel, conv.kernel), conv.activation);
+void Lowering::add(const DenseOptions& dense) {
+  if (!end_.flat && (shape().height != 1 || shape().width != 1)) {
+    fail_shape(fmt::format("its input is {}; put a flatten layer before it", text_of(shape())));
+  }
+  flatten();
+  DenseOp op;
+  op.weight = place(Role::kWeight, {dense.units, shape().channels}, dense.initializer);
+  if (dense.bias) op.bias = place(Role::kBias, {dense.units});
+  info().multiply_adds = graph_.parameter(op.weight).range.size();
+  info().title = with_activation(fmt::format("dense {}", dense.units), dense.activation);
+  push(op, ImageShape{1, 1, dense.units});
+  activate(dense.activation);
+}
+
+void Lowering::add(const BatchNormOptions& norm) {
+  const std::int64_t channels = shape().channels;
+  info().title = "batch norm";
+  const ParameterId scale = place(Role::kScale, {channels});
+  const ParameterId shift = place(Role::kShift, {channels});
+  push(BatchNormOp{.scale = scale,
+                   .shift = shift,
+                   .running_mean = add_statistic(Role::kRunningMean, channels, norm.momentum),
+                   .running_variance =
+                       add_statistic(Role::kRunningVariance, channels, norm.momentum),
+                   .epsilon = norm.epsilon},
+       shape());
+}
+
+void Lowering::add(const DropoutOptions& dropout) {
+  info().title = fmt::format("dropout {:g}", dropout.rate);
+  const int of_256 = rounded_rate(dropout.rate);
+  if (of_256 > 0) push(DropoutOp{of_256, dropout_key()}, shape());
+}
+
+void Lowering::add(const MaxPoolOptions& pool) {
+  const PoolOp op = pool_op(pool, PoolOp::Kind::kMax, "max");
+  const ImageShape out = pooled(op);
+  if (!pool.global && pool.size <= kLargestMaxPool) {
+    push(MaxPoolOp{pool.size, op.stride}, out);
+  } else {
     push(op, out);
-    activate(conv.activation);
   }
-
-  void add(const DenseOptions& dense) {
-    if (!flat_ && (shape().height != 1 || shape().width != 1)) {
-      fail_shape(fmt::format("its input is {}; put a flatten layer before it", text_of(shape())));
-    }
-    flatten();
-    DenseOp op;
-    op.weight = place(Role::kWeight, {dense.units, shape().channels}, dense.initializer);
-    if (dense.bias) op.bias = place(Role::kBias, {dense.units});
-    info_.multiply_adds = graph_.parameter(op.weight).range.size();
-    info_.title = with_activation(fmt::format("dense {}", dense.units), dense.activation);
-    push(op, ImageShape{1, 1, dense.units});
-    activate(dense.activation);
-  }
-
-  void add(const BatchNormOptions& norm) {
-    const std::int64_t channels = shape().channels;
-    info_.title = "batch norm";
-    const ParameterId scale = place(Role::kScale, {channels});
-    const ParameterId shift = place(Role::kShift, {channels});
-    push(BatchNormOp{.scale = scale,
-                     .shift = shift,
-                     .running_mean = add_statistic(Role::kRunningMean, channels, norm.momentum),
-                     .running_variance =
-                         add_statistic(Role::kRunningVariance, channels, norm.momentum),
-                     .epsilon = norm.epsilon},
-         shape());
-  }
-
-  void add(const DropoutOptions& dropout) {
-    info_.title = fmt::format("dropout {:g}", dropout.rate);
-    const long of_256 = std::min(std::lround(dropout.rate * 256), 255L);
-    if (of_256 == 0) return;
-    push(DropoutOp{static_cast<int>(of_256), static_cast<std::uint32_t>(index_)}, shape());
-  }
-
-  void add(const MaxPoolOptions& pool) {
-    const PoolOp op = pool_op(pool, PoolOp::Kind::kMax, "max");
-    const ImageShape out = pooled(op);
-    if (!pool.global && pool.size <= kLargestMaxPool) {
-      push(MaxPoolOp{pool.size, op.stride}, out);
-    } else {
-      push(op, out);
-    }
-  }
-
-  void add(const AvgPoolOptions& pool) {
-    const PoolOp op = pool_op(pool, PoolOp::Kind::kAverage, "average");
-    push(op, pooled(op));
-  }
-
-  template <typename Options>
-  PoolOp pool_op(const Options& pool, PoolOp::Kind kind, const char* text) {
-    if (!pool.global) {
-      info_.title = fmt::format("{0} pool {1}x{1}", text, pool.size);
-      return {kind, pool.size, pool.size, pool.stride == 0 ? pool.size : pool.stride};
-    }
-    if (pool.size != Options{}.size || pool.stride != Options{}.stride) {
-      fail_shape("its window is the whole image; leave out size and stride, or global");
-    }
-    info_.title = fmt::format("global {} pool", text);
-    return {kind, shape().height, shape().width, 1};
-  }
-
-  ImageShape pooled(const PoolOp& op) const {
-    if (flat_) fail_shape("comes after flatten or dense; pooling needs height and width");
-    const ImageShape in = shape();
-    if (in.height < op.height || in.width < op.width) {
-      fail_shape(fmt::format("a {}x{} window does not fit into its input of {}", op.height,
-                             op.width, text_of(in)));
-    }
-    return {(in.height - op.height) / op.stride + 1, (in.width - op.width) / op.stride + 1,
-            in.channels};
-  }
-
-  void add(const FlattenOptions& /*flatten*/) {
-    info_.title = "flatten";
-    flatten();
-  }
-
-  void add(const ActivationOptions& activation) {
-    info_.title = name_of(activation.kind);
-    activate(activation.kind);
-  }
-
-  void flatten() {
-    if (!flat_) push(FlattenOp{}, {1, 1, shape().pixels()});
-    flat_ = true;
-  }
-
-  void activate(ActivationKind kind) {
-    if (kind != ActivationKind::kNone) push(ActivateOp{kind}, shape());
-  }
-
-  template <typename Work>
-  void push(const Work& work, const ImageShape& out) {
-    if (std::int64_t{out.height} * out.width > kMostValues / out.channels) {
-      fail_shape(fmt::format("gives {}: at most {} values a sample are possible", text_of(out),
-                             kMostValues));
-    }
-    const ValueId in = value_;
-    value_ = ValueId{graph_.values.size()};
-    graph_.values.push_back(out);
-    graph_.primitives.push_back({work, in, value_, path()});
-  }
-
-  std::string path() const { return fmt::format("{}.{}", index_, kind_); }
-
-  Parameter parameter(Role role, std::vector<std::int64_t> shape) const {
-    std::int64_t size = 1;
-    for (const std::int64_t extent : shape) {
-      if (__builtin_mul_overflow(size, extent, &size) || size > kMostWeights) {
-        fail_shape(fmt::format("a weight of {}: at most {} values are possible",
-                               fmt::join(shape, "x"), kMostWeights));
-      }
-    }
-    return {.name = fmt::format("{}.{}", path(), name_of(role)),
-            .role = role,
-            .shape = std::move(shape),
-            .range = {0, size}};
-  }
-
-  ParameterId place(Role role, std::vector<std::int64_t> shape,
-                    Initializer initializer = Initializer::kGlorotUniform) {
-    Parameter placed = parameter(role, std::move(shape));
-    placed.initializer = initializer;
-    info_.parameters += placed.range.size();
-    info_.trainable_parameters += placed.range.size();
-    append(placed);
-    return ParameterId{graph_.trainable_count++};
-  }
-
-  // Placed behind the trainable parameters, once those are known.
-  StatisticId add_statistic(Role role, std::int64_t channels, float momentum) {
-    statistics_.push_back(parameter(role, {channels}));
-    statistics_.back().momentum = momentum;
-    info_.parameters += channels;
-    return StatisticId{statistics_.size() - 1};
-  }
-
-  void append(Parameter placed) {
-    const std::int64_t first = graph_.total_size();
-    placed.range = {first, first + placed.range.size()};
-    graph_.parameters.push_back(std::move(placed));
-  }
-
-  void place_statistics() {
-    for (Parameter& statistic : statistics_) append(std::move(statistic));
-  }
-
-  void check_size() const {
-    if (graph_.total_size() > kMostWeights) {
-      fail_shape(fmt::format("the network has {} weights so far, at most {} are possible",
-                             graph_.total_size(), kMostWeights));
-    }
-  }
-
-  void check_logits(int classes) const {
-    if (shape() != ImageShape{1, 1, classes}) {
-      fail_usage("model: the last layer gives {}, but data.classes asks for 1x1x{} logits",
-                 text_of(shape()), classes);
-    }
-    const auto& primitives = graph_.primitives;
-    if (!primitives.empty() && std::holds_alternative<DenseOp>(primitives.back().work)) return;
-    fail_usage(
-        "model: the last layer must be a dense layer without activation (its outputs are "
-        "the logits), not {}",
-        graph_.layers.empty() ? "nothing" : graph_.layers.back().title);
-  }
-
-  Graph graph_;
-  ValueId value_{};                    // the last one
-  bool flat_ = false;                  // a flatten or dense layer has been seen
-  int index_ = 0;                      // of the layer being added
-  const char* kind_ = "";              // of the layer being added
-  LayerInfo info_;                     // of the layer being added
-  std::vector<Parameter> statistics_;  // not yet in the graph
-};
-
-}  // namespace
-
-std::int64_t Graph::total_size() const {
-  return parameters.empty() ? 0 : aligned(parameters.back().range.last);
 }
 
-std::int64_t Graph::trainable_size() const {
-  return trainable_count == 0 ? 0 : aligned(parameters[trainable_count - 1].range.last);
+void Lowering::add(const AvgPoolOptions& pool) {
+  const PoolOp op = pool_op(pool, PoolOp::Kind::kAverage, "average");
+  push(op, pooled(op));
 }
 
-std::string_view name_of(Role role) {
-  switch (role) {
-    case Role::kWeight:
-      return "weight";
-    case Role::kBias:
-      return "bias";
-    case Role::kScale:
-      return "scale";
-    case Role::kShift:
-      return "shift";
-    case Role::kRunningMean:
-      return "running_mean";
-    case Role::kRunningVariance:
-      return "running_variance";
+template <typename Options>
+PoolOp Lowering::pool_op(const Options& pool, PoolOp::Kind kind, const char* text) {
+  if (!pool.global) {
+    info().title = fmt::format("{0} pool {1}x{1}", text, pool.size);
+    return {kind, pool.size, pool.size, pool.stride == 0 ? pool.size : pool.stride};
   }
-  return "";
+  if (pool.size != Options{}.size || pool.stride != Options{}.stride) {
+    fail_shape("its window is the whole image; leave out size and stride, or global");
+  }
+  info().title = fmt::format("global {} pool", text);
+  return {kind, shape().height, shape().width, 1};
 }
 
-bool is_statistic(Role role) {
-  return role == Role::kRunningMean || role == Role::kRunningVariance;
+ImageShape Lowering::pooled(const PoolOp& op) const {
+  if (end_.flat) fail_shape("comes after flatten or dense; pooling needs height and width");
+  const ImageShape in = shape();
+  if (in.height < op.height || in.width < op.width) {
+    fail_shape(fmt::format("a {}x{} window does not fit into its input of {}", op.height, op.width,
+                           text_of(in)));
+  }
+  return {(in.height - op.height) / op.stride + 1, (in.width - op.width) / op.stride + 1,
+          in.channels};
+}
+
+void Lowering::add(const FlattenOptions& /*flatten*/) {
+  info().title = "flatten";
+  flatten();
+}
+
+void Lowering::add(const ActivationOptions& activation) {
+  info().title = name_of(activation.kind);
+  activate(activation.kind);
+}
+
+void Lowering::flatten() {
+  if (!end_.flat) push(FlattenOp{}, {1, 1, shape().pixels()});
+  end_.flat = true;
+}
+
+// Of a layer that is in no block, its index.
+std::uint32_t Lowering::dropout_key() {
+  constexpr std::uint32_t kFirstNested = 1U << 16;
+  if (layer_.depth == 0 && std::string_view(layer_.kind) == DropoutOptions::kName) {
+    return static_cast<std::uint32_t>(layer_.index);
+  }
+  return kFirstNested + nested_dropouts_++;
+}
+
+void Lowering::activate(ActivationKind kind) {
+  if (kind != ActivationKind::kNone) push(ActivateOp{kind}, shape());
+}
+
+void Lowering::push(const Work& work, std::vector<ValueId> in, const ImageShape& out) {
+  if (std::int64_t{out.height} * out.width > kMostValues / out.channels) {
+    fail_shape(fmt::format("gives {}: at most {} values a sample are possible", text_of(out),
+                           kMostValues));
+  }
+  end_.value = ValueId{graph_.values.size()};
+  graph_.values.push_back(out);
+  graph_.primitives.push_back({work, std::move(in), end_.value, layer_.path});
+}
+
+Parameter Lowering::parameter(Role role, std::vector<std::int64_t> shape) const {
+  std::int64_t size = 1;
+  for (const std::int64_t extent : shape) {
+    if (__builtin_mul_overflow(size, extent, &size) || size > kMostWeights) {
+      fail_shape(fmt::format("a weight of {}: at most {} values are possible",
+                             fmt::join(shape, "x"), kMostWeights));
+    }
+  }
+  return {.name = fmt::format("{}.{}", layer_.path, name_of(role)),
+          .role = role,
+          .shape = std::move(shape),
+          .range = {0, size}};
+}
+
+ParameterId Lowering::place(Role role, std::vector<std::int64_t> shape, Initializer initializer) {
+  Parameter placed = parameter(role, std::move(shape));
+  placed.initializer = initializer;
+  info().parameters += placed.range.size();
+  info().trainable_parameters += placed.range.size();
+  append(placed);
+  return ParameterId{graph_.trainable_count++};
+}
+
+StatisticId Lowering::add_statistic(Role role, std::int64_t channels, float momentum) {
+  statistics_.push_back(parameter(role, {channels}));
+  statistics_.back().momentum = momentum;
+  info().parameters += channels;
+  return StatisticId{statistics_.size() - 1};
+}
+
+void Lowering::append(Parameter placed) {
+  const std::int64_t first = graph_.total_size();
+  placed.range = {first, first + placed.range.size()};
+  graph_.parameters.push_back(std::move(placed));
+}
+
+void Lowering::place_statistics() {
+  for (Parameter& statistic : statistics_) append(std::move(statistic));
+}
+
+void Lowering::check_size() const {
+  if (graph_.total_size() > kMostWeights) {
+    fail_shape(fmt::format("the network has {} weights so far, at most {} are possible",
+                           graph_.total_size(), kMostWeights));
+  }
+}
+
+void Lowering::check_logits(int classes) const {
+  if (shape() != ImageShape{1, 1, classes}) {
+    fail_usage("model: the last layer gives {}, but data.classes asks for 1x1x{} logits",
+               text_of(shape()), classes);
+  }
+  const auto& primitives = graph_.primitives;
+  if (!primitives.empty() && std::holds_alternative<DenseOp>(primitives.back().work)) return;
+  fail_usage(
+      "model: the last layer must be a dense layer without activation (its outputs are "
+      "the logits), not {}",
+      graph_.layers.empty() ? "nothing" : graph_.layers.back().title);
 }
 
 Graph lower(const ModelOptions& options, const ImageShape& input, int classes) {

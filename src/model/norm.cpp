@@ -19,7 +19,7 @@ namespace lockstep {
 namespace {
 
 template <typename T>
-class Norm final : public OpRunner {
+class Norm final : public UnaryRunner {
  public:
   Norm(const NormOp& norm, const OpContext& context)
       : norm_(norm.norm), fused_(norm), op_(context) {

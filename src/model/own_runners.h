@@ -13,5 +13,6 @@ std::unique_ptr<OpRunner> make_own_dense(const DenseOp& dense, const OpContext& 
 
 std::unique_ptr<OpRunner> make_norm(const NormOp& norm, const OpContext& context);
 std::unique_ptr<OpRunner> make_gate(const GateOp& gate, const OpContext& context);
+std::unique_ptr<OpRunner> make_drop_path(const DropPathOp& drop, const OpContext& context);
 
 }  // namespace lockstep

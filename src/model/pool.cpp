@@ -14,7 +14,7 @@
 namespace lockstep {
 
 template <>
-class TorchRunner<PoolOp> final : public OpRunner {
+class TorchRunner<PoolOp> final : public UnaryRunner {
  public:
   TorchRunner(const PoolOp& pool, const OpContext& /*context*/)
       : kind_(pool.kind), window_{pool.height, pool.width}, strides_{pool.stride, pool.stride} {}

@@ -3,8 +3,10 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/from_blob.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <torch/csrc/jit/api/module.h>
 
+#include <algorithm>
 #include <optional>
 #include <sstream>
 #include <vector>
@@ -15,12 +17,15 @@ namespace lockstep {
 
 namespace {
 
-// "conv_0_weight" of "0.conv.weight": a name in Python begins with a letter.
+// "conv_0_weight" of "0.conv.weight", "residual_3_1_conv_weight" of "3.residual.1.conv.weight": a
+// name in Python begins with a letter.
 std::string script_name(const std::string& name) {
   const std::size_t first = name.find('.');
   const std::size_t second = name.find('.', first + 1);
+  std::string rest = name.substr(second + 1);
+  std::replace(rest.begin(), rest.end(), '.', '_');
   return fmt::format("{}_{}_{}", name.substr(first + 1, second - first - 1), name.substr(0, first),
-                     name.substr(second + 1));
+                     rest);
 }
 
 // Registers parameters on a module and collects the lines of its forward().
@@ -34,18 +39,31 @@ class ScriptWriter {
     const std::int64_t channels = model_.network.input().channels;
     keep("pixel_factor", model_.factor, {1, channels, 1, 1}, Kind::kBuffer);
     keep("pixel_offset", model_.offset, {1, channels, 1, 1}, Kind::kBuffer);
+    out_ = variable(ValueId{0});
     line("pixels.to(self.pixel_factor.dtype) * self.pixel_factor + self.pixel_offset");
     for (const Primitive& primitive : graph_.primitives) {
+      in_.clear();
+      for (const ValueId in : primitive.in) in_.push_back(variable(in));
+      out_ = variable(primitive.out);
       std::visit([this](const auto& work) { add(work); }, primitive.work);
     }
-    module_.define("def forward(self, pixels):\n" + source_ + "    return x\n");
+    module_.define("def forward(self, pixels):\n" + source_ + "    return " + out_ + "\n");
     return module_;
   }
 
  private:
   enum class Kind { kParameter, kBuffer };
 
-  void line(const std::string& expression) { source_ += "    x = " + expression + "\n"; }
+  static std::string variable(ValueId id) {
+    return fmt::format("x{}", static_cast<std::size_t>(id));
+  }
+
+  // The first input of the primitive being written.
+  const std::string& x() const { return in_.front(); }
+
+  void line(const std::string& expression) {
+    source_ += fmt::format("    {} = {}\n", out_, expression);
+  }
 
   // The dimensions of `shape` are read in the order of `order` where that is given.
   void keep(const std::string& name, std::span<const float> values,
@@ -71,16 +89,17 @@ class ScriptWriter {
   void add(const ConvOp& conv) {
     const std::string weight = mine(conv.weight, {0, 3, 1, 2});
     const std::string bias = mine_or_none(conv.bias);
+    std::string padded = x();
     if (conv.padding_after > 0) {
-      line(fmt::format("torch.constant_pad_nd(x, [{0}, {1}, {0}, {1}], 0.)", conv.padding_before,
-                       conv.padding_after));
+      padded = fmt::format("torch.constant_pad_nd({0}, [{1}, {2}, {1}, {2}], 0.)", padded,
+                           conv.padding_before, conv.padding_after);
     }
-    line(fmt::format("torch.conv2d(x, {0}, {1}, [{2}, {2}])", weight, bias, conv.stride));
+    line(fmt::format("torch.conv2d({0}, {1}, {2}, [{3}, {3}])", padded, weight, bias, conv.stride));
   }
 
   void add(const DenseOp& dense) {
     const std::string weight = mine(dense.weight);
-    line(fmt::format("torch.linear(x, {}, {})", weight, mine_or_none(dense.bias)));
+    line(fmt::format("torch.linear({}, {}, {})", x(), weight, mine_or_none(dense.bias)));
   }
 
   void add(const BatchNormOp& norm) {
@@ -88,25 +107,35 @@ class ScriptWriter {
     const std::string shift = mine(norm.shift);
     const std::string mean = mine(norm.running_mean);
     const std::string variance = mine(norm.running_variance);
-    line(fmt::format("torch.batch_norm(x, {}, {}, {}, {}, False, 0., {:.9e}, False)", scale, shift,
-                     mean, variance, norm.epsilon));
+    line(fmt::format("torch.batch_norm({}, {}, {}, {}, {}, False, 0., {:.9e}, False)", x(), scale,
+                     shift, mean, variance, norm.epsilon));
   }
 
-  void add(const DropoutOp& /*dropout*/) {}
+  void add(const DropoutOp& /*dropout*/) { line(x()); }
+  void add(const DropPathOp& /*drop*/) { line(x()); }
+  void add(const AddOp& /*sum*/) { line(in_[0] + " + " + in_[1]); }
+  void add(const MultiplyOp& /*multiply*/) { line(in_[0] + " * " + in_[1]); }
+  void add(const JoinOp& /*join*/) {
+    line(fmt::format("torch.cat([{}], 1)", fmt::join(in_, ", ")));
+  }
 
   void add(const MaxPoolOp& pool) {
-    line(fmt::format("torch.max_pool2d(x, [{0}, {0}], [{1}, {1}])", pool.size, pool.stride));
+    line(fmt::format("torch.max_pool2d({0}, [{1}, {1}], [{2}, {2}])", x(), pool.size, pool.stride));
   }
 
   void add(const PoolOp& pool) {
     const bool average = pool.kind == PoolOp::Kind::kAverage;
-    line(fmt::format("torch.{0}_pool2d(x, [{1}, {2}], [{3}, {3}])", average ? "avg" : "max",
+    line(fmt::format("torch.{0}_pool2d({1}, [{2}, {3}], [{4}, {4}])", average ? "avg" : "max", x(),
                      pool.height, pool.width, pool.stride));
   }
 
   // Pixels come before channels in a flat vector.
   void add(const FlattenOp& /*flatten*/) {
-    line("torch.flatten(torch.permute(x, [0, 2, 3, 1]), 1)");
+    line(fmt::format("torch.flatten(torch.permute({}, [0, 2, 3, 1]), 1)", x()));
+  }
+
+  void add(const UnflattenOp& /*unflatten*/) {
+    line(fmt::format("torch.unsqueeze(torch.unsqueeze({}, 2), 3)", x()));
   }
 
   void add(const ActivateOp& activate) {
@@ -114,17 +143,17 @@ class ScriptWriter {
       case ActivationKind::kNone:
         return;
       case ActivationKind::kRelu:
-        return line("torch.relu(x)");
+        return line(fmt::format("torch.relu({})", x()));
       case ActivationKind::kLeakyRelu:
-        return line(fmt::format("torch.leaky_relu(x, {})", kLeakyReluSlope));
+        return line(fmt::format("torch.leaky_relu({}, {})", x(), kLeakyReluSlope));
       case ActivationKind::kGelu:
-        return line("torch.gelu(x)");
+        return line(fmt::format("torch.gelu({})", x()));
       case ActivationKind::kSilu:
-        return line("torch.silu(x)");
+        return line(fmt::format("torch.silu({})", x()));
       case ActivationKind::kTanh:
-        return line("torch.tanh(x)");
+        return line(fmt::format("torch.tanh({})", x()));
       case ActivationKind::kSigmoid:
-        return line("torch.sigmoid(x)");
+        return line(fmt::format("torch.sigmoid({})", x()));
     }
   }
 
@@ -132,6 +161,9 @@ class ScriptWriter {
   const Graph& graph_;
   torch::jit::Module module_;
   std::string source_;
+  // Of the primitive being written, variables:
+  std::vector<std::string> in_;
+  std::string out_;
 };
 
 }  // namespace

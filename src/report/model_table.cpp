@@ -7,8 +7,11 @@
 namespace lockstep {
 
 std::string model_table(const Network& network) {
+  const auto indented = [](const LayerInfo& layer) {
+    return std::string(2 * static_cast<std::size_t>(layer.depth), ' ') + layer.title;
+  };
   std::size_t width = 5;
-  for (const LayerInfo& layer : network.layers()) width = std::max(width, layer.title.size());
+  for (const LayerInfo& layer : network.layers()) width = std::max(width, indented(layer).size());
   const auto shape_text = [](const ImageShape& shape) {
     if (shape.height == 1 && shape.width == 1) return std::to_string(shape.channels);
     return fmt::format("{}x{}x{}", shape.height, shape.width, shape.channels);
@@ -17,7 +20,7 @@ std::string model_table(const Network& network) {
       fmt::format("{:<{}}  {:>12}  {:>10}\n", "layer", width, "output", "parameters");
   text += fmt::format("{:<{}}  {:>12}\n", "input", width, shape_text(network.input()));
   for (const LayerInfo& layer : network.layers()) {
-    text += fmt::format("{:<{}}  {:>12}  {:>10}\n", layer.title, width, shape_text(layer.output),
+    text += fmt::format("{:<{}}  {:>12}  {:>10}\n", indented(layer), width, shape_text(layer.output),
                         layer.parameters);
   }
   return text + fmt::format("{} parameters, {} of them trainable\n", network.parameter_count(),

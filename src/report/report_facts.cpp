@@ -40,7 +40,9 @@ void write_model(Markup& to, const ReportData& data) {
   for (const LayerInfo& layer : data.layers) {
     all += layer.parameters;
     trainable += layer.trainable_parameters;
-    write_layer(to, layer.title, layer.output,
+    std::string title;  // the layers of a block stand further to the right
+    for (int i = 0; i < layer.depth; ++i) title += "\u2003";
+    write_layer(to, title + layer.title, layer.output,
                 layer.parameters == 0 ? "" : grouped(layer.parameters));
   }
   to.close().close().close();

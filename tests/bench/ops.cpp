@@ -25,6 +25,7 @@ double milliseconds_since(Clock::time_point begin) {
 }
 
 double median(std::vector<double> values) {
+  if (values.empty()) return 0;  // an op that needs no backward pass
   std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
   return values[values.size() / 2];
 }
@@ -63,33 +64,34 @@ void run(const Experiment& experiment, int samples, int repeats) {
                   .statistics = statistics,
                   .batch = &batch,
                   .context = &context};
-  const OpChain chain(network, experiment.parallel.precision, make_cpu_runner);
-  const auto runners = chain.runners();
-  const std::size_t ops = runners.size();
+  PlanRunner plan(network, experiment.parallel.precision, make_cpu_runner);
+  const std::size_t ops = network.plan().size();
   std::vector<std::vector<double>> forward(ops);
   std::vector<std::vector<double>> backward(ops);
+  auto* times = &forward;
+  auto begin = Clock::now();
+  plan.watch([&](std::size_t op) {
+    (*times)[op].push_back(milliseconds_since(begin));
+    begin = Clock::now();
+  });
   for (int repeat = 0; repeat < repeats; ++repeat) {
-    at::Tensor x = input_of(pass, experiment.parallel.precision);
-    for (std::size_t i = 0; i < ops; ++i) {
-      const auto begin = Clock::now();
-      const ImageShape& in = network.plan()[i].in;
-      x = runners[i]->forward(pass, x.view({samples, in.height, in.width, in.channels}));
-      forward[i].push_back(milliseconds_since(begin));
-    }
-    at::Tensor dy = at::ones_like(x);
-    for (std::size_t i = ops; i-- > 0 && dy.defined();) {
-      const auto begin = Clock::now();
-      const ImageShape& out = network.plan()[i].out;
-      dy = runners[i]->backward(pass, dy.view({samples, out.height, out.width, out.channels}));
-      backward[i].push_back(milliseconds_since(begin));
-    }
+    at::Tensor images = input_of(pass, experiment.parallel.precision);
+    times = &forward;
+    begin = Clock::now();
+    const at::Tensor logits = plan.forward(pass, std::move(images));
+    at::Tensor d_logits = at::ones_like(logits);
+    times = &backward;
+    begin = Clock::now();
+    plan.backward(pass, std::move(d_logits));
   }
   double total = 0;
   for (std::size_t i = 0; i < ops; ++i) {
     const Op& op = network.plan()[i];
+    const ImageShape& in = op.in.front().shape;
+    const ImageShape& out = op.out.shape;
     fmt::print("{:<10} {:>3}x{:<3}x{:<4} -> {:>3}x{:<3}x{:<4}  forward {:7.3f}  backward {:7.3f}\n",
-               name_of(op), op.in.height, op.in.width, op.in.channels, op.out.height, op.out.width,
-               op.out.channels, median(forward[i]), median(backward[i]));
+               name_of(op), in.height, in.width, in.channels, out.height, out.width, out.channels,
+               median(forward[i]), median(backward[i]));
     total += median(forward[i]) + median(backward[i]);
   }
   fmt::print("sum {:.3f} ms for {} samples\n", total, samples);

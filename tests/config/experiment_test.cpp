@@ -117,6 +117,53 @@ TEST(WordsTest, NameTheirValues) {
   EXPECT_EQ(std::get<ConvOptions>(conv.layers[0]).padding, Padding::kSame);
 }
 
+TEST(ExperimentTest, BlocksHoldLayers) {
+  const std::string text =
+      "name: \"tiny\"\n"
+      "data { train { path: \"rows.csv\" } }\n"
+      "model {\n"
+      "  layer { residual { layer { conv { filters: 3 } } layer { batch_norm {} }\n"
+      "    shortcut { layer { conv { filters: 3 } } } activation: RELU drop_path: .25 } }\n"
+      "  layer { branches { branch {} branch { layer { max_pool {} } } } }\n"
+      "  layer { repeat { times: 2 layer { gate { layer { dense { units: 3 } } } } } }\n"
+      "}\n";
+  const ModelOptions model =
+      parse(text, {"model.layer[0].residual.layer[0].conv.kernel=5",
+                   "model.layer.1.branches.branch.1.layer.0.max_pool.size=3",
+                   "model.layer[2].repeat.times=4",
+                   "model.layer[2].repeat.layer[0].gate.layer[0].dense.units=7"})
+          .model;
+  const auto& residual = std::get<ResidualOptions>(model.layers[0]);
+  ASSERT_EQ(residual.layers.size(), 2U);
+  EXPECT_EQ(std::get<ConvOptions>(residual.layers[0]).kernel, 5);
+  EXPECT_EQ(std::get<ConvOptions>(residual.shortcut.layers.at(0)).filters, 3);
+  EXPECT_EQ(residual.activation, ActivationKind::kRelu);
+  EXPECT_EQ(residual.drop_path, 0.25F);
+  const auto& branches = std::get<BranchesOptions>(model.layers[1]).branches;
+  ASSERT_EQ(branches.size(), 2U);
+  EXPECT_TRUE(branches[0].layers.empty());
+  EXPECT_EQ(std::get<MaxPoolOptions>(branches[1].layers.at(0)).size, 3);
+  const auto& repeat = std::get<RepeatOptions>(model.layers[2]);
+  EXPECT_EQ(repeat.times, 4);
+  const auto& gate = std::get<GateOptions>(repeat.layers.at(0));
+  EXPECT_EQ(std::get<DenseOptions>(gate.layers.at(0)).units, 7);
+  const std::string written = to_text(parse(text));
+  EXPECT_EQ(to_text(parse(written)), written);
+  EXPECT_EQ(error_of(text, {"model.layer[0].residual.layer[0].conv.filters=0"}),
+            "tiny.textproto with its overrides: model.layer[0].residual.layer[0].conv.filters is "
+            "0; expected from 1 to 65536");
+  EXPECT_EQ(error_of(text, {"model.layer[1].branches.branch[1].layer[0].max_pool.size=0"}),
+            "tiny.textproto with its overrides: "
+            "model.layer[1].branches.branch[1].layer[0].max_pool.size is 0; expected from 1 to "
+            "4096");
+}
+
+TEST(ExperimentTest, SectionsNestedWithoutEndAreRefused) {
+  std::string text = "name: \"tiny\" model { ";
+  for (int i = 0; i < 100'000; ++i) text += "layer { residual { ";
+  EXPECT_NE(error_of(text).find("recursion limit"), std::string::npos);
+}
+
 class RoundTripTest : public testing::TestWithParam<std::vector<std::string>> {};
 
 TEST_P(RoundTripTest, TextParsesToTheSameExperiment) {

@@ -114,6 +114,71 @@ TEST(Network, ShapeErrorsNameTheLayer) {
             std::string::npos);
 }
 
+TEST(Network, ShapeErrorsNameTheLayerInItsBlocks) {
+  const ConvOptions conv{.filters = 2};
+  const ConvOptions same{.filters = 2, .padding = Padding::kSame};
+  EXPECT_EQ(refusal({ResidualOptions{.layers = {conv}}}),
+            "model.layer[0] (residual): its layers give 4x4x2, its shortcut 6x6x1; expected the "
+            "same");
+  EXPECT_EQ(refusal({same, ResidualOptions{.layers = {same, ConvOptions{.filters = 2, .kernel = 9}},
+                                           .shortcut = {{conv}}}}),
+            "model.layer[1].residual.layer[1] (conv): a 9x9 kernel with valid padding does not fit "
+            "into its input of 6x6x2");
+  EXPECT_EQ(refusal({BranchesOptions{{{{same}}, {{conv, MaxPoolOptions{.size = 5}}}}}}),
+            "model.layer[0].branches.branch[1].layer[1] (max_pool): a 5x5 window does not fit into "
+            "its input of 4x4x2");
+  EXPECT_EQ(refusal({BranchesOptions{{{{same}}, {{conv}}}}}),
+            "model.layer[0] (branches): its branches give 6x6x2 and 4x4x2; expected the same "
+            "height and width");
+  EXPECT_EQ(refusal({RepeatOptions{.times = 3, .layers = {GateOptions{{conv}}}}}),
+            "model.layer[0].repeat.layer[0] (gate): its layers give 4x4x2; expected 1x1x1, or "
+            "6x6x1 for its input");
+  EXPECT_EQ(
+      refusal({RepeatOptions{
+          .times = 1000, .layers = {RepeatOptions{.times = 1000, .layers = {FlattenOptions{}}}}}}),
+      "model.layer[0].repeat.layer[0].repeat.layer[0] (flatten): is one of more than 10000 "
+      "layers");
+  for (const LayerOptions& empty :
+       {LayerOptions{ResidualOptions{}}, {GateOptions{}}, {RepeatOptions{}}}) {
+    EXPECT_NE(refusal({empty}).find("has no layer; expected one or more"), std::string::npos);
+  }
+  EXPECT_EQ(refusal({BranchesOptions{}}),
+            "model.layer[0] (branches): has no branch; expected one or more");
+}
+
+TEST(Network, BlocksNameTheirParametersAndLayers) {
+  const DenseOptions dense{.units = 3, .bias = false};
+  const ModelOptions model{
+      {FlattenOptions{},
+       ResidualOptions{
+           .layers = {dense, dense}, .shortcut = {{dense}}, .activation = ActivationKind::kRelu},
+       BranchesOptions{{{{}}, {{dense}}}}, GateOptions{{DenseOptions{.units = 6, .bias = false}}},
+       RepeatOptions{.times = 2, .layers = {dense}}}};
+  const Network network(model, {2, 2, 1}, 3);
+  std::vector<std::string> names;
+  for (const Parameter& parameter : network.parameters()) names.push_back(parameter.name);
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"1.residual.0.dense.weight", "1.residual.1.dense.weight",
+                                      "1.residual.shortcut.0.dense.weight",
+                                      "2.branches.1.0.dense.weight", "3.gate.0.dense.weight",
+                                      "4.repeat.0.0.dense.weight", "4.repeat.1.0.dense.weight"}));
+  std::vector<std::pair<std::string, int>> layers;
+  for (const LayerInfo& layer : network.layers()) layers.emplace_back(layer.title, layer.depth);
+  EXPECT_EQ(layers, (std::vector<std::pair<std::string, int>>{{"flatten", 0},
+                                                              {"residual relu", 0},
+                                                              {"dense 3", 1},
+                                                              {"dense 3", 1},
+                                                              {"dense 3", 1},
+                                                              {"branches", 0},
+                                                              {"dense 3", 1},
+                                                              {"gate", 0},
+                                                              {"dense 6", 1},
+                                                              {"repeat 2 times", 0},
+                                                              {"dense 3", 1},
+                                                              {"dense 3", 1}}));
+  EXPECT_EQ(network.layers()[5].output, (ImageShape{1, 1, 6}));
+}
+
 TEST(Network, LastLayerMustGiveTheLogits) {
   EXPECT_EQ(refusal({FlattenOptions{}, DenseOptions{.units = 4}}),
             "model: the last layer gives 1x1x4, but data.classes asks for 1x1x3 logits");

@@ -6,12 +6,14 @@
 #include <ATen/ops/amax.h>
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/batch_norm.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/max_pool2d.h>
 #include <ATen/ops/mean.h>
+#include <ATen/ops/ones.h>
 #include <fmt/format.h>
 
 #include <map>
@@ -54,10 +56,8 @@ class TorchReference {
                       {batch.size, shape.height, shape.width, shape.channels}, at::kFloat)
             .to(at::kDouble)
             .permute({0, 3, 1, 2});
-    for (index_ = 0; index_ < model_.layers.size(); ++index_) {
-      x = std::visit([&](const auto& layer) { return run(layer, x); }, model_.layers[index_]);
-    }
-    return x.flatten(1);
+    nested_dropouts_ = 0;
+    return run_all(model_.layers, "", x).flatten(1);
   }
 
   // The summed loss; gradients of all parameters are ready after.
@@ -76,36 +76,51 @@ class TorchReference {
   at::Tensor gradient(const std::string& name) const { return parameter(name).grad(); }
 
  private:
-  const at::Tensor& mine(const char* kind, const char* role) const {
-    return parameters_.at(fmt::format("{}.{}.{}", index_, kind, role));
+  at::Tensor run_all(const std::vector<LayerOptions>& layers, const std::string& before,
+                     at::Tensor x) {
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      x = std::visit(
+          [&](const auto& layer) {
+            path_ = fmt::format("{}{}.{}", before, i, layer.kName);
+            index_ = i;
+            depth_ = before.empty() ? 0 : 1;
+            return run(layer, x);
+          },
+          layers[i]);
+    }
+    return x;
   }
-  std::optional<at::Tensor> bias(const char* kind, bool has) const {
-    return has ? std::optional(mine(kind, "bias")) : std::nullopt;
+
+  const at::Tensor& mine(const char* role) const {
+    return parameters_.at(fmt::format("{}.{}", path_, role));
+  }
+  std::optional<at::Tensor> bias(bool has) const {
+    return has ? std::optional(mine("bias")) : std::nullopt;
   }
 
   at::Tensor run(const ConvOptions& conv, const at::Tensor& x) const {
     return activate(conv.activation,
-                    at::conv2d(pad_same(conv, x), mine("conv", "weight").permute({0, 3, 1, 2}),
-                               bias("conv", conv.bias), {conv.stride, conv.stride}));
+                    at::conv2d(pad_same(conv, x), mine("weight").permute({0, 3, 1, 2}),
+                               bias(conv.bias), {conv.stride, conv.stride}));
   }
 
   at::Tensor run(const DenseOptions& dense, const at::Tensor& x) const {
-    const at::Tensor y =
-        at::linear(x.flatten(1), mine("dense", "weight"), bias("dense", dense.bias));
+    const at::Tensor y = at::linear(x.flatten(1), mine("weight"), bias(dense.bias));
     return activate(dense.activation, y.unsqueeze(2).unsqueeze(3));
   }
 
   // With a momentum of 1 the running statistics become the batch's own.
   at::Tensor run(const BatchNormOptions& norm, const at::Tensor& x) const {
-    return at::batch_norm(x, mine("batch_norm", "scale"), mine("batch_norm", "shift"),
-                          mine("batch_norm", "running_mean"),
-                          mine("batch_norm", "running_variance"), phase_ == Phase::kTrain,
+    return at::batch_norm(x, mine("scale"), mine("shift"), mine("running_mean"),
+                          mine("running_variance"), phase_ == Phase::kTrain,
                           /*momentum=*/1.0, static_cast<double>(norm.epsilon), false);
   }
 
-  at::Tensor run(const DropoutOptions& dropout, const at::Tensor& x) const {
+  at::Tensor run(const DropoutOptions& dropout, const at::Tensor& x) {
     if (phase_ == Phase::kInfer) return x;
-    return drop(dropout, static_cast<std::uint32_t>(index_), *batch_, context_, x);
+    const auto layer =
+        static_cast<std::uint32_t>(depth_ == 0 ? index_ : 65536 + nested_dropouts_++);
+    return drop(dropout, layer, *batch_, context_, x);
   }
 
   at::Tensor run(const MaxPoolOptions& pool, const at::Tensor& x) const {
@@ -128,6 +143,41 @@ class TorchReference {
     return activate(activation.kind, x);
   }
 
+  at::Tensor run(const ResidualOptions& residual, const at::Tensor& x) {
+    const std::string path = path_;
+    at::Tensor y = run_all(residual.layers, path + ".", x);
+    if (residual.drop_path > 0) {
+      const auto layer = static_cast<std::uint32_t>(65536 + nested_dropouts_++);
+      if (phase_ == Phase::kTrain) {
+        const at::Tensor ones = at::ones({batch_->size, 1, 1, 1}, at::kDouble);
+        y = y.mul(drop({.rate = residual.drop_path}, layer, *batch_, context_, ones));
+      }
+    }
+    return activate(residual.activation,
+                    y.add(run_all(residual.shortcut.layers, path + ".shortcut.", x)));
+  }
+
+  at::Tensor run(const BranchesOptions& branches, const at::Tensor& x) {
+    const std::string path = path_;
+    std::vector<at::Tensor> outputs;
+    for (std::size_t i = 0; i < branches.branches.size(); ++i) {
+      outputs.push_back(run_all(branches.branches[i].layers, fmt::format("{}.{}.", path, i), x));
+    }
+    return at::cat(outputs, 1);
+  }
+
+  at::Tensor run(const GateOptions& gate, const at::Tensor& x) {
+    return x.mul(run_all(gate.layers, path_ + ".", x));
+  }
+
+  at::Tensor run(const RepeatOptions& repeat, at::Tensor x) {
+    const std::string path = path_;
+    for (int round = 0; round < repeat.times; ++round) {
+      x = run_all(repeat.layers, fmt::format("{}.{}.", path, round), x);
+    }
+    return x;
+  }
+
   ModelOptions model_;
   const Network& network_;
   std::map<std::string, at::Tensor> parameters_;
@@ -135,7 +185,10 @@ class TorchReference {
   const Batch* batch_ = nullptr;
   LaneContext context_;
   Phase phase_ = Phase::kTrain;
+  std::string path_;  // of the layer under way
   std::size_t index_ = 0;
+  int depth_ = 0;
+  std::size_t nested_dropouts_ = 0;
 };
 
 }  // namespace lockstep::samples

@@ -29,7 +29,8 @@ inline constexpr double kLeakyReluSlope = 0.01;
 
 // What an op keeps of its forward pass for the backward pass.
 struct Kept {
-  bool input = false;    // its input, or an output of that size
+  bool input = false;  // its inputs, or an output of that size
+  bool output = false;
   int output_bytes = 0;  // so many bytes for each value of its output
 };
 
@@ -102,17 +103,46 @@ struct DropoutOp {
   float keep_scale() const { return 256.0F / static_cast<float>(256 - of_256); }
 };
 
+// Of each value, or of all values of a channel, where the second input has one a channel.
+struct MultiplyOp {
+  static constexpr const char* kName = "multiply";
+  static constexpr bool kHasParameters = false;
+  static Kept kept() { return {.input = true}; }
+};
+
+// The inputs one after the other along the channels.
+struct JoinOp {
+  static constexpr const char* kName = "join";
+  static constexpr bool kHasParameters = false;
+  static Kept kept() { return {}; }
+};
+
+// The whole of a sample's values, dropped or not (stochastic depth).
+struct DropPathOp {
+  DropoutOp drop{};
+
+  static constexpr const char* kName = "drop_path";
+  static constexpr bool kHasParameters = false;
+  static Kept kept() { return {}; }
+};
+
+// The sum of two inputs.
+struct AddOp {};
+
+// Pixels and channels as one vector, and a vector as an image of one pixel.
 struct FlattenOp {};
+struct UnflattenOp {};
 
 // Any of those that a plan has as they are, or one of `More`.
 template <typename... More>
-using PlainOr = std::variant<ConvOp, DenseOp, ActivateOp, PoolOp, More...>;
+using PlainOr =
+    std::variant<ConvOp, DenseOp, ActivateOp, PoolOp, MultiplyOp, JoinOp, DropPathOp, More...>;
 
 struct Primitive {
-  PlainOr<BatchNormOp, MaxPoolOp, DropoutOp, FlattenOp> work;
-  ValueId in{};
+  PlainOr<BatchNormOp, MaxPoolOp, DropoutOp, AddOp, FlattenOp, UnflattenOp> work;
+  std::vector<ValueId> in;
   ValueId out{};
-  std::string path;  // "<layer index>.<layer kind>"
+  std::string path;  // "<layer index>.<layer kind>", within blocks "3.residual.0.conv"
 };
 
 struct LayerInfo {
@@ -121,14 +151,15 @@ struct LayerInfo {
   std::int64_t parameters = 0;  // trainable ones and statistics
   std::int64_t trainable_parameters = 0;
   std::int64_t multiply_adds = 0;  // of a sample's forward pass: conv and dense, without biases
+  int depth = 0;                   // blocks around it
 };
 
 struct Graph {
   std::vector<ImageShape> values;     // by ValueId; the first are the images
-  std::vector<Primitive> primitives;  // each after the one that gives its input
+  std::vector<Primitive> primitives;  // each after those that give its inputs
   std::vector<Parameter> parameters;  // trainable ones, then statistics; ranges ascend
   std::size_t trainable_count = 0;    // of the parameters
-  std::vector<LayerInfo> layers;      // as written
+  std::vector<LayerInfo> layers;      // as written, a block before its layers
 
   // Floats of the flat weights, with gaps: each parameter starts at a multiple of 16 floats.
   std::int64_t trainable_size() const;

@@ -3,13 +3,12 @@
 //
 // A block of freed memory serves tensors of its own size alone, so that a thread holds,
 // for every size that tensors of a pass have, as many blocks as there are of them at
-// once. With a(i) the bytes of the input of op i and e the bytes of a value:
-//   training: the images (4 bytes a value), a(i) of every op that keeps its input for
-//     the backward pass, a gradient of every size once, a byte for each output of a
-//     pooling or relu, a byte for each value dropped or not, and one copy of the
-//     largest input and of the weights, as convolutions rearrange them;
-//   inference: the images, a tensor of every size and two of sizes that an op keeps,
-//     the bytes of poolings, relus and dropouts, and the same copies.
+// once. Both kinds of pass hold the images (4 bytes a value), a byte for each output of a
+// pooling or relu and for each value dropped or not, and one copy of the largest input and
+// of the weights, as convolutions rearrange them. Beside these
+//   training: every value that an op keeps for the backward pass, until the first op that
+//     uses it is passed again, and the gradients from the last use of a value to its first;
+//   inference: values until their last use.
 #pragma once
 
 #include <cstdint>

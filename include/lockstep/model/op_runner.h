@@ -4,9 +4,12 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "lockstep/core/batch.h"
@@ -51,25 +54,41 @@ struct Pass {
   }
 };
 
-// Whether an op must give the gradient of its input; the first one need not.
+// Whether an op must give the gradients of its inputs; the first one need not.
 enum class InputGradient { kNeeded, kUnused };
+
+using Tensors = std::vector<at::Tensor>;
 
 class OpRunner {
  public:
   virtual ~OpRunner() = default;
 
-  // `x` is [samples, height, width, channels]; keeps what backward() needs when
-  // training.
-  virtual at::Tensor forward(const Pass& pass, at::Tensor x) = 0;
+  // Inputs and output are [samples, height, width, channels]; keeps what backward_all() needs
+  // when training, and changes no input.
+  virtual at::Tensor forward_all(const Pass& pass, Tensors inputs) = 0;
 
-  // From the gradient of the output to that of the input; writes the gradients of
-  // the op's parameters into the pass. Undefined when the input's is unused.
+  // From the gradient of the output to those of the inputs; writes the gradients of
+  // the op's parameters into the pass. Undefined where an input's is unused.
+  virtual Tensors backward_all(const Pass& pass, at::Tensor dy) = 0;
+};
+
+// Of an op of one input.
+class UnaryRunner : public OpRunner {
+ public:
+  at::Tensor forward_all(const Pass& pass, Tensors inputs) final {
+    return forward(pass, std::move(inputs.front()));
+  }
+  Tensors backward_all(const Pass& pass, at::Tensor dy) final {
+    return {backward(pass, std::move(dy))};
+  }
+
+  virtual at::Tensor forward(const Pass& pass, at::Tensor x) = 0;
   virtual at::Tensor backward(const Pass& pass, at::Tensor dy) = 0;
 };
 
 // What a runner needs to know beside its op's work.
 struct OpContext {
-  ImageShape in;
+  ImageShape in;  // of the first input
   ImageShape out;
   at::ScalarType type;  // of the activations: kFloat or kBFloat16
   InputGradient input;
@@ -83,20 +102,28 @@ std::unique_ptr<OpRunner> make_torch_runner(const Work& work, const OpContext& c
 
 using MakeRunner = std::function<std::unique_ptr<OpRunner>(const Op& op, const OpContext& context)>;
 
-// The runners of all ops of a network, one after the other.
-class OpChain {
+// The runners of all ops of a network. Values live until their last use.
+class PlanRunner {
  public:
-  OpChain(const Network& network, Precision precision, const MakeRunner& make);
+  PlanRunner(const Network& network, Precision precision, const MakeRunner& make);
 
   // From the images [samples, height, width, channels] to the logits [samples, classes].
-  at::Tensor forward(const Pass& pass, at::Tensor x);
+  at::Tensor forward(const Pass& pass, at::Tensor images);
   void backward(const Pass& pass, at::Tensor d_logits);
 
-  std::span<const std::unique_ptr<OpRunner>> runners() const { return runners_; }
+  // Called by both, if given, after each op, with its number in the plan.
+  using Watch = std::function<void(std::size_t op)>;
+  void watch(Watch watch) { watch_ = std::move(watch); }
 
  private:
+  at::Tensor run(const Pass& pass, std::size_t op);
+
   const Network& network_;
-  std::vector<std::unique_ptr<OpRunner>> runners_;
+  std::vector<std::unique_ptr<OpRunner>> runners_;   // by op
+  std::vector<std::vector<std::size_t>> last_used_;  // by op: the values that no later op uses
+  std::vector<std::uint8_t> needs_gradient_;         // by value
+  Tensors values_;                                   // of the pass under way, by value
+  Watch watch_;
 };
 
 // On the CPU: by our own kernels where they are for such an op and this processor.

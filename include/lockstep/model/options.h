@@ -73,9 +73,49 @@ struct ActivationOptions {
   ActivationKind kind = ActivationKind::kRelu;
 };
 
-using LayerOptions =
-    std::variant<ConvOptions, DenseOptions, BatchNormOptions, DropoutOptions, MaxPoolOptions,
-                 AvgPoolOptions, FlattenOptions, ActivationOptions>;
+struct ResidualOptions;
+struct BranchesOptions;
+struct GateOptions;
+struct RepeatOptions;
+
+using LayerOptions = std::variant<ConvOptions, DenseOptions, BatchNormOptions, DropoutOptions,
+                                  MaxPoolOptions, AvgPoolOptions, FlattenOptions, ActivationOptions,
+                                  ResidualOptions, BranchesOptions, GateOptions, RepeatOptions>;
+
+// --- Blocks: layers of layers ---
+
+// Layers in a row; none: the input as it is.
+struct PathOptions {
+  std::vector<LayerOptions> layers;
+};
+
+// activation(layers(x) + shortcut(x)).
+struct ResidualOptions {
+  static constexpr const char* kName = "residual";
+  std::vector<LayerOptions> layers = {};
+  PathOptions shortcut = {};
+  ActivationKind activation = ActivationKind::kNone;
+  float drop_path = 0;  // in [0, 1): part of the samples whose layers(x) is left out
+};
+
+// The outputs of all branches, one after the other along the channels.
+struct BranchesOptions {
+  static constexpr const char* kName = "branches";
+  std::vector<PathOptions> branches;
+};
+
+// x * layers(x), by value, or by channel where the layers give one value a channel.
+struct GateOptions {
+  static constexpr const char* kName = "gate";
+  std::vector<LayerOptions> layers;
+};
+
+// The layers so many times, each time with weights of its own.
+struct RepeatOptions {
+  static constexpr const char* kName = "repeat";
+  int times = 1;
+  std::vector<LayerOptions> layers = {};
+};
 
 struct ModelOptions {
   std::vector<LayerOptions> layers;

@@ -36,13 +36,29 @@ struct GateOp {
   Kept kept() const { return {.input = false, .output_bytes = drop.drops() ? 2 : 1}; }
 };
 
-struct Op {
-  PlainOr<NormOp, GateOp> work;
-  ImageShape in;
-  ImageShape out;
+// activation(a + b): none, or relu.
+struct SumOp {
+  bool relu = false;
+
+  static constexpr const char* kName = "sum";
+  static constexpr bool kHasParameters = false;
+  Kept kept() const { return {.output = relu}; }
 };
 
-// What a network does, one op after the other.
+// A value as an op sees it: flattening changes the shape alone.
+struct Operand {
+  ValueId id{};
+  ImageShape shape;
+};
+
+struct Op {
+  PlainOr<NormOp, GateOp, SumOp> work;
+  std::vector<Operand> in;
+  Operand out;
+};
+
+// What a network does, each op after those that give its inputs; the first value are the images,
+// the last op gives the logits.
 using Plan = std::vector<Op>;
 
 // The key of a dropout's masks in `epoch`; see random_bytes in model/kernels.h for what is
