@@ -12,9 +12,9 @@
 // `type` is the section's name in messages.
 #pragma once
 
+#include "config/fields_of_blocks.h"
 #include "config/fields_of_callbacks.h"
 #include "config/fields_of_data.h"
-#include "config/fields_of_layers.h"
 #include "config/fields_of_training.h"
 #include "config/traits.h"
 #include "lockstep/config/experiment.h"

@@ -29,12 +29,18 @@ constexpr float kRate = 0.003F;
 
 // Every kind of op, in forms that fuse differently.
 Network network() {
+  const ConvOptions same{.filters = 9, .padding = Padding::kSame, .bias = false};
+  const ResidualOptions residual{
+      .layers = {same, BatchNormOptions{}}, .activation = ActivationKind::kRelu, .drop_path = 0.2F};
+  const BranchesOptions branches{{{{}}, {{ConvOptions{.filters = 3, .kernel = 1}}}}};
+  const GateOptions gate{{AvgPoolOptions{.global = true},
+                          DenseOptions{.units = 12, .activation = ActivationKind::kSigmoid}}};
   return Network(
       {{ConvOptions{.filters = 6, .padding = Padding::kSame, .activation = ActivationKind::kRelu},
         BatchNormOptions{}, DropoutOptions{.rate = 0.25F},
         ConvOptions{.filters = 9, .kernel = 2, .padding = Padding::kSame, .bias = false},
         BatchNormOptions{}, ActivationOptions{ActivationKind::kRelu}, MaxPoolOptions{.size = 2},
-        DropoutOptions{.rate = 0.1F}, FlattenOptions{},
+        DropoutOptions{.rate = 0.1F}, residual, branches, gate, FlattenOptions{},
         DenseOptions{.units = 33, .activation = ActivationKind::kGelu}, BatchNormOptions{},
         DenseOptions{.units = samples::kClasses}}},
       samples::options().shape, samples::kClasses);

@@ -14,6 +14,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <map>
+#include <string>
 
 #include "lockstep/core/batch.h"
 #include "lockstep/core/philox.h"
@@ -21,6 +23,16 @@
 #include "lockstep/model/options.h"
 
 namespace lockstep::samples {
+
+enum class Phase { kTrain, kInfer };
+
+// What all layers of a pass share.
+struct TorchPass {
+  const std::map<std::string, at::Tensor>& parameters;  // by name
+  const Batch& batch;
+  LaneContext context;
+  Phase phase;
+};
 
 inline at::Tensor activate(ActivationKind kind, const at::Tensor& x) {
   switch (kind) {

@@ -1,36 +1,18 @@
-// The layers of a model one by one in LibTorch, in double, with its autograd: what the
-// executor's fused ops and their gradients must agree with.
+// A model in LibTorch, in double, with its autograd: what the executor's fused ops and their
+// gradients must agree with.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-#include <ATen/ops/amax.h>
-#include <ATen/ops/avg_pool2d.h>
-#include <ATen/ops/batch_norm.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/conv2d.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/from_blob.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/max_pool2d.h>
-#include <ATen/ops/mean.h>
-#include <ATen/ops/ones.h>
-#include <fmt/format.h>
 
 #include <map>
-#include <optional>
 #include <string>
 #include <utility>
-#include <variant>
-#include <vector>
 
-#include "lockstep/model/lane_executor.h"
 #include "lockstep/model/network.h"
-#include "lockstep/model/options.h"
-#include "model/torch_layers.h"
+#include "model/torch_network.h"
 
 namespace lockstep::samples {
-
-enum class Phase { kTrain, kInfer };
 
 class TorchReference {
  public:
@@ -47,17 +29,14 @@ class TorchReference {
 
   // Logits [samples, classes]; when training, running statistics become the batch's.
   at::Tensor logits(const Batch& batch, const LaneContext& context, Phase phase) {
-    batch_ = &batch;
-    context_ = context;
-    phase_ = phase;
+    const TorchPass pass{parameters_, batch, context, phase};
     const ImageShape& shape = network_.input();
     at::Tensor x =
         at::from_blob(const_cast<float*>(batch.images.data()),
                       {batch.size, shape.height, shape.width, shape.channels}, at::kFloat)
             .to(at::kDouble)
             .permute({0, 3, 1, 2});
-    nested_dropouts_ = 0;
-    return run_all(model_.layers, "", x).flatten(1);
+    return TorchLayers(pass).run_all(model_.layers, "", x).flatten(1);
   }
 
   // The summed loss; gradients of all parameters are ready after.
@@ -76,119 +55,9 @@ class TorchReference {
   at::Tensor gradient(const std::string& name) const { return parameter(name).grad(); }
 
  private:
-  at::Tensor run_all(const std::vector<LayerOptions>& layers, const std::string& before,
-                     at::Tensor x) {
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-      x = std::visit(
-          [&](const auto& layer) {
-            path_ = fmt::format("{}{}.{}", before, i, layer.kName);
-            index_ = i;
-            depth_ = before.empty() ? 0 : 1;
-            return run(layer, x);
-          },
-          layers[i]);
-    }
-    return x;
-  }
-
-  const at::Tensor& mine(const char* role) const {
-    return parameters_.at(fmt::format("{}.{}", path_, role));
-  }
-  std::optional<at::Tensor> bias(bool has) const {
-    return has ? std::optional(mine("bias")) : std::nullopt;
-  }
-
-  at::Tensor run(const ConvOptions& conv, const at::Tensor& x) const {
-    return activate(conv.activation,
-                    at::conv2d(pad_same(conv, x), mine("weight").permute({0, 3, 1, 2}),
-                               bias(conv.bias), {conv.stride, conv.stride}));
-  }
-
-  at::Tensor run(const DenseOptions& dense, const at::Tensor& x) const {
-    const at::Tensor y = at::linear(x.flatten(1), mine("weight"), bias(dense.bias));
-    return activate(dense.activation, y.unsqueeze(2).unsqueeze(3));
-  }
-
-  // With a momentum of 1 the running statistics become the batch's own.
-  at::Tensor run(const BatchNormOptions& norm, const at::Tensor& x) const {
-    return at::batch_norm(x, mine("scale"), mine("shift"), mine("running_mean"),
-                          mine("running_variance"), phase_ == Phase::kTrain,
-                          /*momentum=*/1.0, static_cast<double>(norm.epsilon), false);
-  }
-
-  at::Tensor run(const DropoutOptions& dropout, const at::Tensor& x) {
-    if (phase_ == Phase::kInfer) return x;
-    const auto layer =
-        static_cast<std::uint32_t>(depth_ == 0 ? index_ : 65536 + nested_dropouts_++);
-    return drop(dropout, layer, *batch_, context_, x);
-  }
-
-  at::Tensor run(const MaxPoolOptions& pool, const at::Tensor& x) const {
-    if (pool.global) return at::amax(x, {2, 3}, /*keepdim=*/true);
-    const std::int64_t stride = pool.stride == 0 ? pool.size : pool.stride;
-    return at::max_pool2d(x, {pool.size, pool.size}, {stride, stride});
-  }
-
-  at::Tensor run(const AvgPoolOptions& pool, const at::Tensor& x) const {
-    if (pool.global) return at::mean(x, {2, 3}, /*keepdim=*/true);
-    const std::int64_t stride = pool.stride == 0 ? pool.size : pool.stride;
-    return at::avg_pool2d(x, {pool.size, pool.size}, {stride, stride});
-  }
-
-  at::Tensor run(const FlattenOptions& /*flatten*/, const at::Tensor& x) const {
-    return x.permute({0, 2, 3, 1}).flatten(1).unsqueeze(2).unsqueeze(3);
-  }
-
-  at::Tensor run(const ActivationOptions& activation, const at::Tensor& x) const {
-    return activate(activation.kind, x);
-  }
-
-  at::Tensor run(const ResidualOptions& residual, const at::Tensor& x) {
-    const std::string path = path_;
-    at::Tensor y = run_all(residual.layers, path + ".", x);
-    if (residual.drop_path > 0) {
-      const auto layer = static_cast<std::uint32_t>(65536 + nested_dropouts_++);
-      if (phase_ == Phase::kTrain) {
-        const at::Tensor ones = at::ones({batch_->size, 1, 1, 1}, at::kDouble);
-        y = y.mul(drop({.rate = residual.drop_path}, layer, *batch_, context_, ones));
-      }
-    }
-    return activate(residual.activation,
-                    y.add(run_all(residual.shortcut.layers, path + ".shortcut.", x)));
-  }
-
-  at::Tensor run(const BranchesOptions& branches, const at::Tensor& x) {
-    const std::string path = path_;
-    std::vector<at::Tensor> outputs;
-    for (std::size_t i = 0; i < branches.branches.size(); ++i) {
-      outputs.push_back(run_all(branches.branches[i].layers, fmt::format("{}.{}.", path, i), x));
-    }
-    return at::cat(outputs, 1);
-  }
-
-  at::Tensor run(const GateOptions& gate, const at::Tensor& x) {
-    return x.mul(run_all(gate.layers, path_ + ".", x));
-  }
-
-  at::Tensor run(const RepeatOptions& repeat, at::Tensor x) {
-    const std::string path = path_;
-    for (int round = 0; round < repeat.times; ++round) {
-      x = run_all(repeat.layers, fmt::format("{}.{}.", path, round), x);
-    }
-    return x;
-  }
-
   ModelOptions model_;
   const Network& network_;
   std::map<std::string, at::Tensor> parameters_;
-  // Of the pass under way:
-  const Batch* batch_ = nullptr;
-  LaneContext context_;
-  Phase phase_ = Phase::kTrain;
-  std::string path_;  // of the layer under way
-  std::size_t index_ = 0;
-  int depth_ = 0;
-  std::size_t nested_dropouts_ = 0;
 };
 
 }  // namespace lockstep::samples

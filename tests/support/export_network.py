@@ -25,6 +25,15 @@ model {
   layer { dropout { rate: 0.1 } }
   layer { activation { kind: SILU } }
   layer { conv { filters: 5 kernel: 1 activation: TANH } }
+  layer { residual {
+    layer { conv { filters: 7 kernel: 1 } }
+    shortcut { layer { conv { filters: 7 kernel: 1 bias: false } } }
+    activation: RELU drop_path: 0.1 } }
+  layer { branches { branch {} branch { layer { conv { filters: 3 kernel: 1 } } } } }
+  layer { gate {
+    layer { avg_pool { global: true } }
+    layer { dense { units: 10 activation: SIGMOID } } } }
+  layer { repeat { times: 2 layer { residual { layer { conv { filters: 10 kernel: 1 } } } } } }
   layer { flatten {} }
   layer { batch_norm {} }
   layer { dense { units: 16 activation: RELU } }

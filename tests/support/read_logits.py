@@ -49,7 +49,7 @@ def safetensors(path, pixels):
     def bias(name, outputs):
         return weights.get(name, np.zeros(outputs))
 
-    def conv(x, index, stride, before, after):
+    def conv(x, index, stride=1, before=0, after=0):
         weight = weights[f"{index}.conv.weight"]  # [filters, kernel, kernel, inputs]
         x = np.pad(x, ((0, 0), (before, after), (before, after), (0, 0)))
         windows = np.lib.stride_tricks.sliding_window_view(x, weight.shape[1:3], axis=(1, 2))
@@ -82,11 +82,16 @@ def safetensors(path, pixels):
     x = np.where(x > 0, x, 0.01 * x)
     x = windows_of(x).max(axis=(4, 5))
     x = x * sigmoid(x)
-    x = np.tanh(conv(x, 7, 1, 0, 0))
-    x = norm(x.reshape(len(x), -1), 9)
-    x = np.maximum(dense(x, 10), 0)
-    x = sigmoid(dense(x, 11))
-    return dense(x, 12), metadata
+    x = np.tanh(conv(x, 7))
+    x = np.maximum(conv(x, "8.residual.0") + conv(x, "8.residual.shortcut.0"), 0)
+    x = np.concatenate([x, conv(x, "9.branches.1.0")], axis=3)
+    x = x * sigmoid(dense(x.mean(axis=(1, 2), keepdims=True), "10.gate.1"))
+    for round in range(2):
+        x = x + conv(x, f"11.repeat.{round}.0.residual.0")
+    x = norm(x.reshape(len(x), -1), 13)
+    x = np.maximum(dense(x, 14), 0)
+    x = sigmoid(dense(x, 15))
+    return dense(x, 16), metadata
 
 
 def main():
