@@ -96,8 +96,9 @@ std::string to_table(const Measurement& measured, const Experiment& experiment, 
 }  // namespace
 
 int run_bench(Communicator& comm, const CommandLine& line) {
-  const auto [experiment, network, device] = prepare(comm, line);
-  const TrainingData data = load_training_data(comm, experiment);
+  PreparedExperiment prepared = prepare(comm, line);
+  const auto& [experiment, network, device] = prepared;
+  const TrainingData data = load_training_data(comm, prepared);
   const int threads = worker_count(comm, line.threads);
   Workers workers(threads, prepare_worker_thread);
   const auto stepper = device.make_stepper(comm, *network, data, workers, experiment);

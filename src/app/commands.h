@@ -61,6 +61,13 @@ struct PreparedExperiment {
 // the CPU computes and has no instructions for it.
 PreparedExperiment prepare(Communicator& comm, const CommandLine& line);
 
+// The network of an experiment; with the fewest classes where they are yet to be counted. Local.
+Network network_of(const Experiment& experiment);
+
+// Collective: takes the classes counted in the data, where the experiment says no number.
+// Error (2, agreed): too few, or too many; layers that do not fit them.
+void take_classes(Communicator& comm, PreparedExperiment& prepared, const DataOptions& found);
+
 // What the training loop takes from an experiment, without the metadata of weights.
 TrainSettings train_settings(const Experiment& experiment, const std::filesystem::path& run_dir);
 
@@ -72,8 +79,10 @@ int predict_rows(Communicator& comm, const CommandLine& line);
 void inspect_data(Communicator& comm, const CommandLine& line);
 void inspect_experiment(const CommandLine& line);
 
-// Collective: the training data of an experiment, its paths below the root.
+// Collective: the training data of an experiment, its paths below the root; the second takes its
+// classes too.
 TrainingData load_training_data(Communicator& comm, const Experiment& experiment);
+TrainingData load_training_data(Communicator& comm, PreparedExperiment& prepared);
 
 // Local: the experiment with what loading `data` found out; its paths as they are.
 Experiment with_found(const Experiment& experiment, const TrainingData& data);

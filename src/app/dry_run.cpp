@@ -19,6 +19,7 @@
 #include "lockstep/core/error.h"
 #include "lockstep/core/free_memory.h"
 #include "lockstep/core/host.h"
+#include "lockstep/core/share.h"
 #include "lockstep/core/text.h"
 #include "lockstep/core/workers.h"
 #include "lockstep/data/survey.h"
@@ -263,13 +264,14 @@ void check_least_memory(Communicator& comm, const PreparedExperiment& prepared) 
   });
 }
 
-void dry_run(Communicator& comm, const PreparedExperiment& prepared, const CommandLine& line) {
+void dry_run(Communicator& comm, PreparedExperiment& prepared, const CommandLine& line) {
   const Experiment& experiment = prepared.experiment;
-  const Network& network = *prepared.network;
   const int threads = worker_count(comm, line.threads);
   const std::string host = host_name();
   const SourceSurvey source =
       survey(comm, below_root(experiment.data.train), experiment.data, Labels::kRequired);
+  take_classes(comm, prepared, source.options);
+  const Network& network = *prepared.network;
   std::int64_t validation_rows = 0;
   if (!experiment.data.validation.source.path.empty()) {
     validation_rows = survey(comm, below_root(experiment.data.validation.source), source.options,

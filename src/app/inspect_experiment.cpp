@@ -7,6 +7,7 @@
 #include <string>
 
 #include "app/commands.h"
+#include "lockstep/data/survey.h"
 
 namespace lockstep {
 
@@ -67,11 +68,19 @@ void print_layers(const Network& network) {
       network.parameter_count(), network.trainable_parameter_count(), total_multiply_adds(network));
 }
 
+// Those of the data, which an experiment need not say.
+int count_classes(const Experiment& experiment) {
+  const auto alone = connect_self();
+  return survey(*alone, below_root(experiment.data.train), experiment.data, Labels::kRequired)
+      .options.classes;
+}
+
 }  // namespace
 
 void inspect_experiment(const CommandLine& line) {
-  const Experiment experiment = load_experiment(line.checkpoint, line.overrides);
-  const Network network(experiment.model, experiment.data.shape, experiment.data.classes);
+  Experiment experiment = load_experiment(line.checkpoint, line.overrides);
+  if (experiment.data.classes == 0) experiment.data.classes = count_classes(experiment);
+  const Network network = network_of(experiment);
   if (line.json) {
     print_json(to_json(experiment, network));
     return;

@@ -25,7 +25,7 @@ int run_needs(Communicator& comm, const CommandLine& line) {
   Experiment experiment;
   agree(comm, [&] {
     experiment = load_experiment(line.experiment, line.overrides);
-    const Network checked(experiment.model, experiment.data.shape, experiment.data.classes);
+    network_of(experiment);  // its layers fit
   });
   const nlohmann::ordered_json needs = {
       {"name", experiment.name},

@@ -2,8 +2,12 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "app/commands.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/text.h"
 #include "lockstep/model/lane_executor.h"
 
 namespace lockstep {
@@ -31,15 +35,36 @@ Precision available_precision(const Communicator& comm, Precision wanted) {
 
 }  // namespace
 
+Network network_of(const Experiment& experiment) {
+  const DataOptions& data = experiment.data;
+  return Network(experiment.model, data.shape, std::max(data.classes, kFewestClasses));
+}
+
+void take_classes(Communicator& comm, PreparedExperiment& prepared, const DataOptions& found) {
+  if (prepared.experiment.data.classes != 0) return;
+  agree(comm, [&] {
+    if (found.classes < kFewestClasses || found.classes > kMostClasses) {
+      fail_usage("data.train: {}; expected from {} to {}, or data.classes and data.labels",
+                 count_of(found.classes, "class", "classes"), kFewestClasses, kMostClasses);
+    }
+    prepared.experiment.data.classes = found.classes;
+    prepared.network = std::make_unique<Network>(network_of(prepared.experiment));
+  });
+}
+
+TrainingData load_training_data(Communicator& comm, PreparedExperiment& prepared) {
+  TrainingData data = load_training_data(comm, std::as_const(prepared.experiment));
+  take_classes(comm, prepared, data.options());
+  return data;
+}
+
 PreparedExperiment prepare(Communicator& comm, const CommandLine& line) {
   PreparedExperiment prepared;
   agree(comm, [&] {
     prepared.experiment = load_experiment(line.experiment, line.overrides);
     if (line.print_config) return;
     check_world(comm, prepared.experiment);
-    prepared.network =
-        std::make_unique<Network>(prepared.experiment.model, prepared.experiment.data.shape,
-                                  prepared.experiment.data.classes);
+    prepared.network = std::make_unique<Network>(network_of(prepared.experiment));
   });
   check_same(comm, "experiment", "xxh3:" + digest_of(prepared.experiment).hex(),
              "give all ranks the same file and overrides");

@@ -146,7 +146,8 @@ int run_train(Communicator& comm, const CommandLine& line) {
     return 0;
   }
   check_least_memory(comm, prepared);
-  const TrainingData data = load_training_data(comm, experiment);
+  const TrainingData data = load_training_data(comm, prepared);
+  check_least_memory(comm, prepared);  // where the classes were counted, it is known only now
   prepared.experiment = with_found(experiment, data);
   if (root) tell_of_start(*network, device.note(), data.summary());
   const int threads = worker_count(comm, line.threads);

@@ -27,7 +27,8 @@ Experiment parse_experiment(const std::string& text, const std::string& origin,
   const std::unique_ptr<Message> message = parse_text(text, origin);
   for (const std::string& override : overrides) apply_override(override, *message);
   try {
-    const Experiment experiment = read_experiment(*message);
+    Experiment experiment = read_experiment(*message);
+    experiment.data.classes = told_classes(experiment);
     validate(experiment);
     return experiment;
   } catch (const Error& error) {

@@ -113,7 +113,12 @@ void fields(Visit& visit, DataOptions& data) {
   section(visit, "images", "Images", images);
   section(visit, "shape", "Shape", shape);
   section(visit, "range", "Range", range);
-  visit("classes", classes, "number of classes", from(2, kMaxExtent));
+  Traits or_counted = from(kFewestClasses, kMostClasses);
+  or_counted.zero_too = true;
+  visit("classes", classes,
+        "number of classes; 0: the units of a last layer that is dense; for `logits` the length of "
+        "`labels` or `class_names`, else as many as labels are found",
+        or_counted);
   visit("labels", labels,
         "labels of the source by class; none: numbers from 0, else all labels in numeric or "
         "alphabetic order");

@@ -91,4 +91,15 @@ void fields(Visit& visit, ActivationOptions& activation) {
   visit("kind", kind, "an activation as a layer of its own");
 }
 
+template <>
+inline constexpr Choice kChoice<LogitsOptions>{LogitsOptions::kName, "Logits"};
+template <class Visit>
+void fields(Visit& visit, LogitsOptions& logits) {
+  auto& [initializer, bias] = logits;
+  visit("initializer", initializer,
+        "the last layer, dense with as many units as there are classes: initial weights; biases "
+        "begin at 0");
+  visit("bias", bias, "add a bias to each output");
+}
+
 }  // namespace lockstep

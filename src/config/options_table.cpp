@@ -32,6 +32,7 @@ std::string type_words(const Traits& traits) {
   if (!traits.has_high())
     return fmt::format("{}{} {}", more, traits.above_low ? ">" : "≥", traits.low);
   if (std::is_integral_v<T>) {
+    if (traits.has_gap()) return fmt::format("0, or {} to {}", traits.low, traits.high);
     return fmt::format("{} to {}", traits.zero_too ? 0 : traits.low, traits.high);
   }
   return fmt::format("{}{}{}, {}{}", more, traits.above_low ? "in (" : "in [", traits.low,

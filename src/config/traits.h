@@ -33,6 +33,9 @@ struct Traits {
   constexpr bool has_low() const { return low > -std::numeric_limits<double>::infinity(); }
   constexpr bool has_high() const { return high < std::numeric_limits<double>::infinity(); }
 
+  // Whether 0 is inside and what follows is not.
+  constexpr bool has_gap() const { return zero_too && low > 1; }
+
   // A number that is not finite is outside of any range.
   bool allows(double value) const {
     if ((!has_low() && !has_high()) || (zero_too && value == 0)) return true;
@@ -42,8 +45,10 @@ struct Traits {
 
   // "from 1 to 9", "at least 0 and below 1", ...
   std::string words() const {
-    const double least = zero_too ? 0 : low;
-    if (has_high() && !above_low && !below_high) return fmt::format("from {} to {}", least, high);
+    const double least = has_gap() || !zero_too ? low : 0;
+    if (has_high() && !above_low && !below_high) {
+      return fmt::format("{}from {} to {}", has_gap() ? "0, or " : "", least, high);
+    }
     std::string text = fmt::format("{} {}", above_low ? "above" : "at least", least);
     if (has_high()) text += fmt::format(" and {} {}", below_high ? "below" : "at most", high);
     return text;

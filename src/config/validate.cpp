@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "lockstep/core/error.h"
 #include "lockstep/core/text.h"
@@ -83,11 +84,18 @@ void check_labels(const DataOptions& data) {
   }
 }
 
+void check_classes(int classes) {
+  if (classes != 0 && classes < kFewestClasses) {
+    fail("data.classes", classes, fmt::format("at least {}", kFewestClasses));
+  }
+}
+
 void check_data(const DataOptions& data) {
   if (data.train.path.empty()) fail("data.train.path", "empty", "the file of the labelled rows");
   check_source("data.train", data.train);
   check_source("data.test", data.test);
   check_source("data.validation.source", data.validation.source);
+  check_classes(data.classes);
   check_labels(data);
   if (data.label_column.empty()) fail("data.label_column", "empty", "a column's name");
   check_class_names(data);
@@ -126,6 +134,15 @@ void check_callbacks(const CallbackOptions& callbacks, double validation_fractio
 }
 
 }  // namespace
+
+int told_classes(const Experiment& experiment) {
+  const DataOptions& data = experiment.data;
+  if (data.classes != 0) return data.classes;
+  const std::vector<LayerOptions>& layers = experiment.model.layers;
+  const auto* dense = layers.empty() ? nullptr : std::get_if<DenseOptions>(&layers.back());
+  if (dense != nullptr) return dense->units;
+  return static_cast<int>(data.labels.empty() ? data.class_names.size() : data.labels.size());
+}
 
 void validate(const Experiment& experiment) {
   check_name(experiment.name);

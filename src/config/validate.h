@@ -9,4 +9,7 @@ namespace lockstep {
 // the layers fit together is for the model room, which knows their shapes.
 void validate(const Experiment& experiment);
 
+// How many classes there are by what the experiment itself says; 0: they are to be counted.
+int told_classes(const Experiment& experiment);
+
 }  // namespace lockstep

@@ -58,6 +58,7 @@ std::string with_activation(std::string text, ActivationKind kind) {
 int rounded_rate(float rate) { return static_cast<int>(std::min(std::lround(rate * 256), 255L)); }
 
 Graph Lowering::lower(const ModelOptions& options, int classes) {
+  classes_ = classes;
   add_layers(options.layers, {"model.", "", 0});
   check_logits(classes);
   place_statistics();
@@ -210,6 +211,18 @@ void Lowering::add(const ActivationOptions& activation) {
   activate(activation.kind);
 }
 
+void Lowering::add(const LogitsOptions& logits) {
+  if (!logits_.empty()) fail_logits_before_others();
+  add(DenseOptions{.units = classes_, .initializer = logits.initializer, .bias = logits.bias});
+  info().title = fmt::format("logits {}", classes_);
+  logits_ = layer_.written;
+  logits_value_ = end_.value;
+}
+
+void Lowering::fail_logits_before_others() const {
+  fail_usage("{} (logits): must be the last layer", logits_);
+}
+
 void Lowering::flatten() {
   if (!end_.flat) push(FlattenOp{}, {1, 1, shape().pixels()});
   end_.flat = true;
@@ -286,6 +299,7 @@ void Lowering::check_size() const {
 }
 
 void Lowering::check_logits(int classes) const {
+  if (!logits_.empty() && logits_value_ != end_.value) fail_logits_before_others();
   if (shape() != ImageShape{1, 1, classes}) {
     fail_usage("model: the last layer gives {}, but data.classes asks for 1x1x{} logits",
                text_of(shape()), classes);

@@ -58,6 +58,8 @@ class Lowering {
   void add(const BranchesOptions& branches);
   void add(const GateOptions& gate);
   void add(const RepeatOptions& repeat);
+  void add(const LogitsOptions& logits);
+  [[noreturn]] void fail_logits_before_others() const;
 
   template <typename Options>
   PoolOp pool_op(const Options& pool, PoolOp::Kind kind, const char* text);
@@ -101,6 +103,9 @@ class Lowering {
   Layer layer_;
   std::uint32_t nested_dropouts_ = 0;
   std::vector<Parameter> statistics_;  // not yet in the graph
+  int classes_ = 0;
+  std::string logits_;  // where such a layer is written; empty: there is none
+  ValueId logits_value_{};
 };
 
 // "8x8x32".

@@ -1,8 +1,57 @@
-"""Counts in messages: classes without a training row, and words beside a 1."""
+"""Counts: classes that no experiment tells, those without a training row, words beside a 1."""
 
 import unittest
 
-from lockstep_run import CLASSES, LockstepTest, csv_text
+from lockstep_run import CLASSES, EXPERIMENT, LockstepTest, csv_text
+
+
+class CountedClassesTest(LockstepTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        text = EXPERIMENT.replace("  classes: 5\n", "").replace("dense { units: 5 }", "logits {}")
+        cls.counted = cls.write_experiment("counted.textproto", text=text)
+
+    def test_weights_are_those_of_the_experiment_that_tells_them(self):
+        told = self.train("told")
+        for ranks in (1, 3):
+            run = f"counted-{ranks}"
+            self.assertEqual(self.train(run, ranks=ranks, experiment=self.counted), told)
+            resolved = (self.folder / run / "experiment.textproto").read_text()
+            self.assertIn(f"  classes: {CLASSES}\n", resolved)
+            self.assertIn("logits {", resolved)
+        again = self.lockstep("train", self.counted, "--run-dir", "counted-1")
+        self.assertEqual(self.digest_of(again), told)
+        self.assertIn("going on in counted-1\n", again.stdout)
+        self.lockstep("verify", "counted-3")
+        for run in ("told", "counted-1"):
+            self.lockstep("predict", run, "--data", self.test_csv, "--out", f"{run}.csv")
+        self.assertEqual((self.folder / "told.csv").read_text(),
+                         (self.folder / "counted-1.csv").read_text())
+
+    def test_what_needs_no_data_does_without(self):
+        words = (self.counted, "--set", "data.train.path=none.csv")
+        self.assertIn('"lanes": 5', self.lockstep("train", *words, "--needs").stdout)
+        shown = self.lockstep("train", *words, "--print-config").stdout
+        self.assertRegex(shown, r"classes: 0 +# default\n")
+
+    def test_what_looks_at_the_data_counts(self):
+        for words in (("train", self.counted, "--dry-run"), ("inspect", self.counted)):
+            text = self.lockstep(*words).stdout
+            self.assertRegex(text, rf"logits 5 +{CLASSES} ")
+        self.assertIn("images/s", self.lockstep("bench", self.counted, "--steps", 2).stdout)
+
+    def test_refusals(self):
+        one = self.write("one.csv", csv_text([(3, pixels) for _, pixels in self.train_rows[:99]]))
+        for words, message in (
+                (["--set", f"data.train.path={one}"], "data.train: 1 class; expected from 2 to"),
+                (["--set", "data.class_names=a,b"], "is out of range; expected a label from 0 to 1"),
+                (["--set", "model.layer[6].logits={}"], "model.layer[6] (logits): must be the last")):
+            for more in ([], ["--dry-run"]):
+                done = self.run_binary("train", self.counted, *words, *more, ranks=2)
+                self.assertEqual(done.returncode, 2, done.stdout)
+                self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+                self.assertIn(message, done.stderr)
 
 
 class MissingClassesTest(LockstepTest):

@@ -30,6 +30,7 @@ int bench(int argc, char** argv) {
   const auto comm = connect();
   DataOptions options;
   options.train.path = argv[1];
+  options.classes = 10;
   const int repeats = argc > 2 ? std::max(1, std::atoi(argv[2])) : 11;
   if (argc > 3) options.train.member = argv[3];
   std::vector<double> seconds;

@@ -55,6 +55,7 @@ TEST(DefaultsTest, StayWhereNothingIsWritten) {
   Experiment expected;
   expected.name = "tiny";
   expected.data.train.path = "rows.csv";
+  expected.data.classes = 10;  // the last layer's units
   expected.model.layers = {FlattenOptions(), DenseOptions{.units = 10}};
   EXPECT_EQ(to_text(parse(kSmallest)), to_text(expected));
 }

@@ -33,7 +33,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"data.shape.height=0", "data.shape.height is 0; expected from 1 to 4096"},
         BadValue{"data.shape.width=4097", "data.shape.width is 4097; expected from 1 to 4096"},
         BadValue{"data.shape.channels=-1", "data.shape.channels is -1; expected from 1 to 64"},
-        BadValue{"data.classes=1", "data.classes is 1; expected from 2 to 65536"},
+        BadValue{"data.classes=1", "data.classes is 1; expected 0, or from 2 to 65536"},
         BadValue{"data.class_names=a,b",
                  "data.class_names has 2 names; expected none, or data.classes = 10"},
         BadValue{"data.class_names=a,b,c,d,e,f,g,h,i,a",
@@ -152,7 +152,8 @@ TEST(ValidateTest, WantsANameThatIsASafeFolder) {
 TEST(ValidateTest, WantsALayerToHaveAKind) {
   EXPECT_EQ(error_of("name: 'a' data { train { path: 'b' } } model { layer {} }"),
             "tiny.textproto: model.layer[0] is empty; expected one of conv, dense, batch_norm, "
-            "dropout, max_pool, avg_pool, flatten, activation, residual, branches, gate, repeat");
+            "dropout, max_pool, avg_pool, flatten, activation, residual, branches, gate, repeat, "
+            "logits");
 }
 
 TEST(ValidateTest, WantsReadableWordsOfData) {
@@ -165,6 +166,24 @@ TEST(ValidateTest, WantsReadableWordsOfData) {
             begin + "range.highest is -1; expected above the lowest, 0");
   EXPECT_EQ(error("data.labels=a,b,c"),
             begin + "labels has 3 labels; expected none, or data.classes = 10");
+}
+
+TEST(ValidateTest, KnowsTheClassesThatTheExperimentTells) {
+  const std::string begin = "name: 'a' data { train { path: 'b' } ";
+  const std::string logits = "} model { layer { flatten {} } layer { logits {} } }";
+  const auto told = [&](const std::string& data, const std::string& model) {
+    return parse(begin + data + model).data.classes;
+  };
+  EXPECT_EQ(parse(kSmallest).data.classes, 10);
+  EXPECT_EQ(parse(kSmallest, {"data.classes=12"}).data.classes, 12);
+  EXPECT_EQ(told("", logits), 0);
+  EXPECT_EQ(told("classes: 3", logits), 3);
+  EXPECT_EQ(told("labels: ['x', 'y', 'z']", logits), 3);
+  EXPECT_EQ(told("class_names: ['x', 'y']", logits), 2);
+  EXPECT_EQ(error_of(begin + "class_names: ['x', 'y'] labels: ['1', '2', '3']" + logits),
+            "tiny.textproto: data.class_names has 2 names; expected none, or data.classes = 3");
+  EXPECT_EQ(error_of(begin + "labels: ['x']" + logits),
+            "tiny.textproto: data.classes is 1; expected at least 2");
 }
 
 TEST(ValidateTest, WantsValidationRowsForCallbacksThatWatchThem) {

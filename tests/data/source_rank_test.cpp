@@ -254,6 +254,7 @@ TEST(Idx, FashionMnist) {
   const std::string folder = "/usr/share/datasets/fashion-mnist/";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "dataset-fashion-mnist is not installed";
   DataOptions options;
+  options.classes = 10;
   const RowShare share = load_rows(
       test_comm(), {folder + "t10k-images-idx3-ubyte.gz", "", folder + "t10k-labels-idx1-ubyte.gz"},
       options, Labels::kRequired);

@@ -34,6 +34,7 @@ void check(const SourceOptions& source, const ImageShape& shape) {
   const auto comm = connect_self();
   DataOptions options;
   options.shape = shape;
+  options.classes = 10;
   const auto rows = value_of([&] { return load_rows(*comm, source, options, Labels::kOptional); });
   if (!rows) return;
   if (rows->total == 0) fail("accepted without a row");

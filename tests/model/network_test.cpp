@@ -193,6 +193,22 @@ TEST(Network, LastLayerMustGiveTheLogits) {
             0U);
 }
 
+TEST(Network, LogitsAreADenseLayerOfAllClasses) {
+  const LogitsOptions logits{.initializer = Initializer::kHeNormal, .bias = false};
+  const ConvOptions conv{.filters = 2};
+  const Network network({{conv, FlattenOptions{}, logits}}, {6, 6, 1}, 3);
+  const DenseOptions dense{.units = 3, .initializer = Initializer::kHeNormal, .bias = false};
+  const Network other({{conv, FlattenOptions{}, dense}}, {6, 6, 1}, 3);
+  EXPECT_EQ(network.initial_weights(5), other.initial_weights(5));
+  EXPECT_EQ(network.parameters().back().name, "2.logits.weight");
+  EXPECT_EQ(network.parameters().back().shape, (std::vector<std::int64_t>{3, 4 * 4 * 2}));
+  EXPECT_EQ(network.layers().back().title, "logits 3");
+  EXPECT_EQ(refusal({FlattenOptions{}, LogitsOptions{}, DenseOptions{.units = 3}}),
+            "model.layer[1] (logits): must be the last layer");
+  EXPECT_EQ(refusal({FlattenOptions{}, LogitsOptions{}, LogitsOptions{}}),
+            "model.layer[1] (logits): must be the last layer");
+}
+
 // Pixels that happen to be as many as the classes are no logits either.
 TEST(Network, ListsWithoutWorkAreRefused) {
   const std::string not_logits = "model: the last layer must be a dense layer without activation";

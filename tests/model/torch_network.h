@@ -64,6 +64,10 @@ class TorchLayers {
     return activate(dense.activation, y.unsqueeze(2).unsqueeze(3));
   }
 
+  at::Tensor run(const LogitsOptions& logits, const at::Tensor& x) const {
+    return at::linear(x.flatten(1), mine("weight"), bias(logits.bias)).unsqueeze(2).unsqueeze(3);
+  }
+
   // With a momentum of 1 the running statistics become the batch's own.
   at::Tensor run(const BatchNormOptions& norm, const at::Tensor& x) const {
     return at::batch_norm(x, mine("scale"), mine("shift"), mine("running_mean"),

@@ -88,6 +88,9 @@ struct ValidationOptions {
 inline constexpr const char* kAutoCache = "AUTO";
 inline constexpr const char* kNoCache = "NONE";
 
+inline constexpr int kFewestClasses = 2;
+inline constexpr int kMostClasses = 65536;
+
 struct DataOptions {
   SourceOptions train;
   SourceOptions test;
@@ -96,8 +99,8 @@ struct DataOptions {
   ArrayOptions arrays;
   PictureFitOptions images;  // of image files to `shape`
   ImageShape shape;
-  ValueRange range;  // of the pixels' values
-  int classes = 10;
+  ValueRange range;                      // of the pixels' values
+  int classes = 0;                       // 0: as many as labels are found
   std::vector<std::string> labels;       // as the source has them, by class; empty: to be found out
   std::vector<std::string> relabel;      // "FROM=TO", before classes are told apart
   std::vector<std::string> class_names;  // empty: the labels

@@ -73,14 +73,22 @@ struct ActivationOptions {
   ActivationKind kind = ActivationKind::kRelu;
 };
 
+// A dense layer with as many units as there are classes; the last one.
+struct LogitsOptions {
+  static constexpr const char* kName = "logits";
+  Initializer initializer = Initializer::kGlorotUniform;
+  bool bias = true;
+};
+
 struct ResidualOptions;
 struct BranchesOptions;
 struct GateOptions;
 struct RepeatOptions;
 
-using LayerOptions = std::variant<ConvOptions, DenseOptions, BatchNormOptions, DropoutOptions,
-                                  MaxPoolOptions, AvgPoolOptions, FlattenOptions, ActivationOptions,
-                                  ResidualOptions, BranchesOptions, GateOptions, RepeatOptions>;
+using LayerOptions =
+    std::variant<ConvOptions, DenseOptions, BatchNormOptions, DropoutOptions, MaxPoolOptions,
+                 AvgPoolOptions, FlattenOptions, ActivationOptions, ResidualOptions,
+                 BranchesOptions, GateOptions, RepeatOptions, LogitsOptions>;
 
 // --- Blocks: layers of layers ---
 
