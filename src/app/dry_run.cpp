@@ -23,6 +23,7 @@
 #include "lockstep/core/text.h"
 #include "lockstep/core/workers.h"
 #include "lockstep/data/survey.h"
+#include "lockstep/gpu/row_residence.h"
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/report/model_table.h"
 #include "lockstep/run/resume.h"
@@ -100,6 +101,8 @@ struct RankPlan {
   MemoryNeed need;
   std::int64_t free = 0;  // of its host
   std::int64_t total = 0;
+  std::int64_t gpu_rows = 0;  // bytes, of its lanes
+  RowResidence on_gpu = RowResidence::kResident;
 };
 
 std::map<std::string, HostMemory> by_host(const std::vector<std::string>& hosts,
@@ -223,6 +226,29 @@ void print_steps(const Experiment& experiment, const SplitSizes& split, RowCount
              batch % lanes == 0 ? "" : fmt::format(" or {}", batch / lanes + 1));
 }
 
+// Where the rows of a rank's lanes will be for its GPU.
+void plan_gpu_rows(const Accelerator& gpu, const Experiment& experiment, const SourceSurvey& source,
+                   const SplitSizes& split, const Communicator& comm, RankPlan& plan) {
+  const std::int64_t lanes = experiment.parallel.lanes;
+  const std::int64_t own = share_of(lanes, comm.world_size(), comm.rank()).size();
+  plan.gpu_rows = (split.training * own + lanes - 1) / lanes * experiment.data.shape.pixels() *
+                  static_cast<std::int64_t>(bytes_of(source.pixel_type));
+  plan.on_gpu = residence_on(gpu, static_cast<std::uint64_t>(plan.gpu_rows));
+}
+
+void print_gpu_rows(const std::vector<RankPlan>& ranks) {
+  std::int64_t most = 0;
+  std::int64_t streamed = 0;
+  for (const RankPlan& each : ranks) {
+    most = std::max(most, each.gpu_rows);
+    if (each.on_gpu == RowResidence::kStreamed) ++streamed;
+  }
+  fmt::print("GPUs      rows of up to {} a rank: {}\n", size_text(most),
+             streamed == 0 ? "all in the GPU's memory"
+                           : fmt::format("on {} streamed to the GPU, step by step",
+                                         count_of(streamed, "rank")));
+}
+
 // A training does not read the test rows: what is wrong with them is for later.
 void look_at_test_rows(Communicator& comm, const Experiment& experiment, const DataOptions& found) {
   if (experiment.data.test.path.empty()) return;
@@ -290,6 +316,9 @@ void dry_run(Communicator& comm, PreparedExperiment& prepared, const CommandLine
     // Before the pass, which would take it.
     check_total(host, need(0).peak(), mine.total);
     mine.need = need(program_bytes(prepared, threads));
+    if (prepared.device.gpu != nullptr) {
+      plan_gpu_rows(*prepared.device.gpu, experiment, source, split, comm, mine);
+    }
   });
   const std::vector<std::string> hosts = gather_texts(comm, host);
   const std::vector<RankPlan> ranks = gather_values(comm, mine);
@@ -308,6 +337,7 @@ void dry_run(Communicator& comm, PreparedExperiment& prepared, const CommandLine
     fmt::print("ranks     {} of {} each\n", ranks.size(), count_of(threads, "worker"));
     print_ranks(experiment, split, hosts, ranks);
     for (const auto& [name, memory] : by_host(hosts, ranks)) plan_memory(name, memory);
+    if (prepared.device.gpu != nullptr) print_gpu_rows(ranks);
     const std::int64_t steps =
         (split.training + experiment.parallel.global_batch - 1) / experiment.parallel.global_batch;
     plan_disk(line, experiment, network, steps * experiment.train.epochs);

@@ -23,4 +23,16 @@ double seconds_from_environment(const char* variable, double otherwise) {
   return seconds;
 }
 
+std::optional<std::uint64_t> bytes_from_environment(const char* variable) {
+  const char* value = std::getenv(variable);
+  if (value == nullptr) return std::nullopt;
+  const std::string_view text = value;
+  std::uint64_t bytes = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    fail_usage("{} is \"{}\": expected a number of bytes", variable, text);
+  }
+  return bytes;
+}
+
 }  // namespace lockstep

@@ -1,11 +1,13 @@
 #include "cuda/cuda_accelerator.h"
 
 #include <ATen/Context.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 
 #include <cstdlib>
 #include <cstring>
 
 #include "cuda/cuda_error.h"
+#include "cuda/feed.h"
 #include "cuda/nccl_transport.h"
 
 namespace lockstep {
@@ -82,6 +84,19 @@ std::span<std::byte> CudaAccelerator::host_memory(std::size_t bytes) {
   host_memory_.push_back(memory);
   std::memset(memory, 0, bytes);
   return {static_cast<std::byte*>(memory), bytes};
+}
+
+std::uint64_t CudaAccelerator::free_memory() const {
+  c10::cuda::CUDACachingAllocator::emptyCache();  // what it has freed and keeps is free too
+  std::size_t free = 0;
+  std::size_t total = 0;
+  check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  return free;
+}
+
+std::unique_ptr<Feed> CudaAccelerator::make_feed(std::byte* device, std::size_t place_bytes,
+                                                 int places) {
+  return std::make_unique<CudaFeed>(index_, device, place_bytes, places);
 }
 
 void CudaAccelerator::fork(int count, const std::function<void(int)>& work) {

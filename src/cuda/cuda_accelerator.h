@@ -27,6 +27,8 @@ class CudaAccelerator final : public Accelerator {
   void copy_to_device(void* device, const void* host, std::size_t bytes) override;
   void copy_to_host(void* host, const void* device, std::size_t bytes) override;
   std::span<std::byte> host_memory(std::size_t bytes) override;
+  std::uint64_t free_memory() const override;
+  std::unique_ptr<Feed> make_feed(std::byte* device, std::size_t place_bytes, int places) override;
   void fork(int count, const std::function<void(int branch)>& work) override;
   std::unique_ptr<Recording> record(const std::function<void()>& work) override;
   void wait() override;

@@ -1,12 +1,10 @@
 #include "data/residence.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <limits>
-#include <string_view>
 
-#include "lockstep/core/error.h"
+#include "lockstep/core/environment.h"
 #include "lockstep/core/free_memory.h"
 
 namespace lockstep {
@@ -20,15 +18,7 @@ bool is_given() { return std::getenv(kVariable) != nullptr; }
 }  // namespace
 
 std::uint64_t memory_for_rows(const Communicator& comm) {
-  if (is_given()) {
-    const std::string_view text = std::getenv(kVariable);
-    std::uint64_t bytes = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
-    if (error != std::errc() || end != text.data() + text.size()) {
-      fail_usage("{} is \"{}\": expected a number of bytes", kVariable, text);
-    }
-    return bytes;
-  }
+  if (const auto told = bytes_from_environment(kVariable)) return *told;
   const std::uint64_t free = free_memory();
   if (free == 0) return std::numeric_limits<std::uint64_t>::max();
   return free / 2 / static_cast<std::uint64_t>(comm.node_size());

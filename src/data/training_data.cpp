@@ -14,6 +14,7 @@
 #include "data/residence.h"
 #include "data/row_census.h"
 #include "data/row_move.h"
+#include "data/row_places.h"
 #include "data/source.h"
 #include "data/steps_ahead.h"
 #include "data/zeroed_pages.h"
@@ -49,41 +50,6 @@ ValidationOptions validation_to_deal(Communicator& comm, const FileRows& rows,
   comm.sum(std::span(&given, 1));
   if (given > 0 || !options.source.path.empty()) dealt.fraction = 0;
   return dealt;
-}
-
-constexpr std::int64_t kNowhere = -2;
-
-// Where the rows read here go: below deal.training_rows() a training position, from there on a
-// place of the validation split; kNowhere for test rows.
-std::vector<std::int64_t> deal_rows(Communicator& comm, const FileRows& rows, const Deal& deal) {
-  constexpr std::int64_t kToValidation = -1;
-  const auto is_dealt = [&](std::int64_t i) { return rows.use(i) == RowUse::kTraining; };
-  std::vector<std::int64_t> in_group(deal.groups(), 0);
-  for (std::int64_t i = 0; i < rows.count; ++i) {
-    if (is_dealt(i)) ++in_group[deal.group_of(rows.label(i))];
-  }
-  const std::vector<std::int64_t> before = exclusive_scan(comm, in_group);
-  std::vector<std::vector<std::int64_t>> positions;  // of the rows read here, by group
-  for (std::size_t group = 0; group < in_group.size(); ++group) {
-    positions.push_back(deal.positions(group, {before[group], before[group] + in_group[group]}));
-    in_group[group] = 0;
-  }
-  std::vector<std::int64_t> places(static_cast<std::size_t>(rows.count), kNowhere);
-  std::int64_t validation_rows = 0;
-  for (std::int64_t i = 0; i < rows.count; ++i) {
-    std::int64_t& place = places[static_cast<std::size_t>(i)];
-    const std::size_t group = deal.group_of(rows.label(i));
-    if (is_dealt(i)) place = positions[group][static_cast<std::size_t>(in_group[group]++)];
-    if (rows.use(i) == RowUse::kValidation || (is_dealt(i) && place < 0)) {
-      place = kToValidation;
-      ++validation_rows;
-    }
-  }
-  std::int64_t next = deal.training_rows() + exclusive_scan(comm, validation_rows);
-  for (std::int64_t& place : places) {
-    if (place == kToValidation) place = next++;
-  }
-  return places;
 }
 
 // Counts rows that have their places.
@@ -141,24 +107,6 @@ void check_labels(const SourceOptions& source, const std::string& column,
                   "data.label_column names that of the labels",
                   source.path, rows, column),
       Reach::kAgreed);
-}
-
-// The rank that owns each place: that of its lane, or of its validation chunk.
-std::vector<Destination> destinations_of(std::span<const std::int64_t> places,
-                                         const DataSummary& summary, int lanes, int world_size) {
-  std::vector<Destination> destinations;
-  destinations.reserve(places.size());
-  for (const std::int64_t place : places) {
-    const std::int64_t validation_place = place - summary.training_rows;
-    int rank = kDropped;
-    if (validation_place >= 0) {
-      rank = holder_of(summary.validation_rows, world_size, validation_place);
-    } else if (place != kNowhere) {
-      rank = static_cast<int>(part_of(lanes, world_size, place % lanes));
-    }
-    destinations.push_back({rank, place});
-  }
-  return destinations;
 }
 
 }  // namespace
@@ -361,6 +309,19 @@ void TrainingData::fill_batch(int lane, int epoch, std::int64_t step, int global
     }
   }
   if (mapped_) mapped_->give_back(batch.rows);
+}
+
+void TrainingData::copy_pixels(int lane, int epoch, std::int64_t step, int global_batch,
+                               std::span<std::byte> to) const {
+  if (mapped_) expect_rows(lane, epoch, step, global_batch);
+  std::vector<std::uint64_t> numbers;
+  for (const std::uint64_t slot : slots_of_step(lane, epoch, step, global_batch)) {
+    const auto row = lane_pixels(lane, static_cast<std::int64_t>(slot)).raw();
+    std::copy(row.begin(), row.end(), to.begin());
+    to = to.subspan(row.size());
+    if (mapped_) numbers.push_back(rows_of(lane).numbers[slot]);
+  }
+  if (mapped_) mapped_->give_back(std::move(numbers));
 }
 
 std::int64_t TrainingData::lane_size(int lane) const {

@@ -4,27 +4,9 @@
 
 namespace lockstep {
 
-namespace {
-
-at::Tensor rows_of(const Accelerator& accelerator, const TrainingData& data, int lane) {
-  const std::int64_t slots = data.lane_size(lane);
-  std::vector<std::uint8_t> rows;
-  rows.reserve(static_cast<std::size_t>(slots * data.shape().pixels()) *
-               bytes_of(data.pixel_type()));
-  for (std::int64_t slot = 0; slot < slots; ++slot) {
-    const auto values = data.lane_pixels(lane, slot).raw();
-    const auto* const first = reinterpret_cast<const std::uint8_t*>(values.data());
-    rows.insert(rows.end(), first, first + values.size());
-  }
-  return to_device<std::uint8_t>(accelerator, rows, at::kByte);
-}
-
-}  // namespace
-
-DeviceLane::DeviceLane(const LaneSettings& settings, const TrainingData& data, int lane,
-                       const DropoutSource& dropout)
+DeviceLane::DeviceLane(const LaneSettings& settings, const void* rows, const DropoutSource& dropout)
     : settings_(settings),
-      rows_(rows_of(settings.accelerator, data, lane)),
+      rows_(rows),
       dropout_(dropout),
       ops_(make_device_ops(settings.accelerator, settings.network, settings.precision, dropout)) {}
 
@@ -35,7 +17,7 @@ at::Tensor DeviceLane::form_batch(const Pass& pass) const {
   launch(settings_.accelerator, gpu::kFormBatch,
          {static_cast<unsigned>(pass.samples), 1, kBlockThreads},
          gpu::FormBatch{.samples = dropout_.samples,
-                        .rows = rows_.const_data_ptr(),
+                        .rows = rows_,
                         .factor = factor,
                         .offset = factor + shape.channels,
                         .images = images.data_ptr(),

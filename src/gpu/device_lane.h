@@ -1,4 +1,4 @@
-// One lane on a GPU: its rows, which stay in the GPU's memory, and its part of a step.
+// One lane on a GPU: its part of a step.
 // Owned by the stepper.
 #pragma once
 
@@ -9,7 +9,7 @@
 
 #include "gpu/device_ops.h"
 #include "gpu/device_replica.h"
-#include "lockstep/data/training_data.h"
+#include "lockstep/data/pixel_values.h"
 
 namespace lockstep {
 
@@ -28,10 +28,9 @@ struct LaneSettings {
 
 class DeviceLane {
  public:
-  // Copies the rows of `lane` to the device; `dropout` says where a step's samples and
-  // keys will lie.
-  DeviceLane(const LaneSettings& settings, const TrainingData& data, int lane,
-             const DropoutSource& dropout);
+  // `rows`: memory of the device from which samples' slots count; `dropout` says where a step's
+  // samples and keys will lie.
+  DeviceLane(const LaneSettings& settings, const void* rows, const DropoutSource& dropout);
 
   // Enqueues batch, forward and backward pass of the step's first `samples` samples into
   // `sums`, device memory [network.total_size() + kTailSize]: gradients, statistics, tail.
@@ -41,7 +40,7 @@ class DeviceLane {
   at::Tensor form_batch(const Pass& pass) const;
 
   LaneSettings settings_;
-  at::Tensor rows_;  // bytes [slots, pixels]
+  const void* rows_;  // [slots, pixels] of the pixel type
   DropoutSource dropout_;
   PlanRunner ops_;
 };

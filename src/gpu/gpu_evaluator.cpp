@@ -4,6 +4,7 @@
 
 #include "gpu/device.h"
 #include "gpu/device_ops.h"
+#include "lockstep/gpu/row_residence.h"
 
 namespace lockstep {
 
@@ -41,10 +42,14 @@ std::vector<float> GpuEvaluator::logits(const Weights& weights, const RowShare& 
         state.accelerator, std::span(reinterpret_cast<const std::uint8_t*>(raw.data()), raw.size()),
         at::kByte);
   };
-  // All at once, unless they do not even fit into the host's memory.
-  at::Tensor pixels;
-  if (!rows.mapped) pixels = on_device({0, rows.size()});
+  // All at once, unless they do not fit.
   const auto row_bytes = static_cast<std::int64_t>(bytes_of(rows.type)) * shape.pixels();
+  const bool by_chunk =
+      rows.mapped != nullptr ||
+      residence_on(state.accelerator, static_cast<std::uint64_t>(rows.size() * row_bytes)) ==
+          RowResidence::kStreamed;
+  at::Tensor pixels;
+  if (!by_chunk) pixels = on_device({0, rows.size()});
   const at::Tensor values = to_device<float>(state.accelerator, weights.values(), at::kFloat);
   const at::Tensor rounded = values.to(at::kBFloat16);
   Pass pass{.mode = Mode::kInfer,
@@ -62,8 +67,8 @@ std::vector<float> GpuEvaluator::logits(const Weights& weights, const RowShare& 
   for (std::int64_t chunk = 0; chunk < rows.chunks(); ++chunk) {
     const Range range = rows.chunk(chunk);
     pass.samples = static_cast<int>(range.size());
-    if (rows.mapped) pixels = on_device(range);
-    const std::int64_t first_byte = rows.mapped ? 0 : range.first * row_bytes;
+    if (by_chunk) pixels = on_device(range);
+    const std::int64_t first_byte = by_chunk ? 0 : range.first * row_bytes;
     at::Tensor images = make_activations(pass, shape, type_of(state.precision));
     launch(state.accelerator, gpu::kFormBatch,
            {static_cast<unsigned>(pass.samples), 1, kBlockThreads},

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/from_blob.h>
 #include <c10/core/InferenceMode.h>
+#include <spdlog/spdlog.h>
 
 #include <array>
 #include <chrono>
@@ -15,6 +16,7 @@
 #include "gpu/device.h"
 #include "gpu/device_lane.h"
 #include "gpu/device_replica.h"
+#include "gpu/device_rows.h"
 #include "gpu/device_sum.h"
 #include "gpu/step_inputs.h"
 #include "lockstep/core/error.h"
@@ -53,6 +55,7 @@ struct GpuStepper::State {
   gpu::StepFacts* facts;  // of the host
   at::Tensor device_facts;
   at::Tensor squares;
+  DeviceRows rows;
   std::vector<DeviceLane> lanes;
   std::map<LaneSizes, std::unique_ptr<Recording>> recordings;
   std::array<bool, kFlags> wishes{};
@@ -143,11 +146,15 @@ GpuStepper::GpuStepper(Accelerator& accelerator, Communicator& comm, const Netwo
           reinterpret_cast<gpu::StepFacts*>(accelerator.host_memory(sizeof(gpu::StepFacts)).data()),
       .device_facts = device_zeros(accelerator, sizeof(gpu::StepFacts), at::kByte),
       .squares = device_zeros(accelerator, square_blocks(network), at::kDouble),
+      .rows = DeviceRows(accelerator, data, parallel.global_batch, most_samples(parallel)),
       .lanes = {},
       .recordings = {},
       .times = {},
       .drawn = {}});
   state_->make_lanes();
+  if (state_->rows.residence() == RowResidence::kStreamed) {
+    spdlog::info("rows do not fit into the GPU's memory: those of the next steps are copied there");
+  }
   // The transports connect here, outside of any recording.
   state_->share_faults([&] {
     state_->sum.run();
@@ -169,9 +176,10 @@ void GpuStepper::State::make_lanes() {
                               .rule = StepInputs::rule(device_base())};
   const Range owned = data.owned_lanes();
   for (std::int64_t lane = owned.first; lane < owned.last; ++lane) {
-    lanes.emplace_back(settings, data, static_cast<int>(lane),
-                       DropoutSource{layout.samples(device_base(), lane - owned.first),
-                                     layout.keys(device_base())});
+    const std::int64_t place = lane - owned.first;
+    lanes.emplace_back(
+        settings, rows.lane(place),
+        DropoutSource{layout.samples(device_base(), place), layout.keys(device_base())});
   }
 }
 
@@ -224,7 +232,10 @@ void GpuStepper::State::write_inputs(int epoch, std::int64_t step, float learnin
   }
   for (std::size_t place = 0; place < drawn.size(); ++place) {
     gpu::Sample* to = layout.samples(inputs.data(), static_cast<std::int64_t>(place));
-    for (const DrawnSample& each : drawn[place]) *to++ = to_sample(each);
+    std::int64_t index = 0;
+    for (const DrawnSample& each : drawn[place]) {
+      *to++ = to_sample(each, rows.slot_in_memory(index++, each.slot));
+    }
   }
 }
 
@@ -284,9 +295,11 @@ StepSum GpuStepper::State::summed() const {
 
 void GpuStepper::State::run_step(int epoch, std::int64_t step, float learning_rate) {
   const auto begin = Clock::now();
+  rows.begin_step(epoch, step);
   write_inputs(epoch, step, learning_rate);
   const double data_seconds = seconds_since(begin);
   recording_of(sizes_in(step)).replay();
+  rows.end_step();
   const bool last = step + 1 == data.steps_per_epoch(parallel.global_batch);
   draw(last ? epoch + 1 : epoch, last ? 0 : step + 1);
   wait("sum over lanes");

@@ -43,9 +43,9 @@ class StepInputs {
   std::size_t bytes_;
 };
 
-inline gpu::Sample to_sample(const DrawnSample& drawn) {
-  return {
-      .number = drawn.row, .slot = drawn.slot, .map = drawn.map, .label = drawn.label, .unused = 0};
+// `slot`: where its row lies in the lane's memory.
+inline gpu::Sample to_sample(const DrawnSample& drawn, std::int64_t slot) {
+  return {.number = drawn.row, .slot = slot, .map = drawn.map, .label = drawn.label, .unused = 0};
 }
 
 }  // namespace lockstep

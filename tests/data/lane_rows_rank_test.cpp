@@ -51,6 +51,29 @@ TEST(LaneRows, AreThoseOfTheSource) {
   EXPECT_THROW(data.lane_size(missing), Error);
 }
 
+TEST(LaneRows, AreCopiedInTheOrderOfTheSamples) {
+  constexpr int kBatch = 96;
+  const samples::SharedFolder folder(test_comm());
+  DataOptions options = options_for(folder.write("rows.csv", samples::csv(samples::kRows)));
+  options.augmentation.rotation_degrees = 20;  // changes nothing here
+  const TrainingData data(test_comm(), options, kLanes, kSeed);
+  const auto pixels = static_cast<std::size_t>(options.shape.pixels());
+  std::vector<std::byte> rows(kBatch * pixels, std::byte{77});
+  for (auto lane = static_cast<int>(data.owned_lanes().first); lane < data.owned_lanes().last;
+       ++lane) {
+    for (const std::int64_t step : {std::int64_t{0}, data.steps_per_epoch(kBatch) - 1}) {
+      data.copy_pixels(lane, 3, step, kBatch, rows);
+      const std::vector<DrawnSample> drawn = data.draw_samples(lane, 3, step, kBatch);
+      for (std::size_t i = 0; i < drawn.size() * pixels; ++i) {
+        const int expected = samples::pixel_of(static_cast<int>(drawn[i / pixels].row),
+                                               static_cast<int>(i % pixels));
+        ASSERT_EQ(std::to_integer<int>(rows[i]), expected);
+      }
+      EXPECT_EQ(rows.back(), std::byte{77}) << "behind the last sample nothing is written";
+    }
+  }
+}
+
 TEST(LaneRows, AreAugmentedAsInTheBatches) {
   const samples::SharedFolder folder(test_comm());
   DataOptions options = options_for(folder.write("rows.csv", samples::csv(samples::kRows)));

@@ -87,7 +87,7 @@ class VariablesTest(unittest.TestCase):
                 if path.suffix == ".md" or not path.is_file():
                     continue
                 text = path.read_text(errors="replace")
-                reads = "getenv" in text or "seconds_from_environment" in text \
+                reads = "getenv" in text or "_from_environment" in text \
                     or re.search(r"\benv\b|environ", text) and folder == "launcher"
                 if not reads:
                     continue

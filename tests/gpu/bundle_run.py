@@ -247,6 +247,9 @@ def bench(options, env):
                            "--json", "--set", f"device={device}", "--set",
                            f"training.precision={precision}")
         runs.append((f"Lockstep {device}, {precision}", command, env))
+        if device == "CUDA":
+            runs.append((f"Lockstep {device}, {precision}, rows streamed", command,
+                         {**env, "LOCKSTEP_GPU_DATA_MEMORY": "0"}))
     threads = ["--threads", str(len(os.sched_getaffinity(0)))]
     for name, settings in peers(device).items():
         command = [sys.executable, str(BUNDLE / "torch_peer.py"), "step", "--steps", steps,

@@ -3,6 +3,7 @@
 // remainder, five lanes.
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
 #include <chrono>
 #include <cmath>
@@ -10,11 +11,15 @@
 #include <stdexcept>
 
 #include "data/samples.h"
+#include "gpu/host/host_accelerator.h"
+#include "gpu/host/late_accelerator.h"
 #include "gpu/test_accelerator.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/host.h"
+#include "lockstep/data/pack.h"
 #include "lockstep/gpu/gpu_evaluator.h"
 #include "lockstep/gpu/gpu_stepper.h"
+#include "lockstep/gpu/row_residence.h"
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/train/cpu_stepper.h"
 #include "lockstep/train/trainer.h"
@@ -64,8 +69,11 @@ class GpuSteps : public testing::Test {
 
   // The weights after steps of two epochs, 9 and 2; the ninth has 30 samples.
   Digest digest_of_training(Communicator& comm) {
-    const TrainingData rows = data(comm);
-    GpuStepper stepper = on_gpu(comm, rows);
+    return digest_of_training(comm, data(comm), accelerator_);
+  }
+  Digest digest_of_training(Communicator& comm, const TrainingData& rows,
+                            Accelerator& accelerator) {
+    GpuStepper stepper(accelerator, comm, network_, rows, parallel_, train_, kSeed);
     for (int epoch = 0; epoch < 2; ++epoch) {
       for (int step = 0; step < (epoch == 0 ? 9 : 2); ++step) {
         stepper.step(epoch, step, kRate);
@@ -93,6 +101,53 @@ TEST_F(GpuSteps, WeightsAreThoseOfAWorldOfOne) {
     parallel_.precision = precision;
     EXPECT_EQ(digest_of_training(test_comm()), digest_of_training(*self_));
   }
+}
+
+// As long as the object lives: how much memory rows may take.
+class Limit {
+ public:
+  Limit(const char* variable, const char* bytes) : variable_(variable) {
+    ::setenv(variable, bytes, 1);
+  }
+  ~Limit() { ::unsetenv(variable_); }
+
+ private:
+  const char* variable_;
+};
+
+// From memory and from a file that is mapped; however late copies and steps are done.
+TEST_F(GpuSteps, RowsThatAreStreamedGiveTheSameWeights) {
+  const auto host = make_host_accelerator();
+  const auto soon = make_late_accelerator(CopyTime::kSoon);
+  const auto late = make_late_accelerator(CopyTime::kLate);
+  const TrainingData rows = data(test_comm());
+  const Digest on_device = digest_of_training(test_comm(), rows, accelerator_);
+  const Digest on_host = digest_of_training(test_comm(), rows, *host);
+  const std::string text = path_;
+  path_ = folder_.path("train.rows");
+  DataOptions options = samples::options();
+  pack(test_comm(), {text, "", ""}, options, path_);
+  const Limit in_memory("LOCKSTEP_DATA_MEMORY", "1");
+  const TrainingData mapped = data(test_comm());
+  ASSERT_NE(mapped.validation().mapped, nullptr);
+  EXPECT_EQ(digest_of_training(test_comm(), mapped, *host), on_host);
+  const Limit on_gpu("LOCKSTEP_GPU_DATA_MEMORY", "0");
+  for (const TrainingData* each : {&rows, &mapped}) {
+    EXPECT_EQ(digest_of_training(test_comm(), *each, accelerator_), on_device);
+    EXPECT_EQ(digest_of_training(test_comm(), *each, *soon), on_host);
+    EXPECT_EQ(digest_of_training(test_comm(), *each, *late), on_host);
+  }
+}
+
+TEST_F(GpuSteps, RowsAreResidentWhereTheyFit) {
+  const auto host = make_host_accelerator();
+  EXPECT_EQ(residence_on(*host, 1 << 30), RowResidence::kResident);
+  const Limit limit("LOCKSTEP_GPU_DATA_MEMORY", "1000");
+  EXPECT_EQ(residence_on(*host, 1000), RowResidence::kResident);
+  EXPECT_EQ(residence_on(*host, 1001), RowResidence::kStreamed);
+  const Limit much("LOCKSTEP_GPU_DATA_MEMORY", "much");
+  EXPECT_EQ(samples::error_of([&] { residence_on(*host, 1); }),
+            "LOCKSTEP_GPU_DATA_MEMORY is \"much\": expected a number of bytes");
 }
 
 // Masks, images and labels must be the CPU's, or the losses part at once.
@@ -212,6 +267,10 @@ class FailingAccelerator final : public Accelerator {
     sound_.copy_to_host(host, device, bytes);
   }
   std::span<std::byte> host_memory(std::size_t bytes) override { return sound_.host_memory(bytes); }
+  std::uint64_t free_memory() const override { return sound_.free_memory(); }
+  std::unique_ptr<Feed> make_feed(std::byte* device, std::size_t place_bytes, int places) override {
+    return sound_.make_feed(device, place_bytes, places);
+  }
   void fork(int count, const std::function<void(int)>& work) override { sound_.fork(count, work); }
   std::unique_ptr<Recording> record(const std::function<void()>& work) override {
     return sound_.record(work);

@@ -91,6 +91,11 @@ class TrainingData {
   virtual void fill_batch(int lane, int epoch, std::int64_t step, int global_batch,
                           Batch& batch) const;
 
+  // The pixels of those samples' rows as they are: [samples, shape.pixels()] of pixel_type() at the
+  // beginning of `to`.
+  void copy_pixels(int lane, int epoch, std::int64_t step, int global_batch,
+                   std::span<std::byte> to) const;
+
   // Rows of owned lane `lane`, by class in a stratified split, and one of them.
   std::int64_t lane_size(int lane) const;
   TrainingRow lane_row(int lane, std::int64_t slot) const;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -45,6 +46,27 @@ class Recording {
   virtual void replay() = 0;
 };
 
+// Memory of the device that a thread of the host's fills while work goes on, in places that take
+// turns, each with as much page-locked memory of the host. Made by the main thread; it must be
+// destroyed before the accelerator.
+class Feed {
+ public:
+  virtual ~Feed() = default;
+
+  // By the thread that fills. The host's memory of a place, zeroed at first, left alone between
+  // send() and await_sent().
+  virtual std::span<std::byte> host(int place) = 0;
+  // Enqueues the copy to the device; it begins after the work that has last used the place.
+  virtual void send(int place) = 0;
+  // Returns when the copy is done that was last enqueued for the place.
+  virtual void await_sent(int place) = 0;
+
+  // By the main thread, around what it enqueues: it runs after the copy that was last enqueued for
+  // the place, and before those that are enqueued after end_use().
+  virtual void begin_use(int place) = 0;
+  virtual void end_use(int place) = 0;
+};
+
 class Accelerator {
  public:
   virtual ~Accelerator() = default;
@@ -68,6 +90,13 @@ class Accelerator {
 
   // Page-locked memory of the host, zeroed, as long as the accelerator lives.
   virtual std::span<std::byte> host_memory(std::size_t bytes) = 0;
+
+  // Bytes of the device's memory that are free now.
+  virtual std::uint64_t free_memory() const = 0;
+
+  // Of `device`, memory of the device that outlives it: `places` of `place_bytes` each.
+  virtual std::unique_ptr<Feed> make_feed(std::byte* device, std::size_t place_bytes,
+                                          int places) = 0;
 
   // Calls work(0) ... work(count - 1); what each enqueues runs after what was enqueued
   // before, side by side with the others', and before what is enqueued after.

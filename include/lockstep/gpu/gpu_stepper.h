@@ -1,6 +1,7 @@
-// Steps on a GPU: the rows of this rank's lanes stay in its memory, and the whole step,
-// lanes side by side, their sum and the update, is one recording that is replayed. The
-// host draws which samples come next while the GPU computes.
+// Steps on a GPU: the rows of this rank's lanes stay in its memory, or are copied there behind the
+// steps before (row_residence.h), and the whole step, lanes side by side, their sum and the
+// update, is one recording that is replayed. The host draws which samples come next while the GPU
+// computes.
 //
 // Results are equal bit for bit at any number of GPUs of one name; those of the CPU
 // differ in rounding. One a rank; every rank of the world has one.

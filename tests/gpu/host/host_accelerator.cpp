@@ -1,6 +1,7 @@
 #include "gpu/host/host_accelerator.h"
 
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "gpu/host/host_kernels.h"
@@ -33,6 +34,28 @@ class HostRecording final : public Recording {
   std::function<void()> work_;
 };
 
+// Copies at once: who sends is told of a place only when the work that has read it is done.
+class HostFeed final : public Feed {
+ public:
+  HostFeed(std::byte* device, std::size_t place_bytes, int places)
+      : device_(device), place_bytes_(place_bytes) {
+    for (int place = 0; place < places; ++place) host_.emplace_back(place_bytes);
+  }
+  std::span<std::byte> host(int place) override { return host_[static_cast<std::size_t>(place)]; }
+  void send(int place) override {
+    std::memcpy(device_ + static_cast<std::size_t>(place) * place_bytes_, host(place).data(),
+                place_bytes_);
+  }
+  void await_sent(int /*place*/) override {}
+  void begin_use(int /*place*/) override {}
+  void end_use(int /*place*/) override {}
+
+ private:
+  std::byte* device_;
+  std::size_t place_bytes_;
+  std::vector<std::vector<std::byte>> host_;
+};
+
 class HostAccelerator final : public Accelerator {
  public:
   const std::string& name() const override { return name_; }
@@ -52,6 +75,10 @@ class HostAccelerator final : public Accelerator {
   std::span<std::byte> host_memory(std::size_t bytes) override {
     memory_.emplace_back(bytes);
     return memory_.back();
+  }
+  std::uint64_t free_memory() const override { return std::numeric_limits<std::uint64_t>::max(); }
+  std::unique_ptr<Feed> make_feed(std::byte* device, std::size_t place_bytes, int places) override {
+    return std::make_unique<HostFeed>(device, place_bytes, places);
   }
   void fork(int count, const std::function<void(int)>& work) override {
     for (int branch = 0; branch < count; ++branch) work(branch);
