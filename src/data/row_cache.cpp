@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "data/cache_trim.h"
 #include "data/pack_rows.h"
 #include "data/residence.h"
 #include "data/rows_source.h"
@@ -145,6 +146,17 @@ std::shared_ptr<const RowsFile> make_rows(Communicator& comm, const Source& sour
   return file;
 }
 
+// Collective: this file was used; those in the user's folder of caches that were not for long leave
+// where there are too many. A folder that an experiment names is its own matter.
+void note_use(Communicator& comm, const DataOptions& options, const CachePlace& place) {
+  agree(comm, [&] {
+    if (comm.rank() != 0 || options.cache != kAutoCache) return;
+    const fs::path folder = place.path.parent_path();
+    mark_used(place.path);
+    trim_cache(folder, place.path, allowed_cache_bytes(folder));
+  });
+}
+
 }  // namespace
 
 std::unique_ptr<Source> open_decoded(Communicator& comm, const SourceOptions& source,
@@ -152,12 +164,17 @@ std::unique_ptr<Source> open_decoded(Communicator& comm, const SourceOptions& so
   if (options.cache == kNoCache) return open_source(comm, source);
   const CachePlace place = find_place(comm, source, options, labels);
   if (place.path.empty()) return open_source(comm, source);
-  if (auto file = kept_rows(comm, place)) return cached_source(std::move(file));
+  if (auto file = kept_rows(comm, place)) {
+    note_use(comm, options, place);
+    return cached_source(std::move(file));
+  }
   auto opened = open_source(comm, source);
   if (std::string_view(opened->format()) == kRowsFormat) return opened;
   if (!is_worth_keeping(comm, *opened, options, labels)) return opened;
   auto file = make_rows(comm, *opened, options, labels, place);
-  return file ? cached_source(std::move(file)) : std::move(opened);
+  if (file == nullptr) return opened;
+  note_use(comm, options, place);
+  return cached_source(std::move(file));
 }
 
 }  // namespace lockstep

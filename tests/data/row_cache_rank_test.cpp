@@ -23,11 +23,20 @@ constexpr int kLanes = 5;
 constexpr int kBatch = 96;  // leaves a remainder, and does not divide by the lanes
 constexpr std::uint64_t kSeed = 20;
 
-// As long as the object lives: how much memory rows may take.
-class DataMemory {
+// A variable of the environment, as long as the object lives.
+class Variable {
  public:
-  explicit DataMemory(const char* bytes) { ::setenv("LOCKSTEP_DATA_MEMORY", bytes, 1); }
-  ~DataMemory() { ::unsetenv("LOCKSTEP_DATA_MEMORY"); }
+  Variable(const char* name, const char* value) : name_(name) { ::setenv(name, value, 1); }
+  ~Variable() { ::unsetenv(name_); }
+
+ private:
+  const char* name_;
+};
+
+// How much memory rows may take.
+class DataMemory : Variable {
+ public:
+  explicit DataMemory(const char* bytes) : Variable("LOCKSTEP_DATA_MEMORY", bytes) {}
 };
 
 DataOptions options_for(const std::string& path, const std::string& cache = "NONE") {
@@ -187,6 +196,25 @@ TEST_F(Cache, IsMadeOnceAndThenRead) {
   load();
   test_comm().barrier();
   EXPECT_EQ(std::distance(fs::directory_iterator(cache_), fs::directory_iterator()), 2);
+}
+
+TEST_F(Cache, InTheUsersFolderThoseOfLongAgoLeave) {
+  const Variable caches("XDG_CACHE_HOME", folder_.path("caches").c_str());
+  const DataMemory none("1");  // or nothing would be kept
+  options_.cache = "AUTO";
+  cache_ = folder_.path("caches/lockstep");
+  load();
+  const fs::path first = file();
+  options_.csv.layout = PixelLayout::kTransposed;
+  load();
+  test_comm().barrier();
+  EXPECT_EQ(std::distance(fs::directory_iterator(cache_), fs::directory_iterator()), 2);
+  const Variable size("LOCKSTEP_CACHE_SIZE", "0");
+  load();
+  EXPECT_NE(file(), first);
+  options_.csv.layout = PixelLayout::kInterleaved;
+  expect_same_data(load(), *expected_);
+  EXPECT_EQ(file(), first);
 }
 
 TEST_F(Cache, OfAnotherStateIsMadeAnew) {
