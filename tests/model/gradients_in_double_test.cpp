@@ -140,7 +140,7 @@ TEST(GradientsInDouble, Blocks) {
   expect_in_double({kBefore, ResidualOptions{.layers = {same},
                                              .shortcut = {{same}},
                                              .activation = ActivationKind::kGelu,
-                                             .drop_path = 0.4F}},
+                                             .drop_path = 0.5F}},
                    {9, 8, 2});
   expect_in_double({kBefore, BranchesOptions{{{{same}}, {{}}, {{kBefore, same}}}}}, {9, 8, 2});
   expect_in_double({kBefore, GateOptions{{same}}, squeeze}, {9, 8, 2});
