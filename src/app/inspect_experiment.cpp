@@ -7,6 +7,7 @@
 #include <string>
 
 #include "app/commands.h"
+#include "lockstep/train/update_parts.h"
 
 namespace lockstep {
 
@@ -72,6 +73,7 @@ void print_layers(const Network& network) {
 void inspect_experiment(const CommandLine& line) {
   const Experiment experiment = load_experiment(line.checkpoint, line.overrides);
   const Network network(experiment.model, experiment.data.shape, experiment.data.classes);
+  update_parts(network, experiment.train);  // groups that match nothing are an error
   if (line.json) {
     print_json(to_json(experiment, network));
     return;

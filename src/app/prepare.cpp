@@ -5,6 +5,7 @@
 #include "app/commands.h"
 #include "lockstep/core/error.h"
 #include "lockstep/model/lane_executor.h"
+#include "lockstep/train/update_parts.h"
 
 namespace lockstep {
 
@@ -40,6 +41,7 @@ PreparedExperiment prepare(Communicator& comm, const CommandLine& line) {
     prepared.network =
         std::make_unique<Network>(prepared.experiment.model, prepared.experiment.data.shape,
                                   prepared.experiment.data.classes);
+    update_parts(*prepared.network, prepared.experiment.train);  // groups that match nothing
   });
   check_same(comm, "experiment", "xxh3:" + digest_of(prepared.experiment).hex(),
              "give all ranks the same file and overrides");
