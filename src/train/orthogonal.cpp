@@ -1,6 +1,7 @@
 #include "lockstep/train/orthogonal.h"
 
 #include <ATen/ops/addmm.h>
+#include <ATen/ops/div.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/mm.h>
 
@@ -19,7 +20,7 @@ constexpr double kLeastNorm = 1e-7;
 at::Tensor orthogonalized(const at::Tensor& matrix) {
   // Of the two products with its transpose the smaller one.
   const bool tall = matrix.size(0) > matrix.size(1);
-  at::Tensor x = matrix / at::linalg_vector_norm(matrix).clamp_min(kLeastNorm);
+  at::Tensor x = at::div(matrix, at::linalg_vector_norm(matrix).clamp_min(kLeastNorm));
   if (tall) x = x.t();
   for (int round = 0; round < kRounds; ++round) {
     const at::Tensor square = at::mm(x, x.t());

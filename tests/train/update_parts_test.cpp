@@ -25,7 +25,7 @@ Network network() {
 
 TrainOptions options(const OptimizerOptions& optimizer, Decays decays = Decays::kWeights,
                      std::vector<ParameterGroup> groups = {}) {
-  return {.optimizer = optimizer, .decays = decays, .groups = std::move(groups)};
+  return {.optimizer = optimizer, .decays = decays, .groups = std::move(groups), .schedule = {}};
 }
 
 std::string error_of(std::vector<ParameterGroup> groups) {

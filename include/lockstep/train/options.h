@@ -89,8 +89,8 @@ struct LinearSchedule {
 // factor^n, n being the number of milestones that step t has reached, or of whole
 // `every_epochs` before it; over the W steps of the warm-up times (t + 1) / (W + 1).
 struct StepSchedule {
-  double every_epochs = 0;         // 0: at milestones
-  std::vector<double> milestones;  // epochs, ascending
+  double every_epochs = 0;           // 0: at milestones
+  std::vector<double> milestones{};  // epochs, ascending
   double factor = 0.1;
   double warmup_epochs = 0;
 };
@@ -116,7 +116,7 @@ struct TrainOptions {
   int log_every_steps = 50;   // a line of metrics.jsonl so often
   OptimizerOptions optimizer;
   Decays decays = Decays::kWeights;
-  std::vector<ParameterGroup> groups;  // of those that match a parameter, the last one holds
+  std::vector<ParameterGroup> groups{};  // of those that match a parameter, the last one holds
   ScheduleOptions schedule;
 };
 
