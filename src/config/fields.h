@@ -16,6 +16,7 @@
 #include "config/fields_of_blocks.h"
 #include "config/fields_of_callbacks.h"
 #include "config/fields_of_data.h"
+#include "config/fields_of_optimizers.h"
 #include "config/fields_of_training.h"
 #include "config/traits.h"
 #include "lockstep/config/experiment.h"

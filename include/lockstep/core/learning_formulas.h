@@ -100,8 +100,8 @@ LOCKSTEP_FORMULA float lamb_direction(const AdamConstants& k, const AdamStep& st
 
 // From the squares of the Euclidean norms of a parameter's weights and of their direction.
 LOCKSTEP_FORMULA float lamb_ratio(double weights, double direction) {
-  if (!(weights > 0) || !(direction > 0)) return 1;
-  return static_cast<float>(LOCKSTEP_MATH(sqrt)(weights) / LOCKSTEP_MATH(sqrt)(direction));
+  const bool both = weights > 0 && direction > 0;
+  return both ? static_cast<float>(LOCKSTEP_MATH(sqrt)(weights / direction)) : 1;
 }
 
 // From those of its weights and of their gradient.
@@ -121,9 +121,8 @@ LOCKSTEP_FORMULA float lars(const SgdConstants& k, float rate, float g, float we
 
 // What Muon orthogonalizes.
 LOCKSTEP_FORMULA float muon_direction(float k, float g, float& momentum) {
-  const float m = k * momentum + g;
-  momentum = m;
-  return g + k * m;
+  momentum = k * momentum + g;
+  return g + k * momentum;
 }
 
 // `rate`: the learning rate times the matrix' scale; `keep`: 1 - learning rate times decay.
