@@ -1,5 +1,6 @@
 #include "lockstep/train/orthogonal.h"
 
+#include <ATen/core/Tensor.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/div.h>
 #include <ATen/ops/linalg_vector_norm.h>

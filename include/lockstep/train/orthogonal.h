@@ -2,9 +2,11 @@
 // device of the matrix. Any thread.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
+
+namespace at {
+class Tensor;
+}
 
 namespace lockstep {
 
