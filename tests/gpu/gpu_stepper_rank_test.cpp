@@ -99,7 +99,7 @@ TEST_F(GpuSteps, WeightsAreThoseOfAWorldOfOne) {
 const std::vector<OptimizerOptions> kOfWholeParameters = {
     LambOptions{}, LarsOptions{.learning_rate = 10}, MuonOptions{.learning_rate = 0.01F}};
 const std::vector<ParameterGroup> kGroups = {
-    {.layers = {"0", "*.norm"}, .rate_factor = 0.5F, .decay_factor = 2}};
+    {.layers = {"0", "*.batch_norm"}, .rate_factor = 0.5F, .decay_factor = 2}};
 
 TEST_F(GpuSteps, WeightsByWholeParametersAreThoseOfAWorldOfOne) {
   train_.groups = kGroups;

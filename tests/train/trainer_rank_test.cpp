@@ -96,7 +96,7 @@ TEST_F(Trainer, EverySettingOfTheUpdateIsEqualAtEveryWorldSize) {
   each.train.schedule = OneCycleSchedule{};
   const TrainResult alone = run(*self_, network, each, 1);
   EXPECT_EQ(run(test_comm(), network, each, 2).weights_digest, alone.weights_digest);
-  each.train.groups = {{.layers = {"0", "*.norm"}, .rate_factor = 0.5F, .decay_factor = 2}};
+  each.train.groups = {{.layers = {"0", "*.batch_norm"}, .rate_factor = 0.5F, .decay_factor = 2}};
   each.train.schedule = LinearSchedule{};
   std::vector<Digest> digests;
   for (const OptimizerOptions& optimizer :

@@ -15,7 +15,7 @@ namespace {
 
 using As = UpdatePart::As;
 
-// Parameters 0.conv.weight [0, 36) .bias [48, 52), 1.norm.scale [64, 68) .shift [80, 84),
+// Parameters 0.conv.weight [0, 36) .bias [48, 52), 1.batch_norm.scale [64, 68) .shift [80, 84),
 // 3.dense.weight [96, 144) .bias [144, 147); each begins at a multiple of 16.
 Network network() {
   return Network(
@@ -58,7 +58,7 @@ TEST(UpdateParts, DecayWeightsAlone) {
 TEST(UpdateParts, OfSeveralGroupsTheLastHolds) {
   const std::vector<ParameterGroup> groups = {
       {.layers = {"*"}, .rate_factor = 0.5F},
-      {.layers = {"3", "*.norm"}, .rate_factor = 2, .decay_factor = 0.25F}};
+      {.layers = {"3", "*.batch_norm"}, .rate_factor = 2, .decay_factor = 0.25F}};
   EXPECT_EQ(
       update_parts(network(), options(SgdOptions{.weight_decay = 1}, Decays::kWeights, groups)),
       (std::vector<UpdatePart>{{.range = {0, 48}, .rate_factor = 0.5F, .decay = 1},
@@ -104,9 +104,9 @@ TEST(UpdateParts, PatternsStandForWholeNamesOrUpToADot) {
 }
 
 TEST(UpdateParts, GroupsThatMatchNothingAreRefused) {
-  EXPECT_EQ(error_of({{.layers = {"0"}}, {.layers = {"1.norm", "3.dens"}}}),
+  EXPECT_EQ(error_of({{.layers = {"0"}}, {.layers = {"1.batch_norm", "3.dens"}}}),
             "optimizer.group[1].layers[1] is \"3.dens\", which matches no parameter; did you mean "
-            "\"3.dense\"? (there are those of 0.conv, 1.norm, 3.dense)");
+            "\"3.dense\"? (there are those of 0.conv, 1.batch_norm, 3.dense)");
   EXPECT_EQ(error_of({{.layers = {"1"}}, {.layers = {"*"}}}),
             "optimizer.group[0] holds no parameter: later groups match all of its own; expected a "
             "parameter that is its alone");
