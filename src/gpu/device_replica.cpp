@@ -64,7 +64,7 @@ DeviceReplica::DeviceReplica(Accelerator& accelerator, const Network& network, c
   const UpdateKind kind = update_kind(options);
   if (kind == UpdateKind::kMuon) direction_ = zeros(trainable_);
   if (has_trust_ratios(kind)) {
-    blocks_ = norm_blocks(parts_);
+    blocks_ = ratio_blocks(parts_);
     squares_ = zeros(2 * static_cast<std::int64_t>(blocks_.size()), at::kDouble);
     ratios_ = zeros(static_cast<std::int64_t>(parts_.size()));
   }
@@ -86,7 +86,7 @@ void DeviceReplica::upload_parts() {
                      .last_block = 0});
   }
   std::vector<gpu::Block> blocks;
-  for (const NormBlock& each : blocks_) {
+  for (const RatioBlock& each : blocks_) {
     gpu::Part& part = parts[each.part];
     if (part.last_block == 0) part.first_block = static_cast<int>(blocks.size());
     blocks.push_back({each.range.first, each.range.last, static_cast<int>(each.part)});

@@ -38,7 +38,7 @@ class DeviceReplica {
   Accelerator& accelerator_;
   OptimizerOptions options_;
   std::vector<UpdatePart> parts_;
-  std::vector<NormBlock> blocks_;  // of LAMB and LARS
+  std::vector<RatioBlock> blocks_;  // of LAMB and LARS
   std::int64_t trainable_;
   at::Tensor weights_;
   at::Tensor rounded_;  // undefined in fp32

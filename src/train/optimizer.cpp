@@ -139,7 +139,7 @@ Optimizer::Optimizer(const OptimizerOptions& options, std::vector<UpdatePart> pa
   }
   matrices_ = matrices_by_cost(parts_);
   if (!has_trust_ratios(update_kind(options))) return;
-  blocks_ = norm_blocks(parts_);
+  blocks_ = ratio_blocks(parts_);
   squares_.resize(blocks_.size());
   ratios_.resize(parts_.size(), 1);
 }

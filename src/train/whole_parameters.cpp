@@ -39,12 +39,12 @@ std::int64_t cost_of(const UpdatePart& matrix) {
 
 }  // namespace
 
-std::vector<NormBlock> norm_blocks(std::span<const UpdatePart> parts) {
-  std::vector<NormBlock> blocks;
+std::vector<RatioBlock> ratio_blocks(std::span<const UpdatePart> parts) {
+  std::vector<RatioBlock> blocks;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const Range& all = parts[i].range;
-    for (std::int64_t first = all.first; first < all.last; first += kNormBlock) {
-      blocks.push_back({i, {first, std::min(first + kNormBlock, all.last)}});
+    for (std::int64_t first = all.first; first < all.last; first += kRatioBlock) {
+      blocks.push_back({i, {first, std::min(first + kRatioBlock, all.last)}});
     }
   }
   return blocks;
@@ -87,7 +87,7 @@ void Optimizer::prepare(int worker, int count, std::span<float> weights,
 }
 
 void Optimizer::measure(std::size_t index, const At& at, const UpdateRule& rule) {
-  const NormBlock& block = blocks_[index];
+  const RatioBlock& block = blocks_[index];
   const UpdatePart& part = parts_[block.part];
   const std::int64_t size = block.range.size();
   const bool adapted = part.as == UpdatePart::As::kAdapted;
@@ -101,7 +101,7 @@ void Optimizer::measure(std::size_t index, const At& at, const UpdateRule& rule)
   const AdamConstants k = adam_constants(options_);
   lamb_moments(k, rule.gradient_factor, size, at.gradient, at.first, at.second);
   if (!adapted) return;
-  std::array<float, kNormBlock> directions;
+  std::array<float, kRatioBlock> directions;
   lamb_directions(k, adam_step(options_, rule.learning_rate, rule.step), part.decay, size,
                   at.weight, at.first, at.second, directions.data());
   squares.others = square_sum(directions.data(), size);

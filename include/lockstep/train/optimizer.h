@@ -45,12 +45,12 @@ std::vector<std::string> buffer_names(const OptimizerOptions& options);
 float muon_scale(const UpdatePart& matrix);
 
 // Trust ratios come from sums over blocks of a part, which are added in their order.
-inline constexpr std::int64_t kNormBlock = 4096;  // floats
-struct NormBlock {
+inline constexpr std::int64_t kRatioBlock = 4096;  // floats
+struct RatioBlock {
   std::size_t part = 0;
   Range range;
 };
-std::vector<NormBlock> norm_blocks(std::span<const UpdatePart> parts);
+std::vector<RatioBlock> ratio_blocks(std::span<const UpdatePart> parts);
 
 // Indices of the parts that are matrices, those first that take longest to be made orthogonal.
 std::vector<std::size_t> matrices_by_cost(std::span<const UpdatePart> parts);
@@ -121,7 +121,7 @@ class Optimizer {
     double weights = 0;
     double others = 0;  // directions, or gradients
   };
-  std::vector<NormBlock> blocks_;      // of optimizers with trust ratios
+  std::vector<RatioBlock> blocks_;     // of optimizers with trust ratios
   std::vector<Squares> squares_;       // by block
   std::vector<float> ratios_;          // by part
   std::vector<std::size_t> matrices_;  // parts, the costliest first

@@ -106,7 +106,7 @@ struct Part {
   int first_block, last_block;  // of the blocks for its norms
 };
 
-// Of a part, at most kNormBlock weights.
+// Of a part, at most kRatioBlock weights.
 struct Block {
   long long first, last;
   int part;
