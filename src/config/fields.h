@@ -3,7 +3,7 @@
 // the table of options. A member that is added to a struct and not here does not compile.
 //
 // A visitor V is given, in the order of the text:
-//   visit(name, member, meaning, traits)       a value, or a list of strings
+//   visit(name, member, meaning, traits)       a value, or a list of strings or numbers
 //   visit.section(name, type, body)            calls body(visitor of the section)
 //   visit.optional(name, type, member, meaning)  a section that may be absent
 //   visit.choice(name, type, variant)          a section of one kind out of several
