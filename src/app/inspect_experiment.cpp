@@ -8,6 +8,7 @@
 
 #include "app/commands.h"
 #include "lockstep/data/survey.h"
+#include "lockstep/train/update_parts.h"
 
 namespace lockstep {
 
@@ -81,6 +82,7 @@ void inspect_experiment(const CommandLine& line) {
   Experiment experiment = load_experiment(line.checkpoint, line.overrides);
   if (experiment.data.classes == 0) experiment.data.classes = count_classes(experiment);
   const Network network = network_of(experiment);
+  update_parts(network, experiment.train);  // groups that match nothing are an error
   if (line.json) {
     print_json(to_json(experiment, network));
     return;

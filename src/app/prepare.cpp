@@ -9,6 +9,7 @@
 #include "lockstep/core/error.h"
 #include "lockstep/core/text.h"
 #include "lockstep/model/lane_executor.h"
+#include "lockstep/train/update_parts.h"
 
 namespace lockstep {
 
@@ -65,6 +66,7 @@ PreparedExperiment prepare(Communicator& comm, const CommandLine& line) {
     if (line.print_config) return;
     check_world(comm, prepared.experiment);
     prepared.network = std::make_unique<Network>(network_of(prepared.experiment));
+    update_parts(*prepared.network, prepared.experiment.train);  // groups that match nothing
   });
   check_same(comm, "experiment", "xxh3:" + digest_of(prepared.experiment).hex(),
              "give all ranks the same file and overrides");

@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <limits>
-#include <variant>
 
 #include "lockstep/core/share.h"
 #include "lockstep/data/row_memory.h"
 #include "lockstep/model/memory_need.h"
 #include "lockstep/model/plan.h"
+#include "lockstep/train/optimizer.h"
+#include "lockstep/train/orthogonal.h"
 
 namespace lockstep {
 
@@ -24,7 +25,18 @@ constexpr std::int64_t kHeaderBytes = 32 << 10;  // of a checkpoint's files
 constexpr std::int64_t kLineBytes = 1024;        // of metrics.jsonl, and its events
 
 std::int64_t moments_of(const Experiment& experiment) {
-  return std::holds_alternative<SgdOptions>(experiment.train.optimizer) ? 1 : 2;
+  return static_cast<std::int64_t>(buffer_names(experiment.train.optimizer).size());
+}
+
+// What each worker may need to make a matrix orthogonal.
+std::int64_t orthogonalizing_bytes(const Experiment& experiment, const Network& network) {
+  std::int64_t floats = 0;
+  for (const UpdatePart& part : update_parts(network, experiment.train)) {
+    if (part.as != UpdatePart::As::kMatrix) continue;
+    const std::int64_t matrix = part.rows * part.columns;
+    floats = std::max(floats, matrix + orthogonalizing_floats(part.rows, part.columns));
+  }
+  return floats * std::int64_t{sizeof(float)};
 }
 
 bool averages(const Experiment& experiment) { return experiment.train.ema_decay > 0; }
@@ -105,7 +117,8 @@ MemoryNeed memory_need(const Communicator& comm, const Experiment& experiment,
   need.sums = flat * (own + 1) + flat * (lanes - own) / comm.world_size();
   need.passes =
       std::min<std::int64_t>(workers, own) * training_pass_bytes(network, precision, lane_samples) +
-      workers * inference_pass_bytes(network, precision, kChunkRows);
+      workers * inference_pass_bytes(network, precision, kChunkRows) +
+      workers * orthogonalizing_bytes(experiment, network);
   const std::int64_t copies = comm.rank() == 0 ? 4 : 2;
   need.saving = copies * checkpoint_bytes(experiment, network) + flat;
   need.report = comm.rank() == 0 ? report_bytes(experiment.data.classes) : 0;

@@ -11,7 +11,8 @@
 //   sums       4 S for each own lane, the sum, and the parts of the other lanes that
 //              this rank adds: 4 S (L + 1 + (V - L) / W)
 //   passes     min(w, L) training passes of ceil(min(B, T) / V) samples and w of inference on
-//              128 (model/memory_need.h)
+//              128 (model/memory_need.h); with Muon w times what its largest matrix takes
+//              (train/orthogonal.h)
 //   saving     copies of a checkpoint, 4 on rank 0, which writes it, and 2 elsewhere;
 //              4 S for the best weights
 //   report     on rank 0 what drawing its pictures takes, kReportMemoryBytes, and 40 bytes a

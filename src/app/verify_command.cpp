@@ -137,7 +137,7 @@ int run_verify(Communicator& comm, const CommandLine& line) {
   std::optional<Comparison> comparison;  // on rank 0
   Experiment experiment;
   agree(comm, [&] {
-    experiment = load_experiment((run_dir / kExperimentFile).string(), {});
+    experiment = load_kept_experiment((run_dir / kExperimentFile).string());
     if (comm.rank() == 0) comparison.emplace(line);
   });
   const ChosenDevice device = choose_device(comm, experiment.device);

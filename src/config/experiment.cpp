@@ -8,18 +8,37 @@
 #include "config/override.h"
 #include "config/text.h"
 #include "config/validate.h"
+#include "config/visit_fields.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 
 namespace lockstep {
 
-Experiment load_experiment(const std::string& file, std::span<const std::string> overrides) {
+namespace {
+
+std::string read_text(const std::string& file) {
   constexpr std::uint64_t kMostBytes = 16 << 20;
   if (const std::uint64_t bytes = file_bytes(file); bytes > kMostBytes) {
     fail_usage("{}: {} bytes; expected an experiment, a text of at most {}", file, bytes,
                kMostBytes);
   }
-  return parse_experiment(read_file(file), file, overrides);
+  return read_file(file);
+}
+
+}  // namespace
+
+Experiment load_experiment(const std::string& file, std::span<const std::string> overrides) {
+  return parse_experiment(read_text(file), file, overrides);
+}
+
+Experiment load_kept_experiment(const std::string& file) {
+  const std::string text = read_text(file);
+  bool is_told = false;
+  visit_fields(*parse_text(text, file), nullptr, [&](const PresentField& present) {
+    is_told = is_told || present.path == "optimizer.decays";
+  });
+  const std::vector<std::string> then{"optimizer.decays=ALL"};
+  return parse_experiment(text, file, is_told ? std::span<const std::string>() : then);
 }
 
 Experiment parse_experiment(const std::string& text, const std::string& origin,

@@ -3,18 +3,20 @@
 // the table of options. A member that is added to a struct and not here does not compile.
 //
 // A visitor V is given, in the order of the text:
-//   visit(name, member, meaning, traits)       a value, or a list of strings
+//   visit(name, member, meaning, traits)       a value, or a list of strings or numbers
 //   visit.section(name, type, body)            calls body(visitor of the section)
 //   visit.optional(name, type, member, meaning)  a section that may be absent
 //   visit.choice(name, type, variant)          a section of one kind out of several
+//   visit.kinds(variant)                       those kinds, in a section with other fields too
 //   visit.list(name, type, vector, meaning, traits)  a list of such sections
-//   visit.sections(name, type, vector, meaning)  a list of sections of one kind
+//   visit.sections(name, type, vector, meaning, traits)  a list of sections of one kind
 // `type` is the section's name in messages.
 #pragma once
 
 #include "config/fields_of_blocks.h"
 #include "config/fields_of_callbacks.h"
 #include "config/fields_of_data.h"
+#include "config/fields_of_optimizers.h"
 #include "config/fields_of_training.h"
 #include "config/traits.h"
 #include "lockstep/config/experiment.h"
@@ -47,7 +49,8 @@ void fields(Visit& visit, Experiment& experiment) {
   section(visit, "model", "Model", model);
   Training training{parallel, train};
   section(visit, "training", "Training", training);
-  visit.choice("optimizer", "Optimizer", train.optimizer);
+  Updates updates{train};
+  section(visit, "optimizer", "Optimizer", updates);
   visit.choice("schedule", "Schedule", train.schedule);
   section(visit, "callbacks", "Callbacks", callbacks);
   section(visit, "checkpoint", "Checkpoint", checkpoint);

@@ -1,4 +1,4 @@
-// The settings of the training, its optimizer and schedule (see fields.h).
+// The settings of the training and of its schedule (see fields.h).
 #pragma once
 
 #include "config/section.h"
@@ -8,10 +8,7 @@
 
 namespace lockstep {
 
-inline constexpr const char* kFirstMoment = "decay of the first moment";
-inline constexpr const char* kSecondMoment = "decay of the second moment";
-inline constexpr const char* kToDenominator = "added to the denominator";
-inline constexpr const char* kWeightDecay = "decay of the weights";
+inline constexpr Traits kUpToEpochs = Traits().as("0 to `training.epochs`");
 
 // The section `training`, of which each room has its part.
 struct Training {
@@ -22,8 +19,8 @@ struct Training {
 template <class Visit>
 void fields(Visit& visit, Training& training) {
   auto& [global_batch, lanes, precision, reduction, digest_every_steps] = training.parallel;
-  auto& [epochs, clip_norm, label_smoothing, ema_decay, log_every_steps, optimizer, schedule] =
-      training.train;
+  auto& [epochs, clip_norm, label_smoothing, ema_decay, log_every_steps, optimizer, decays, groups,
+         schedule] = training.train;
   visit("global_batch", global_batch, "samples of one optimizer step over all ranks",
         at_least(1).as("≥ `training.lanes`"));
   visit("lanes", lanes, "logical workers, and so the largest useful number of ranks",
@@ -48,40 +45,6 @@ void fields(Visit& visit, Training& training) {
 }
 
 template <>
-inline constexpr Choice kChoice<AdamOptions>{"adam", "Adam"};
-template <class Visit>
-void fields(Visit& visit, AdamOptions& adam) {
-  auto& [learning_rate, beta1, beta2, epsilon] = adam;
-  visit("learning_rate", learning_rate, "Adam is the default optimizer", above_zero());
-  visit("beta1", beta1, kFirstMoment, fraction());
-  visit("beta2", beta2, kSecondMoment, fraction());
-  visit("epsilon", epsilon, kToDenominator, above_zero());
-}
-
-template <>
-inline constexpr Choice kChoice<AdamWOptions>{"adamw", "AdamW"};
-template <class Visit>
-void fields(Visit& visit, AdamWOptions& adamw) {
-  auto& [learning_rate, beta1, beta2, epsilon, weight_decay] = adamw;
-  visit("learning_rate", learning_rate, "Adam with decoupled weight decay", above_zero());
-  visit("beta1", beta1, kFirstMoment, fraction());
-  visit("beta2", beta2, kSecondMoment, fraction());
-  visit("epsilon", epsilon, kToDenominator, above_zero());
-  visit("weight_decay", weight_decay, kWeightDecay, at_least(0));
-}
-
-template <>
-inline constexpr Choice kChoice<SgdOptions>{"sgd", "Sgd"};
-template <class Visit>
-void fields(Visit& visit, SgdOptions& sgd) {
-  auto& [learning_rate, momentum, weight_decay, nesterov] = sgd;
-  visit("learning_rate", learning_rate, "stochastic gradient descent", above_zero());
-  visit("momentum", momentum, "0: none", fraction());
-  visit("weight_decay", weight_decay, kWeightDecay, at_least(0));
-  visit("nesterov", nesterov, "Nesterov's momentum; needs a momentum above 0");
-}
-
-template <>
 inline constexpr Choice kChoice<ConstantSchedule>{"constant", "Constant",
                                                   "the optimizer's rate throughout"};
 template <class Visit>
@@ -92,8 +55,7 @@ inline constexpr Choice kChoice<WarmupCosineSchedule>{"warmup_cosine", "WarmupCo
 template <class Visit>
 void fields(Visit& visit, WarmupCosineSchedule& schedule) {
   auto& [warmup_epochs, final_factor] = schedule;
-  visit("warmup_epochs", warmup_epochs, "epochs of the linear rise from 0",
-        Traits().as("0 to `training.epochs`"));
+  visit("warmup_epochs", warmup_epochs, "epochs of the linear rise from 0", kUpToEpochs);
   visit("final_factor", final_factor, "the rate at the end of the cosine, as a factor", from(0, 1));
 }
 
@@ -108,6 +70,27 @@ void fields(Visit& visit, OneCycleSchedule& schedule) {
         at_least(1));
   visit("final_divisor", final_divisor, "the cycle ends at its first rate divided by this",
         at_least(1));
+}
+
+template <>
+inline constexpr Choice kChoice<LinearSchedule>{"linear", "Linear"};
+template <class Visit>
+void fields(Visit& visit, LinearSchedule& schedule) {
+  auto& [warmup_epochs, final_factor] = schedule;
+  visit("warmup_epochs", warmup_epochs, "epochs of the linear rise from 0", kUpToEpochs);
+  visit("final_factor", final_factor,
+        "the rate at the last step, as a factor; in equal steps down to it", from(0, 1));
+}
+
+template <>
+inline constexpr Choice kChoice<StepSchedule>{"step", "Step"};
+template <class Visit>
+void fields(Visit& visit, StepSchedule& schedule) {
+  auto& [every_epochs, milestones, factor, warmup_epochs] = schedule;
+  visit("every_epochs", every_epochs, "the rate is multiplied by `factor` so often", at_least(0));
+  visit("milestones", milestones, "or at these epochs, in ascending order");
+  visit("factor", factor, "what the rate is multiplied by", inside_unit());
+  visit("warmup_epochs", warmup_epochs, "epochs of a linear rise from 0", kUpToEpochs);
 }
 
 }  // namespace lockstep

@@ -32,6 +32,7 @@ constexpr FieldDescriptorProto::Type type_of() {
   if constexpr (std::is_same_v<T, std::uint64_t>) return FieldDescriptorProto::TYPE_UINT64;
   if constexpr (std::is_same_v<T, float>) return FieldDescriptorProto::TYPE_FLOAT;
   if constexpr (std::is_same_v<T, double>) return FieldDescriptorProto::TYPE_DOUBLE;
+  if constexpr (std::is_same_v<T, std::vector<double>>) return FieldDescriptorProto::TYPE_DOUBLE;
   if constexpr (std::is_same_v<T, bool>) return FieldDescriptorProto::TYPE_BOOL;
   if constexpr (std::is_enum_v<T>) return FieldDescriptorProto::TYPE_ENUM;
   return FieldDescriptorProto::TYPE_STRING;
@@ -47,7 +48,8 @@ class Describe {
                   const Traits& traits = {}) {
     FieldDescriptorProto& field = add(name, type_of<T>());
     if (traits.written_last) field.set_number(kAfterAll + field.number());
-    if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+    if constexpr (std::is_same_v<T, std::vector<std::string>> ||
+                  std::is_same_v<T, std::vector<double>>) {
       field.set_label(FieldDescriptorProto::LABEL_REPEATED);
     }
     if constexpr (std::is_enum_v<T>) {
@@ -85,11 +87,14 @@ class Describe {
   }
 
   template <class... T>
-  void choice(const char* name, const char* type, std::variant<T...>& /*member*/) {
-    section(name, type, [](Describe& inner) {
-      (inner.kind<T>(), ...);
-      inner.section_.add_oneof_decl()->set_name("kind");
-    });
+  void kinds(std::variant<T...>& /*member*/) {
+    (kind<T>(), ...);
+    section_.add_oneof_decl()->set_name("kind");
+  }
+
+  template <class... T>
+  void choice(const char* name, const char* type, std::variant<T...>& member) {
+    section(name, type, [&member](Describe& inner) { inner.kinds(member); });
   }
 
   template <class... T>
@@ -102,7 +107,7 @@ class Describe {
 
   template <class T>
   void sections(const char* name, const char* type, std::vector<T>& /*member*/,
-                const char* /*meaning*/) {
+                const char* /*meaning*/, const Traits& = {}) {
     T element;
     lockstep::section(*this, name, type, element);
     section_.mutable_field()->rbegin()->set_label(FieldDescriptorProto::LABEL_REPEATED);

@@ -54,6 +54,12 @@ class Read {
       check_utf8(member.back(), fmt::format("{}{}[{}]", path_, name, i));
     }
   }
+  void operator()(const char* name, std::vector<double>& member, const char* /*meaning*/) {
+    const FieldDescriptor* field = field_of(from_, name);
+    for (int i = 0; i < reflection_.FieldSize(from_, field); ++i) {
+      member.push_back(reflection_.GetRepeatedDouble(from_, field, i));
+    }
+  }
 
   template <class Body>
   void section(const char* name, const char* /*type*/, const Body& body) {
@@ -69,7 +75,12 @@ class Read {
 
   template <class... T>
   void choice(const char* name, const char* type, std::variant<T...>& member) {
-    section(name, type, [&member](Read& inner) { inner.read_kind(member); });
+    section(name, type, [&member](Read& inner) { inner.kinds(member); });
+  }
+
+  template <class... T>
+  void kinds(std::variant<T...>& member) {
+    read_kind(member);
   }
 
   template <class... T>
@@ -88,7 +99,7 @@ class Read {
 
   template <class T>
   void sections(const char* name, const char* /*type*/, std::vector<T>& member,
-                const char* /*meaning*/) {
+                const char* /*meaning*/, const Traits& = {}) {
     const FieldDescriptor* field = field_of(from_, name);
     for (int i = 0; i < reflection_.FieldSize(from_, field); ++i) {
       Read inner(reflection_.GetRepeatedMessage(from_, field, i),
@@ -150,6 +161,9 @@ class Write {
                   const char* /*meaning*/) {
     for (const std::string& each : member) reflection_.AddString(&to_, field_of(to_, name), each);
   }
+  void operator()(const char* name, const std::vector<double>& member, const char* /*meaning*/) {
+    for (const double each : member) reflection_.AddDouble(&to_, field_of(to_, name), each);
+  }
 
   template <class Body>
   void section(const char* name, const char* /*type*/, const Body& body) {
@@ -165,29 +179,11 @@ class Write {
 
   template <class Variant>
   void choice(const char* name, const char* type, Variant& member) {
-    section(name, type, [&member](Write& inner) { inner.write_kind(member); });
+    section(name, type, [&member](Write& inner) { inner.kinds(member); });
   }
 
   template <class Variant>
-  void list(const char* name, const char* /*type*/, std::vector<Variant>& member,
-            const char* /*meaning*/, const Traits& = {}) {
-    for (Variant& each : member) {
-      Write(*reflection_.AddMessage(&to_, field_of(to_, name))).write_kind(each);
-    }
-  }
-
-  template <class T>
-  void sections(const char* name, const char* /*type*/, std::vector<T>& member,
-                const char* /*meaning*/) {
-    for (T& each : member) {
-      Write inner(*reflection_.AddMessage(&to_, field_of(to_, name)));
-      fields(inner, each);
-    }
-  }
-
- private:
-  template <class Variant>
-  void write_kind(Variant& from) {
+  void kinds(Variant& from) {
     std::visit(
         [this]<class T>(T& options) {
           lockstep::section(*this, kChoice<T>.name, kChoice<T>.type, options);
@@ -195,6 +191,24 @@ class Write {
         from);
   }
 
+  template <class Variant>
+  void list(const char* name, const char* /*type*/, std::vector<Variant>& member,
+            const char* /*meaning*/, const Traits& = {}) {
+    for (Variant& each : member) {
+      Write(*reflection_.AddMessage(&to_, field_of(to_, name))).kinds(each);
+    }
+  }
+
+  template <class T>
+  void sections(const char* name, const char* /*type*/, std::vector<T>& member,
+                const char* /*meaning*/, const Traits& = {}) {
+    for (T& each : member) {
+      Write inner(*reflection_.AddMessage(&to_, field_of(to_, name)));
+      fields(inner, each);
+    }
+  }
+
+ private:
   Message& to_;
   const google::protobuf::Reflection& reflection_;
 };

@@ -26,6 +26,7 @@ std::string type_words(const Traits& traits) {
   if constexpr (std::is_same_v<T, bool>) return "boolean";
   if constexpr (std::is_same_v<T, std::string>) return "string";
   if constexpr (std::is_same_v<T, std::vector<std::string>>) return "list of strings";
+  if constexpr (std::is_same_v<T, std::vector<double>>) return "list of numbers";
   if constexpr (!std::is_arithmetic_v<T>) return "";
   const char* more = std::is_floating_point_v<T> ? "number " : "";
   if (!traits.has_low()) return std::is_floating_point_v<T> ? "number" : "whole number";
@@ -42,6 +43,7 @@ std::string type_words(const Traits& traits) {
 template <class T>
 std::string default_words(const T& value, const Traits& traits) {
   if constexpr (std::is_same_v<T, std::vector<std::string>>) return "none";
+  if constexpr (std::is_same_v<T, std::vector<double>>) return "none";
   bool allowed = !traits.required;
   if constexpr (std::is_arithmetic_v<T>) allowed = traits.allows(static_cast<double>(value));
   if (!allowed) return "required";
@@ -80,10 +82,13 @@ class Rows {
   }
 
   template <class... T>
+  void kinds(std::variant<T...>& member) {
+    (kind<T>(std::holds_alternative<T>(member) ? "chosen" : "–"), ...);
+  }
+
+  template <class... T>
   void choice(const char* name, const char* type, std::variant<T...>& member) {
-    section(name, type, [&member](Rows& inner) {
-      (inner.kind<T>(std::holds_alternative<T>(member) ? "chosen" : "–"), ...);
-    });
+    section(name, type, [&member](Rows& inner) { inner.kinds(member); });
   }
 
   template <class... T>
@@ -97,8 +102,8 @@ class Rows {
 
   template <class T>
   void sections(const char* name, const char* /*type*/, std::vector<T>& /*member*/,
-                const char* meaning) {
-    add(name, "list of sections", "required", meaning);
+                const char* meaning, const Traits& traits = {}) {
+    add(name, "list of sections", traits.required ? "required" : "none", meaning);
     Rows inner(fmt::format("{}{}[i].", path_, name), list_, text_);
     T element;
     fields(inner, element);

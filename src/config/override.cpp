@@ -138,6 +138,8 @@ void set_field(Message& section, const FieldDescriptor& field, const std::string
     set_strings(section, field, value);
   } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
     set_section(section, field, value);
+  } else if (field.is_repeated()) {
+    for (const std::string& each : split(value, ',')) set_number(section, field, each);
   } else {
     set_number(section, field, value);
   }

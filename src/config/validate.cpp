@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <set>
 #include <string>
@@ -10,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "config/fields_of_training.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/text.h"
 
@@ -107,6 +109,51 @@ void check_data(const DataOptions& data) {
   }
 }
 
+void check_groups(const TrainOptions& train) {
+  const bool decays = std::visit(
+      [](const auto& each) {
+        return requires { each.weight_decay; };
+      },
+      train.optimizer);
+  for (std::size_t i = 0; i < train.groups.size(); ++i) {
+    const ParameterGroup& group = train.groups[i];
+    const std::string path = fmt::format("optimizer.group[{}]", i);
+    if (group.layers.empty()) fail(path + ".layers", "empty", "names of layers or parameters");
+    if (group.decay_factor != 1 && !decays) {
+      fail(path + ".decay_factor", group.decay_factor,
+           "1, since adam has no weight decay; adamw has");
+    }
+  }
+}
+
+void check_milestones(const StepSchedule& step) {
+  if ((step.every_epochs > 0) != step.milestones.empty()) {
+    fail_usage("schedule.step has {} every_epochs and milestones; expected one of them",
+               step.every_epochs > 0 ? "both" : "neither of");
+  }
+  double before = 0;
+  for (std::size_t i = 0; i < step.milestones.size(); ++i) {
+    const double milestone = step.milestones[i];
+    if (!(milestone > before && std::isfinite(milestone))) {
+      fail(fmt::format("schedule.step.milestones[{}]", i), milestone,
+           fmt::format("an epoch above {}", before));
+    }
+    before = milestone;
+  }
+}
+
+void check_schedule(const TrainOptions& train) {
+  const auto check_warmup = [&]<class Schedule>(const Schedule& schedule) {
+    if constexpr (requires { schedule.warmup_epochs; }) {
+      if (schedule.warmup_epochs >= 0 && schedule.warmup_epochs <= train.epochs) return;
+      fail(fmt::format("schedule.{}.warmup_epochs", kChoice<Schedule>.name), schedule.warmup_epochs,
+           fmt::format("from 0 to training.epochs = {}", train.epochs));
+    }
+  };
+  std::visit(check_warmup, train.schedule);
+  if (const auto* step = std::get_if<StepSchedule>(&train.schedule)) check_milestones(*step);
+}
+
 void check_training(const ParallelOptions& parallel, const TrainOptions& train) {
   if (parallel.global_batch < parallel.lanes) {
     fail_usage(
@@ -118,11 +165,8 @@ void check_training(const ParallelOptions& parallel, const TrainOptions& train) 
   if (sgd != nullptr && sgd->nesterov && sgd->momentum == 0) {
     fail("optimizer.sgd.momentum", sgd->momentum, "above 0, since nesterov is true");
   }
-  const auto* cosine = std::get_if<WarmupCosineSchedule>(&train.schedule);
-  if (cosine != nullptr && !(cosine->warmup_epochs >= 0 && cosine->warmup_epochs <= train.epochs)) {
-    fail("schedule.warmup_cosine.warmup_epochs", cosine->warmup_epochs,
-         fmt::format("from 0 to training.epochs = {}", train.epochs));
-  }
+  check_groups(train);
+  check_schedule(train);
 }
 
 void check_callbacks(const CallbackOptions& callbacks, double validation_fraction) {

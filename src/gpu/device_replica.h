@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "gpu/kernels/arguments.h"
 #include "lockstep/gpu/accelerator.h"
@@ -17,7 +18,7 @@ namespace lockstep {
 
 class DeviceReplica {
  public:
-  DeviceReplica(const Accelerator& accelerator, const Network& network, const Replica& first,
+  DeviceReplica(Accelerator& accelerator, const Network& network, const Replica& first,
                 const OptimizerOptions& options);
 
   // Copies all of it, and waits until that is done.
@@ -27,18 +28,29 @@ class DeviceReplica {
   std::span<const float> weights() const;                  // device memory [total_size]
   std::span<const std::uint16_t> rounded_weights() const;  // likewise; empty in fp32
 
-  // The update's arguments but for what the step gives.
-  gpu::Update update() const;
+  // Enqueues the update by the sum [total_size], all three in device memory.
+  void move(const gpu::StepRule* rule, const gpu::StepFacts* facts, const float* sum);
 
  private:
+  void upload_parts();
+  gpu::Update arguments() const;  // but for what the step gives
+
+  Accelerator& accelerator_;
   OptimizerOptions options_;
+  std::vector<UpdatePart> parts_;
+  std::vector<RatioBlock> blocks_;  // of LAMB and LARS
   std::int64_t trainable_;
   at::Tensor weights_;
-  at::Tensor rounded_;   // undefined in fp32
-  at::Tensor average_;   // undefined without an ema_decay
-  at::Tensor first_;     // the optimizer's buffers
-  at::Tensor second_;    // undefined for SGD
-  at::Tensor momentum_;  // of the running statistics
+  at::Tensor rounded_;  // undefined in fp32
+  at::Tensor average_;  // undefined without an ema_decay
+  at::Tensor first_;    // the optimizer's buffers
+  at::Tensor second_;   // undefined where it has one alone
+  at::Tensor device_parts_;
+  at::Tensor device_blocks_;  // undefined without blocks_, as the next ones
+  at::Tensor squares_;
+  at::Tensor ratios_;
+  at::Tensor direction_;  // of Muon's matrices; else undefined
+  at::Tensor momentum_;   // of the running statistics
 };
 
 }  // namespace lockstep

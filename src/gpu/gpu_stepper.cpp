@@ -263,11 +263,7 @@ void GpuStepper::State::update() {
                         .rule = rule,
                         .facts = facts_on_device(),
                         .blocks = blocks});
-  gpu::Update update = device.update();
-  update.sum = sums;
-  update.facts = facts_on_device();
-  update.rule = rule;
-  launch(accelerator, gpu::kUpdateWeights, grid_of(update.total), update);
+  device.move(rule, facts_on_device(), sums);
   accelerator.copy_to_host(facts, facts_on_device(), sizeof(gpu::StepFacts));
 }
 

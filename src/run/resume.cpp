@@ -12,6 +12,7 @@
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/run/run_files.h"
+#include "lockstep/train/optimizer.h"
 #include "lockstep/train/run_state.h"
 
 namespace lockstep {
@@ -34,13 +35,21 @@ bool may_change(const std::string& path) {
 
 void check_experiment(const Experiment& experiment, const fs::path& run_dir) {
   const fs::path file = run_dir / kExperimentFile;
-  Experiment before = load_experiment(file.string(), {});
+  Experiment before = load_kept_experiment(file.string());
   // Of a run from before ranges and names of classes were kept.
   if (!before.data.range.given()) before.data.range = experiment.data.range;
   if (before.data.class_names.empty()) before.data.class_names = experiment.data.class_names;
+  if (!depends_on_decays(before.train.optimizer)) before.train.decays = experiment.train.decays;
   std::vector<std::string> fields = differing_fields(before, experiment);
   fields.erase(std::remove_if(fields.begin(), fields.end(), may_change), fields.end());
   if (fields.empty()) return;
+  if (fields == std::vector<std::string>{"optimizer.decays"}) {
+    const bool all = before.train.decays == Decays::kAll;
+    fail_usage("{0} was begun with {1}; to go on, start it with --set optimizer.decays={2}",
+               run_dir.string(),
+               all ? "weight decay of all parameters" : "weight decay of weights alone",
+               all ? "ALL" : "WEIGHTS");
+  }
   fail_usage(
       "{} cannot be resumed with another experiment: {} differ{} from {}; start a new run "
       "(another --run-dir, or --resume never)",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 
 namespace lockstep {
 
@@ -21,7 +22,8 @@ CpuStepper::CpuStepper(Communicator& comm, const Network& network, const Trainin
       clip_norm_(train.clip_norm),
       ema_decay_(train.ema_decay),
       replica_(first_replica(network, parallel, train, seed)),
-      runner_(comm, network, workers, parallel, seed, train.label_smoothing) {}
+      runner_(comm, network, workers, parallel, seed, train.label_smoothing),
+      prepared_(workers.count(), Finish{&replica_.optimizer}) {}
 
 StepSum CpuStepper::step(int epoch, std::int64_t step, float learning_rate) {
   const StepSum sum = runner_.run(
@@ -40,6 +42,7 @@ void CpuStepper::update(const StepSum& sum, int worker, float learning_rate) {
   const UpdateRule rule{learning_rate,
                         formula::gradient_factor(sum.square_norm, samples, clip_norm_),
                         replica_.updates + 1};
+  if (replica_.optimizer.prepares()) prepare_update(sum, worker, rule);
   constexpr std::int64_t kLine = 16;  // floats; shares never cut a cache line
   const Range lines = share_of(network_.trainable_size() / kLine, workers_.count(), worker);
   const Range mine{lines.first * kLine, lines.last * kLine};
@@ -54,6 +57,19 @@ void CpuStepper::update(const StepSum& sum, int worker, float learning_rate) {
     network_.update_statistics(replica_.weights.values(), sum.statistics, samples, rule.step);
     update_average({network_.trainable_size(), network_.total_size()}, rule.step);
   }
+}
+
+// A worker that fails meets the others all the same, so that nobody waits for it.
+void CpuStepper::prepare_update(const StepSum& sum, int worker, const UpdateRule& rule) {
+  std::exception_ptr failure;
+  try {
+    replica_.optimizer.prepare(worker, workers_.count(), replica_.weights.values(), sum.gradients,
+                               rule);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  prepared_.arrive_and_wait();
+  if (failure) std::rethrow_exception(failure);
 }
 
 void CpuStepper::update_average(Range range, std::int64_t update) {

@@ -10,7 +10,7 @@ Replica first_replica(const Network& network, const ParallelOptions& parallel,
   std::vector<float> average;
   if (train.ema_decay > 0) average = values;
   return {Weights(std::move(values), parallel.precision), std::move(average),
-          Optimizer(train.optimizer, network.trainable_size())};
+          Optimizer(train.optimizer, update_parts(network, train))};
 }
 
 Weights Replica::result() const {

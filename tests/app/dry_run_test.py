@@ -60,6 +60,21 @@ class DryRunTest(LockstepTest):
                 self.assertLess(abs(peaks[rank] - expected) / peaks[rank], 0.25,
                                 (ranks, rank, expected, peaks[rank]))
 
+    def test_memory_counts_the_optimizers_buffers(self):
+        # So wide a layer that its weights are nearly all of the parameters.
+        units = 32768
+        parameters = 150 * units + units + units * 5
+        peaks = {kind: peak_bytes(self.plan("--set", f"model.layer[5].dense.units={units}",
+                                            "--set", f"optimizer.{kind}={{}}", ranks=1))[0]
+                 for kind in ("sgd", "lars", "adam", "lamb", "muon")}
+        self.assertEqual(peaks["lars"], peaks["sgd"])
+        self.assertEqual(peaks["lamb"], peaks["adam"])
+        # A buffer, in the four copies of a checkpoint too.
+        self.assertAlmostEqual((peaks["adam"] - peaks["sgd"]) / (5 * 4 * parameters), 1, delta=0.1)
+        # Beside the matrix three of its size, and three squares of its shorter side.
+        more = 4 * 150 * units + 3 * 150 * 150
+        self.assertAlmostEqual((peaks["muon"] - peaks["adam"]) / (4 * more), 1, delta=0.1)
+
     def refuse(self, *arguments, experiment=None, ranks=1):
         done = self.run_binary("train", experiment or self.experiment, "--dry-run", *arguments,
                                ranks=ranks)
@@ -75,6 +90,9 @@ class DryRunTest(LockstepTest):
                 (["--set", "data.classes=4", "--set", "model.layer[7].dense.units=4"],
                  "expected a label from 0 to 3"),
                 (["--set", "data.train.path=none.csv"], "none.csv"),
+                (["--set", "optimizer={ group { layers: 'conv' } }"],
+                 "optimizer.group[0].layers[0] is \"conv\", which matches no parameter; did you "
+                 "mean \"0.conv\"? (there are those of 0.conv, 1.batch_norm, 5.dense, 7.dense)"),
                 (["--set", "training.lanes=900", "--set", "training.global_batch=900"],
                  "798 training rows beside 199 of validation; expected at least one for each of "
                  "900 lanes"),

@@ -102,6 +102,16 @@ class ResumeTest(LockstepTest):
         expected = self.reference("whole-bf16", *more)
         self.check_chain("chain-bf16", expected, self.arguments("chain-bf16", *more))
 
+    def test_chain_of_optimizers_of_whole_parameters(self):
+        for name, kind in (("lamb", "lamb={}"), ("lars", "lars={ learning_rate: 20 }"),
+                           ("muon", "muon={ learning_rate: 0.01 }")):
+            with self.subTest(name):
+                more = (*LONG, "--set", "training.epochs=4", "--set", f"optimizer.{kind}")
+                expected = self.reference(f"whole-{name}", *more)
+                self.assertGreater(expected["metrics"][-1]["val_accuracy"], 0.6)
+                self.check_chain(f"chain-{name}", expected,
+                                 self.arguments(f"chain-{name}", *more), ranks=(3, 1, 2))
+
     def test_term_to_every_rank(self):
         # As a batch system does it: mpirun itself answers TERM by killing the ranks.
         expected = self.reference("whole-term", *LONG)
@@ -193,6 +203,31 @@ class WhatMayBeResumedTest(LockstepTest):
         layers = self.write_experiment(
             "layers.textproto", text=EXPERIMENT.replace("units: 16", "units: 17"))
         self.refused(self.train_in(run, experiment=layers), "model")
+
+    def test_what_decayed_before_there_was_a_setting_decays(self):
+        # Its own experiment does not say what decays; then it was every parameter.
+        decay = ("--set", "optimizer.adamw={ learning_rate: 0.01 weight_decay: 0.5 }")
+        run = self.folder / "before"
+        done = self.train_in(run, *decay, "--set", "optimizer.decays=ALL")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        others = self.train_in(self.folder / "since", *decay)
+        self.assertNotEqual(self.digest_of(done), self.digest_of(others))
+        kept = run / "experiment.textproto"
+        self.assertEqual(kept.read_text().count("  decays: ALL\n"), 1)
+        kept.write_text(kept.read_text().replace("  decays: ALL\n", ""))
+        replay = self.run_binary("verify", run)
+        self.assertEqual(replay.returncode, 0, replay.stderr)
+        self.refused(self.train_in(run, *decay), "weight decay of all parameters; to go on, start "
+                     "it with --set optimizer.decays=ALL")
+        shutil.rmtree(run / "checkpoints" / "step-00000034")
+        again = self.train_in(run, *decay, "--set", "optimizer.decays=ALL")
+        self.assertIn("going on in", again.stdout)
+        self.assertEqual(self.digest_of(again), self.digest_of(done))
+        # Adam has no decay, so there is nothing to say.
+        run = self.copy("adam-before")
+        kept = run / "experiment.textproto"
+        kept.write_text(kept.read_text().replace("  decays: WEIGHTS\n", ""))
+        self.assertIn("going on in", self.train_in(run).stdout)
 
     def test_allowed_changes(self):
         expected = self.train("four-epochs", "--set", "training.epochs=4")

@@ -184,12 +184,32 @@ INSTANTIATE_TEST_SUITE_P(
         std::vector<std::string>{"optimizer.sgd.momentum=.75", "schedule.one_cycle={}"},
         std::vector<std::string>{"optimizer.adamw.weight_decay=0.05",
                                  "schedule.warmup_cosine.warmup_epochs=0.3333333333333333"},
+        std::vector<std::string>{
+            "optimizer={ muon {} decays: ALL group { layers: ['0', '*.b'] rate_factor: 0.1 } "
+            "group { layers: '1' decay_factor: 0 } }",
+            "schedule.step.milestones=1,2.5"},
         std::vector<std::string>{"callbacks.early_stopping={}", "callbacks.reduce_on_plateau={}",
                                  "device=CPU", "training.reduction=NATIVE"},
         std::vector<std::string>{"data.train.path=a \"quoted\"\\name", "data.classes=3",
                                  "data.class_names=\303\251t\303\251,it's,\"b\""},
         std::vector<std::string>{"model.layer[0].conv={ filters: 3 padding: SAME bias: false }",
                                  "seed=18446744073709551615"}));
+
+TEST(RoundTripTest, KeepsGroups) {
+  const TrainOptions train =
+      parse(kSmallest +
+                "optimizer { sgd { weight_decay: 1 } group { layers: '0' layers: '1.dense' "
+                "rate_factor: 2 } group { layers: '*' decay_factor: 0 } }",
+            {"optimizer.group[1].rate_factor=0.5"})
+          .train;
+  ASSERT_EQ(train.groups.size(), 2U);
+  EXPECT_EQ(train.groups[0].layers, (std::vector<std::string>{"0", "1.dense"}));
+  EXPECT_EQ(train.groups[0].rate_factor, 2);
+  EXPECT_EQ(train.groups[0].decay_factor, 1);
+  EXPECT_EQ(train.groups[1].rate_factor, 0.5F);
+  EXPECT_EQ(train.groups[1].decay_factor, 0);
+  EXPECT_EQ(train.decays, Decays::kWeights);
+}
 
 TEST(RoundTripTest, KeepsEveryBitOfNumbers) {
   Experiment experiment = parse(kSmallest);

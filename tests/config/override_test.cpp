@@ -109,6 +109,12 @@ INSTANTIATE_TEST_SUITE_P(
                     Option{"optimizer.sgd.momentum=.8", "momentum: 0.8"},
                     Option{"optimizer.sgd.weight_decay=1e-4", "weight_decay: 0.0001"},
                     Option{"optimizer.sgd.nesterov=true", "nesterov: true"},
+                    Option{"optimizer.lamb.epsilon=1e-5", "epsilon: 1e-05"},
+                    Option{"optimizer.lars.trust_coefficient=0.02", "trust_coefficient: 0.02"},
+                    Option{"optimizer.muon.momentum=0.8", "momentum: 0.8"},
+                    Option{"optimizer.decays=ALL", "decays: ALL"},
+                    Option{"schedule.step.milestones=2,3.5,9", "milestones: 3.5"},
+                    Option{"schedule.linear.final_factor=0.25", "final_factor: 0.25"},
                     Option{"schedule.warmup_cosine.warmup_epochs=2.5", "warmup_epochs: 2.5"},
                     Option{"schedule.warmup_cosine.final_factor=0.01", "final_factor: 0.01"},
                     Option{"schedule.one_cycle.warmup_fraction=0.2", "warmup_fraction: 0.2"},
@@ -230,9 +236,12 @@ INSTANTIATE_TEST_SUITE_P(
                     "expected one of FP32, BF16, got \"BF61\"; did you mean \"BF16\"?"},
         BadOverride{"data.validation.stratified=maybe", "expected true or false, got \"maybe\""},
         BadOverride{"optimizer.adam.learning_rate=fast", "expected a number, got \"fast\""},
-        BadOverride{"optimizer=adm",
-                    "optimizer is a section; name one of its fields; did you mean \"adam\"? "
-                    "(valid: adam, adamw, sgd), or write it whole as {...}"},
+        BadOverride{
+            "optimizer=adm",
+            "optimizer is a section; name one of its fields; did you mean \"adam\"? "
+            "(valid: adam, adamw, sgd, lamb, lars, muon, decays, group), or write it whole as "
+            "{...}"},
+        BadOverride{"schedule.step.milestones=2,x", "expected a number, got \"x\""},
         BadOverride{"callbacks.early_stopping={ patienc: 3 }",
                     "unknown field \"patienc\" in EarlyStopping; did you mean \"patience\"? "
                     "(valid: monitor, patience, min_delta, restore_best)"},

@@ -33,7 +33,7 @@ USES = {
 # Which rooms alone may include headers that begin so.
 LIBRARIES = {
     ("mpi.h",): {"comm"},
-    ("ATen/", "torch/", "c10/"): {"model", "gpu", "cuda"},
+    ("ATen/", "torch/", "c10/"): {"model", "train", "gpu", "cuda"},
     ("cuda.h", "cuda_runtime_api.h"): {"cuda"},
     ("google/protobuf/",): {"config"},
     ("CLI/",): {"app"},

@@ -154,14 +154,31 @@ TEST_F(GpuSteps, RowsAreResidentWhereTheyFit) {
             "LOCKSTEP_GPU_DATA_MEMORY is \"much\": expected a number of bytes");
 }
 
+// Of those that look at whole parameters too, where groups differ.
+const std::vector<OptimizerOptions> kOfWholeParameters = {
+    LambOptions{}, LarsOptions{.learning_rate = 10}, MuonOptions{.learning_rate = 0.01F}};
+const std::vector<ParameterGroup> kGroups = {
+    {.layers = {"0", "*.batch_norm"}, .rate_factor = 0.5F, .decay_factor = 2}};
+
+TEST_F(GpuSteps, WeightsByWholeParametersAreThoseOfAWorldOfOne) {
+  train_.groups = kGroups;
+  for (const OptimizerOptions& optimizer : kOfWholeParameters) {
+    train_.optimizer = optimizer;
+    EXPECT_EQ(digest_of_training(test_comm()), digest_of_training(*self_));
+  }
+}
+
 // Masks, images and labels must be the CPU's, or the losses part at once.
 TEST_F(GpuSteps, LossesAreNearTheCpus) {
   const TrainingData rows = data(test_comm());
   const auto per_epoch = rows.steps_per_epoch(parallel_.global_batch);
-  for (const OptimizerOptions& optimizer :
-       {OptimizerOptions{AdamOptions{}}, OptimizerOptions{AdamWOptions{.weight_decay = 0.1F}},
-        OptimizerOptions{SgdOptions{.weight_decay = 1e-3F, .nesterov = true}}}) {
+  std::vector<OptimizerOptions> optimizers = kOfWholeParameters;
+  optimizers.insert(optimizers.end(), {AdamOptions{}, AdamWOptions{.weight_decay = 0.1F},
+                                       SgdOptions{.weight_decay = 1e-3F, .nesterov = true}});
+  for (const OptimizerOptions& optimizer : optimizers) {
     train_.optimizer = optimizer;
+    train_.groups =
+        std::holds_alternative<AdamOptions>(optimizer) ? std::vector<ParameterGroup>() : kGroups;
     GpuStepper gpu = on_gpu(test_comm(), rows);
     CpuStepper cpu = on_cpu(test_comm(), rows);
     const int steps = std::holds_alternative<AdamOptions>(optimizer) ? 50 : 5;
@@ -173,6 +190,25 @@ TEST_F(GpuSteps, LossesAreNearTheCpus) {
       ASSERT_NEAR(of_gpu.loss_sum, of_cpu.loss_sum, 1e-3 * of_cpu.loss_sum) << i;
       const double limit = i < 5 ? 1e-3 : 0.1;  // differences grow from step to step
       ASSERT_NEAR(of_gpu.square_norm, of_cpu.square_norm, limit * of_cpu.square_norm) << i;
+    }
+  }
+}
+
+// Those whose steps do not magnify what the gradients differ by.
+TEST_F(GpuSteps, AStepByWholeParametersIsTheCpus) {
+  train_.groups = kGroups;
+  const TrainingData rows = data(test_comm());
+  for (const OptimizerOptions& optimizer : {OptimizerOptions(LarsOptions{.learning_rate = 10}),
+                                            OptimizerOptions(LambOptions{.epsilon = 0.1F})}) {
+    train_.optimizer = optimizer;
+    GpuStepper gpu = on_gpu(test_comm(), rows);
+    CpuStepper cpu = on_cpu(test_comm(), rows);
+    gpu.step(3, 1, base_learning_rate(optimizer));
+    cpu.step(3, 1, base_learning_rate(optimizer));
+    const std::span<const float> mine = gpu.replica().weights.values();
+    const std::span<const float> other = cpu.replica().weights.values();
+    for (std::size_t i = 0; i < mine.size(); ++i) {
+      ASSERT_NEAR(mine[i], other[i], 2e-5 * std::max(1.0F, std::abs(other[i]))) << i;
     }
   }
 }

@@ -75,11 +75,59 @@ TEST(Schedule, WarmupCosineWithoutWarmupBeginsAtOne) {
   EXPECT_NEAR(schedule_factor(schedule, {31, 10}, 30), 0, 1e-12);
 }
 
+// A triangle: up in equal steps to 1, down in equal steps to the last.
+TEST(Schedule, LinearRisesAndFallsInEqualSteps) {
+  const LinearSchedule triangle{.warmup_epochs = 2, .final_factor = 0};
+  const ScheduleSpan span{101, 10};  // 20 steps of warm-up
+  for (std::int64_t step = 0; step <= 20; ++step) {
+    EXPECT_NEAR(schedule_factor(triangle, span, step), static_cast<double>(step + 1) / 21, 1e-12);
+  }
+  for (std::int64_t step = 20; step <= 100; ++step) {
+    EXPECT_NEAR(schedule_factor(triangle, span, step), static_cast<double>(100 - step) / 80, 1e-12);
+  }
+  const LinearSchedule down{.warmup_epochs = 0, .final_factor = 0.2};
+  EXPECT_NEAR(schedule_factor(down, span, 0), 1, 1e-12);
+  EXPECT_NEAR(schedule_factor(down, span, 50), 0.6, 1e-12);
+  EXPECT_NEAR(schedule_factor(down, span, 100), 0.2, 1e-12);
+}
+
+// By PyTorch's MultiStepLR and StepLR, whose epochs begin where ours do.
+TEST(Schedule, StepFallsAtMilestonesOrSoOften) {
+  const ScheduleSpan span{100, 10};
+  const StepSchedule at{.milestones = {2, 3.5, 9}, .factor = 0.1};
+  const std::vector<std::pair<std::int64_t, double>> known = {
+      {0, 1}, {19, 1}, {20, 0.1}, {34, 0.1}, {35, 0.01}, {89, 0.01}, {90, 0.001}, {99, 0.001}};
+  for (const auto& [step, factor] : known) {
+    EXPECT_NEAR(schedule_factor(at, span, step), factor, 1e-12) << step;
+  }
+  const StepSchedule often{.every_epochs = 3, .factor = 0.5};
+  for (std::int64_t step = 0; step < 100; ++step) {
+    EXPECT_NEAR(schedule_factor(often, span, step), std::pow(0.5, static_cast<double>(step / 30)),
+                1e-12)
+        << step;
+  }
+}
+
+TEST(Schedule, StepRisesFirst) {
+  const StepSchedule schedule{.milestones = {1, 4}, .factor = 0.5, .warmup_epochs = 2};
+  const ScheduleSpan span{50, 10};
+  EXPECT_NEAR(schedule_factor(schedule, span, 0), 1.0 / 21, 1e-12);
+  EXPECT_NEAR(schedule_factor(schedule, span, 9), 10.0 / 21, 1e-12);
+  EXPECT_NEAR(schedule_factor(schedule, span, 10), 0.5 * 11 / 21, 1e-12);
+  EXPECT_NEAR(schedule_factor(schedule, span, 20), 0.5, 1e-12);
+  EXPECT_NEAR(schedule_factor(schedule, span, 40), 0.25, 1e-12);
+}
+
 // Shorter than its warm-up, or of one step: factors stay in (0, 1].
 TEST(Schedule, ShortRunsStayInRange) {
   const std::vector<ScheduleOptions> schedules = {
-      WarmupCosineSchedule{.warmup_epochs = 5}, WarmupCosineSchedule{.warmup_epochs = 0.3},
-      OneCycleSchedule{}, OneCycleSchedule{.warmup_fraction = 1}};
+      WarmupCosineSchedule{.warmup_epochs = 5},
+      WarmupCosineSchedule{.warmup_epochs = 0.3},
+      OneCycleSchedule{},
+      OneCycleSchedule{.warmup_fraction = 1},
+      LinearSchedule{.warmup_epochs = 5},
+      LinearSchedule{.warmup_epochs = 0.3},
+      StepSchedule{.every_epochs = 0.3, .warmup_epochs = 5}};
   for (const ScheduleOptions& schedule : schedules) {
     for (std::int64_t total = 1; total <= 12; ++total) {
       for (std::int64_t step = 0; step < total; ++step) {

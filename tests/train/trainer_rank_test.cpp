@@ -96,9 +96,20 @@ TEST_F(Trainer, EverySettingOfTheUpdateIsEqualAtEveryWorldSize) {
   each.train.schedule = OneCycleSchedule{};
   const TrainResult alone = run(*self_, network, each, 1);
   EXPECT_EQ(run(test_comm(), network, each, 2).weights_digest, alone.weights_digest);
+  each.train.groups = {{.layers = {"0", "*.batch_norm"}, .rate_factor = 0.5F, .decay_factor = 2}};
+  each.train.schedule = LinearSchedule{};
+  std::vector<Digest> digests;
+  for (const OptimizerOptions& optimizer :
+       {OptimizerOptions(LambOptions{}), OptimizerOptions(LarsOptions{.learning_rate = 10}),
+        OptimizerOptions(MuonOptions{}), OptimizerOptions(AdamWOptions{})}) {
+    each.train.optimizer = optimizer;
+    digests.push_back(run(*self_, network, each, 1).weights_digest);
+    EXPECT_EQ(run(test_comm(), network, each, 3).weights_digest, digests.back());
+  }
+  for (std::size_t i = 1; i < digests.size(); ++i) EXPECT_NE(digests[i], digests[i - 1]);
   TrainSettings other = each;
   other.seed = kSeed + 1;
-  EXPECT_NE(run(test_comm(), network, other, 2).weights_digest, alone.weights_digest);
+  EXPECT_NE(run(test_comm(), network, other, 2).weights_digest, digests.back());
 }
 
 // One step of plain SGD moves the weights by the learning rate times the clipped

@@ -47,6 +47,10 @@ struct Experiment {
 // its default ("callbacks.early_stopping=").
 Experiment load_experiment(const std::string& file, std::span<const std::string> overrides);
 
+// The experiment that a run folder keeps. What versions before the setting did not write there has
+// the meaning that it had then: all parameters decay where `optimizer.decays` is absent.
+Experiment load_kept_experiment(const std::string& file);
+
 // The same from text; `origin` stands for the file in errors.
 Experiment parse_experiment(const std::string& text, const std::string& origin,
                             std::span<const std::string> overrides);

@@ -1,6 +1,7 @@
 // Steps on the cores of the CPU: lanes on workers, then every worker's share of the update.
 #pragma once
 
+#include <barrier>
 #include <cstdint>
 #include <utility>
 
@@ -35,6 +36,7 @@ class CpuStepper final : public Stepper {
 
  private:
   void update(const StepSum& sum, int worker, float learning_rate);
+  void prepare_update(const StepSum& sum, int worker, const UpdateRule& rule);
   void update_average(Range range, std::int64_t update);
 
   const Network& network_;
@@ -45,6 +47,12 @@ class CpuStepper final : public Stepper {
   float ema_decay_;
   Replica replica_;
   StepRunner runner_;
+  // Where workers wait for what an optimizer prepares; the last one finishes it.
+  struct Finish {
+    Optimizer* optimizer;
+    void operator()() noexcept { optimizer->finish_preparation(); }
+  };
+  std::barrier<Finish> prepared_;
 };
 
 }  // namespace lockstep

@@ -95,8 +95,25 @@ struct FinishSum {
   int blocks;
 };
 
+// Neighbouring weights that are updated alike; see train/update_parts.h.
+struct Part {
+  long long last;  // up to this one, without it
+  float rate_factor;
+  float decay;
+  float scale;                  // of a matrix' orthogonal direction
+  int adapted;                  // has a trust ratio
+  int matrix;                   // is orthogonalized
+  int first_block, last_block;  // of the blocks for its norms
+};
+
+// Of a part, at most kRatioBlock weights.
+struct Block {
+  long long first, last;
+  int part;
+};
+
 // The optimizer's pass and that of the running statistics behind it. Grid: a thread a
-// weight.
+// weight; to measure blocks, a block each; for trust ratios, a block a part.
 struct Update {
   const float* sum;
   const StepFacts* facts;
@@ -105,12 +122,20 @@ struct Update {
   float* weights;           // [total]
   unsigned short* rounded;  // [total], or null
   float* average;           // [total], or null
-  float* first;             // [trainable]; SGD's momentum
-  float* second;            // [trainable]; null: SGD
+  float* first;             // [trainable], the optimizer's first buffer
+  float* second;            // [trainable], or null: the second one
+  float* direction;         // [trainable], or null: of matrices
+  const Part* parts;        // [part_count], ascending
+  const Block* blocks;      // of all parts; of LAMB and LARS
+  double* squares;          // [blocks, 2]: of weights, and of directions or gradients
+  float* ratios;            // [part_count]
   long long trainable;
   long long total;
+  int part_count;
+  UpdateKind kind;
   AdamConstants adam;
   SgdConstants sgd;
+  float trust;  // LARS's coefficient
 };
 
 }  // namespace lockstep::gpu

@@ -5,6 +5,7 @@
 #include "gpu/kernels/norm.cuh"
 #include "gpu/kernels/step.cuh"
 #include "gpu/kernels/table.h"
+#include "gpu/kernels/update.cuh"
 
 namespace lockstep::gpu {
 

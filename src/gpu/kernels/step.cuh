@@ -1,4 +1,4 @@
-// The rest of a step: batches, the loss, the sum over lanes and the update.
+// The rest of a step before its update: batches, the loss and the sum over lanes.
 #pragma once
 
 #include "gpu/kernels/common.cuh"
@@ -109,28 +109,6 @@ LOCKSTEP_KERNEL finish_sum(const FinishSum finish) {
   facts->gradient_factor =
       formula::gradient_factor(square_norm, finish.tail[kSamples], finish.rule->clip_norm);
   facts->applied = isfinite(square_norm) ? 1 : 0;
-}
-
-LOCKSTEP_KERNEL update_weights(const Update update) {
-  const long long i = thread_number();
-  if (i >= update.total || update.facts->applied == 0) return;
-  const StepRule& rule = *update.rule;
-  float value = update.weights[i];
-  if (i < update.trainable) {
-    const float g = update.sum[i] * update.facts->gradient_factor;
-    value =
-        update.second == nullptr
-            ? formula::sgd(update.sgd, rule.learning_rate, g, value, update.first[i])
-            : formula::adam(update.adam, rule.adam, g, value, update.first[i], update.second[i]);
-  } else {
-    value = formula::running_statistic(update.momentum[i - update.trainable], rule.statistics_limit,
-                                       value, update.sum[i], update.facts->tail[kSamples]);
-  }
-  update.weights[i] = value;
-  if (update.rounded != nullptr) update.rounded[i] = formula::to_bf16(value);
-  if (update.average != nullptr) {
-    update.average[i] = formula::moved_average(update.average[i], rule.average_part, value);
-  }
 }
 
 }  // namespace lockstep::gpu
