@@ -33,7 +33,8 @@ void fields(Visit& visit, CheckpointOptions& checkpoint) {
 
 template <class Visit>
 void fields(Visit& visit, Experiment& experiment) {
-  auto& [name, seed, device, data, model, parallel, train, callbacks, checkpoint] = experiment;
+  auto& [name, seed, device, data, model, parallel, train, evaluation, callbacks, checkpoint] =
+      experiment;
   visit("name", name,
         "name of the run folders under `models/`: letters, digits, `.`, `_`, `-`, a letter or "
         "digit first",
@@ -49,6 +50,7 @@ void fields(Visit& visit, Experiment& experiment) {
   section(visit, "training", "Training", training);
   visit.choice("optimizer", "Optimizer", train.optimizer);
   visit.choice("schedule", "Schedule", train.schedule);
+  section(visit, "evaluation", "Evaluation", evaluation);
   section(visit, "callbacks", "Callbacks", callbacks);
   section(visit, "checkpoint", "Checkpoint", checkpoint);
 }

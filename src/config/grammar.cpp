@@ -31,6 +31,7 @@ constexpr FieldDescriptorProto::Type type_of() {
   if constexpr (std::is_same_v<T, int>) return FieldDescriptorProto::TYPE_INT32;
   if constexpr (std::is_same_v<T, std::uint64_t>) return FieldDescriptorProto::TYPE_UINT64;
   if constexpr (std::is_same_v<T, float>) return FieldDescriptorProto::TYPE_FLOAT;
+  if constexpr (std::is_same_v<T, std::vector<float>>) return FieldDescriptorProto::TYPE_FLOAT;
   if constexpr (std::is_same_v<T, double>) return FieldDescriptorProto::TYPE_DOUBLE;
   if constexpr (std::is_same_v<T, bool>) return FieldDescriptorProto::TYPE_BOOL;
   if constexpr (std::is_enum_v<T>) return FieldDescriptorProto::TYPE_ENUM;
@@ -47,7 +48,8 @@ class Describe {
                   const Traits& traits = {}) {
     FieldDescriptorProto& field = add(name, type_of<T>());
     if (traits.written_last) field.set_number(kAfterAll + field.number());
-    if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+    if constexpr (std::is_same_v<T, std::vector<std::string>> ||
+                  std::is_same_v<T, std::vector<float>>) {
       field.set_label(FieldDescriptorProto::LABEL_REPEATED);
     }
     if constexpr (std::is_enum_v<T>) {

@@ -26,6 +26,9 @@ std::string type_words(const Traits& traits) {
   if constexpr (std::is_same_v<T, bool>) return "boolean";
   if constexpr (std::is_same_v<T, std::string>) return "string";
   if constexpr (std::is_same_v<T, std::vector<std::string>>) return "list of strings";
+  if constexpr (std::is_same_v<T, std::vector<float>>) {
+    return fmt::format("list of {}s", type_words<float>(traits));
+  }
   if constexpr (!std::is_arithmetic_v<T>) return "";
   const char* more = std::is_floating_point_v<T> ? "number " : "";
   if (!traits.has_low()) return std::is_floating_point_v<T> ? "number" : "whole number";
@@ -40,7 +43,10 @@ std::string type_words(const Traits& traits) {
 
 template <class T>
 std::string default_words(const T& value, const Traits& traits) {
-  if constexpr (std::is_same_v<T, std::vector<std::string>>) return "none";
+  if constexpr (std::is_same_v<T, std::vector<std::string>> ||
+                std::is_same_v<T, std::vector<float>>) {
+    return "none";
+  }
   bool allowed = !traits.required;
   if constexpr (std::is_arithmetic_v<T>) allowed = traits.allows(static_cast<double>(value));
   if (!allowed) return "required";

@@ -162,10 +162,15 @@ void GpuStepper::State::make_lanes() {
                               .network = network,
                               .precision = parallel.precision,
                               .label_smoothing = train.label_smoothing,
-                              .augments = data.augments(),
+                              .augmentation = data.options().augmentation,
                               .pixel_type = data.pixel_type(),
-                              .outside = data.options().range.lowest,
+                              .range = data.options().range,
                               .normalization = floats_of(accelerator, data.summary().normalization),
+                              .mean = to_device<float>(accelerator, data.mean_pixel(), at::kFloat),
+                              .class_weights = to_device<float>(
+                                  accelerator,
+                                  loss_weights(train, data.summary().training_class_counts),
+                                  at::kFloat),
                               .rule = StepInputs::rule(device_base())};
   const Range owned = data.owned_lanes();
   for (std::int64_t lane = owned.first; lane < owned.last; ++lane) {

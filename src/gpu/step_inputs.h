@@ -44,8 +44,13 @@ class StepInputs {
 };
 
 inline gpu::Sample to_sample(const DrawnSample& drawn) {
-  return {
-      .number = drawn.row, .slot = drawn.slot, .map = drawn.map, .label = drawn.label, .unused = 0};
+  return {.number = drawn.row,
+          .slot = drawn.slot,
+          .map = drawn.map,
+          .change = drawn.change,
+          .mix = drawn.mix,
+          .label = drawn.label,
+          .other_label = drawn.other_label};
 }
 
 }  // namespace lockstep

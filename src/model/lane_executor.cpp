@@ -118,7 +118,7 @@ LaneResult LaneExecutor::train(const Weights& weights, const Batch& batch,
   at::Tensor d_logits = at::empty(logits.sizes(), at::kFloat);
   LaneResult result =
       cross_entropy({logits.data_ptr<float>(), static_cast<std::size_t>(logits.numel())},
-                    batch.labels, context.label_smoothing,
+                    batch, context,
                     {d_logits.data_ptr<float>(), static_cast<std::size_t>(d_logits.numel())});
   result.forward_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

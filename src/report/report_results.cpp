@@ -38,7 +38,8 @@ std::string decimals(double value) {
 std::vector<Card> result_cards(const Evaluation& validation) {
   if (validation.rows() == 0) return {};
   const std::int64_t rows = validation.rows();
-  return {{"accuracy", percent(validation.accuracy()),
+  std::vector<Card> cards = {
+      {"accuracy", percent(validation.accuracy()),
            fmt::format("{} of {} validation row{}", grouped(validation.correct()), grouped(rows),
                        rows == 1 ? "" : "s")},
           {"wrong", grouped(rows - validation.correct()),
@@ -46,6 +47,14 @@ std::vector<Card> result_cards(const Evaluation& validation) {
           {"loss", decimals(validation.loss()), "cross entropy, validation"},
           {"macro F1", decimals(validation.macro_average().f1),
            fmt::format("over {} classes", validation.classes)}};
+  if (validation.top_k > 0) {
+    cards.insert(cards.begin() + 1,
+                 {fmt::format("top-{} accuracy", validation.top_k),
+                  percent(validation.top_k_accuracy()),
+                  fmt::format("{} of {} validation row{}", grouped(validation.top_k_correct),
+                              grouped(rows), rows == 1 ? "" : "s")});
+  }
+  return cards;
 }
 
 void write_confusion_table(Markup& to, const Evaluation& evaluation) {

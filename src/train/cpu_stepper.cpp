@@ -21,7 +21,9 @@ CpuStepper::CpuStepper(Communicator& comm, const Network& network, const Trainin
       clip_norm_(train.clip_norm),
       ema_decay_(train.ema_decay),
       replica_(first_replica(network, parallel, train, seed)),
-      runner_(comm, network, workers, parallel, seed, train.label_smoothing) {}
+      runner_(comm, network, workers, parallel,
+              {seed, 0, train.label_smoothing,
+               loss_weights(train, data.summary().training_class_counts)}) {}
 
 StepSum CpuStepper::step(int epoch, std::int64_t step, float learning_rate) {
   const StepSum sum = runner_.run(
@@ -38,7 +40,7 @@ void CpuStepper::update(const StepSum& sum, int worker, float learning_rate) {
   if (!std::isfinite(sum.square_norm)) return;
   const auto samples = static_cast<float>(sum.samples);
   const UpdateRule rule{learning_rate,
-                        formula::gradient_factor(sum.square_norm, samples, clip_norm_),
+                        formula::gradient_factor(sum.square_norm, sum.loss_weight, clip_norm_),
                         replica_.updates + 1};
   constexpr std::int64_t kLine = 16;  // floats; shares never cut a cache line
   const Range lines = share_of(network_.trainable_size() / kLine, workers_.count(), worker);
