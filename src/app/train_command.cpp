@@ -165,7 +165,8 @@ int run_train(Communicator& comm, const CommandLine& line) {
   settings.resume_from = std::move(start.files);
   settings.stop_requested = signal_came;
   const auto stepper = device.make_stepper(comm, *network, data, workers, experiment);
-  const auto evaluator = device.make_evaluator(*network, workers, data.summary().normalization, experiment);
+  const auto evaluator =
+      device.make_evaluator(*network, workers, data.summary().normalization, experiment);
   const TrainResult result =
       train(comm, *network, data, {*stepper, *evaluator}, settings, callbacks);
   if (result.interrupted) {

@@ -24,10 +24,10 @@ class Words {
       used_ = 0;
     }
     if (used_ == 0) {
-      words_ = philox(philox_key(key_.seed, Purpose::kAugment),
-                      {static_cast<std::uint32_t>(key_.row),
-                       static_cast<std::uint32_t>(key_.row >> 32),
-                       static_cast<std::uint32_t>(key_.epoch), block_});
+      words_ =
+          philox(philox_key(key_.seed, Purpose::kAugment),
+                 {static_cast<std::uint32_t>(key_.row), static_cast<std::uint32_t>(key_.row >> 32),
+                  static_cast<std::uint32_t>(key_.epoch), block_});
     }
     return words_[used_++];
   }
@@ -166,8 +166,7 @@ ImageMix draw_mix(const AugmentationOptions& options, const ImageShape& shape,
     return mix;
   }
   mix.pasted = draw_pasted(part, shape, words);
-  const int area =
-      (mix.pasted.right - mix.pasted.left) * (mix.pasted.bottom - mix.pasted.top);
+  const int area = (mix.pasted.right - mix.pasted.left) * (mix.pasted.bottom - mix.pasted.top);
   mix.label_part = 1 - static_cast<float>(area) / static_cast<float>(shape.height * shape.width);
   return mix;
 }

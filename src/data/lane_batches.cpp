@@ -179,7 +179,8 @@ std::vector<std::uint8_t> TrainingData::augmented(int lane, std::int64_t slot, i
                                                   int global_batch) const {
   if (!augments()) return levels_of(lane_pixels(lane, slot), options_.range);
   FormRule rule = form_rule();
-  rule.normalization = make_normalization(NormalizationKind::kNone, options_.shape.channels, {}, {});
+  rule.normalization =
+      make_normalization(NormalizationKind::kNone, options_.shape.channels, {}, {});
   ImageFormer former(rule);
   const auto formed = [&](const DrawnSample& sample) {
     std::vector<float> image(static_cast<std::size_t>(options_.shape.pixels()));

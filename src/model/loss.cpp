@@ -18,9 +18,9 @@ LaneResult cross_entropy(std::span<const float> logits, const Batch& batch,
       labels.other = batch.other_labels[n];
       labels.part = batch.label_parts[n];
     }
-    const int largest = formula::cross_entropy(
-        logits.subspan(n * classes, classes).data(), static_cast<int>(classes), labels, rule,
-        gradient.subspan(n * classes, classes).data(), loss);
+    const int largest = formula::cross_entropy(logits.subspan(n * classes, classes).data(),
+                                               static_cast<int>(classes), labels, rule,
+                                               gradient.subspan(n * classes, classes).data(), loss);
     correct += formula::is_correct(labels, largest) ? 1 : 0;
     weight += formula::loss_weight(labels, rule.class_weights);
   }

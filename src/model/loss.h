@@ -5,7 +5,6 @@
 #include <span>
 
 #include "lockstep/core/batch.h"
-
 #include "lockstep/model/lane_executor.h"
 
 namespace lockstep {

@@ -113,8 +113,9 @@ void StepRunner::State::run_lane(int lane, int worker, const Weights& weights, i
   const auto trainable = static_cast<std::size_t>(network.trainable_size());
   const auto statistics = static_cast<std::size_t>(network.statistics_size());
   const LaneContext of_epoch{context.seed, epoch, context.label_smoothing, class_weights};
-  const LaneResult result = executors[w].train(
-      weights, batch, of_epoch, buffer.subspan(0, trainable), buffer.subspan(trainable, statistics));
+  const LaneResult result =
+      executors[w].train(weights, batch, of_epoch, buffer.subspan(0, trainable),
+                         buffer.subspan(trainable, statistics));
   float* end = buffer.data() + tail();
   end[kLoss] = result.loss_sum;
   end[kCorrect] = result.correct;

@@ -22,11 +22,11 @@ Weights Replica::result() const {
 std::vector<float> loss_weights(const TrainOptions& train,
                                 std::span<const std::int64_t> training_class_counts) {
   if (!train.balance_classes) return train.class_weights;
-  const auto rows = static_cast<double>(
-      std::reduce(training_class_counts.begin(), training_class_counts.end()));
+  const auto rows =
+      static_cast<double>(std::reduce(training_class_counts.begin(), training_class_counts.end()));
   const auto absent = std::count(training_class_counts.begin(), training_class_counts.end(), 0);
-  const double present = static_cast<double>(training_class_counts.size()) -
-                         static_cast<double>(absent);
+  const double present =
+      static_cast<double>(training_class_counts.size()) - static_cast<double>(absent);
   std::vector<float> weights;
   for (const std::int64_t count : training_class_counts) {
     const double weight = count == 0 ? 0 : rows / (present * static_cast<double>(count));

@@ -77,11 +77,13 @@ TEST(ValidateTest, RefusesWhatCannotGoTogether) {
   const std::string begin = "tiny.textproto with its overrides: ";
   EXPECT_EQ(error_of(kSmallest, {"training.class_weights=1,1,1,1,1,1,1,1,1,2",
                                  "training.balance_classes=true"}),
-            begin + "training.balance_classes is true; expected false, since "
-                    "training.class_weights are given");
+            begin +
+                "training.balance_classes is true; expected false, since "
+                "training.class_weights are given");
   EXPECT_EQ(error_of(kSmallest, {"training.global_batch=7", "data.augmentation.cutmix_alpha=1"}),
-            begin + "training.global_batch is 7; expected at least 2 x training.lanes = 8, since "
-                    "samples of a lane are mixed");
+            begin +
+                "training.global_batch is 7; expected at least 2 x training.lanes = 8, since "
+                "samples of a lane are mixed");
   EXPECT_EQ(error_of(kSmallest, {"training.global_batch=8", "data.augmentation.cutmix_alpha=1"}),
             "");
 }

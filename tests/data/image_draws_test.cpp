@@ -132,8 +132,7 @@ TEST(DrawChange, ErasesByArea) {
   });
   EXPECT_NEAR(area, 0.15, 0.002);  // the sides are rounded, and seldom cut
   EXPECT_NEAR(wide, 0.5, 0.05);
-  const AugmentationOptions whole{
-      .erase = EraseOptions{.probability = 1, .side_pixels = 100}};
+  const AugmentationOptions whole{.erase = EraseOptions{.probability = 1, .side_pixels = 100}};
   const PixelBox box = change_of(whole, 1).erased;
   EXPECT_EQ(box.right, kShape.width);
   EXPECT_EQ(box.bottom, kShape.height);
@@ -197,7 +196,8 @@ TEST(DrawMix, PartsHaveTheBetaDistribution) {
     }
   };
   expect_distribution(1, [](double x) { return x; });
-  expect_distribution(0.5F, [](double x) { return 2 / std::numbers::pi * std::asin(std::sqrt(x)); });
+  expect_distribution(0.5F,
+                      [](double x) { return 2 / std::numbers::pi * std::asin(std::sqrt(x)); });
   expect_distribution(2, [](double x) { return 3 * x * x - 2 * x * x * x; });
 }
 
@@ -233,8 +233,8 @@ TEST(DrawMix, LabelsHaveThePartsOfTheAreas) {
 
 TEST(DrawMix, OfTwoKindsEachIsAsLikely) {
   const AugmentationOptions options{.mixup_alpha = 1, .cutmix_alpha = 1};
-  const double blended = mean_over(
-      [&](int row) { return draw_mix(options, kShape, key_of(row)).part != 1 ? 1 : 0; });
+  const double blended =
+      mean_over([&](int row) { return draw_mix(options, kShape, key_of(row)).part != 1 ? 1 : 0; });
   EXPECT_NEAR(blended, 0.5, 0.018);
 }
 

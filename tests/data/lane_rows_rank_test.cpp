@@ -126,9 +126,9 @@ TEST(LaneRows, AreMixedWithTheNextOfTheirStep) {
         ASSERT_EQ(batch.other_labels[i], own.labels[next]);
         const float part = batch.label_parts[i];
         for (std::size_t p = 0; p < pixels; ++p) {
-          ASSERT_NEAR(batch.images[i * pixels + p],
-                      part * own.images[i * pixels + p] + (1 - part) * own.images[next * pixels + p],
-                      1e-4);
+          ASSERT_NEAR(
+              batch.images[i * pixels + p],
+              part * own.images[i * pixels + p] + (1 - part) * own.images[next * pixels + p], 1e-4);
         }
       }
     }

@@ -65,25 +65,25 @@ Formed form(const DataOptions& options) {
   at::Tensor images =
       device_zeros(accelerator, static_cast<std::int64_t>(batch.images.size()), at::kFloat);
   const AugmentationOptions& augmentation = options.augmentation;
-  launch(accelerator, gpu::kFormBatch, {static_cast<unsigned>(drawn.size()), 1, kBlockThreads},
-         gpu::FormBatch{
-             .samples = reinterpret_cast<const gpu::Sample*>(on_samples.const_data_ptr()),
-             .rows = on_rows.const_data_ptr(),
-             .factor = factor.const_data_ptr<float>(),
-             .offset = offset.const_data_ptr<float>(),
-             .images = images.data_ptr(),
-             .mean = data.mean_pixel().empty() ? nullptr : mean.const_data_ptr<float>(),
-             .height = options.shape.height,
-             .width = options.shape.width,
-             .channels = options.shape.channels,
-             .floats = 0,
-             .moves = augmentation.moves() ? 1 : 0,
-             .changes = augmentation.any() ? 1 : 0,
-             .tones = augmentation.tones() ? 1 : 0,
-             .mixes = augmentation.mixes() ? 1 : 0,
-             .mirrors = 0,
-             .lowest = 0,
-             .highest = 255});
+  launch(
+      accelerator, gpu::kFormBatch, {static_cast<unsigned>(drawn.size()), 1, kBlockThreads},
+      gpu::FormBatch{.samples = reinterpret_cast<const gpu::Sample*>(on_samples.const_data_ptr()),
+                     .rows = on_rows.const_data_ptr(),
+                     .factor = factor.const_data_ptr<float>(),
+                     .offset = offset.const_data_ptr<float>(),
+                     .images = images.data_ptr(),
+                     .mean = data.mean_pixel().empty() ? nullptr : mean.const_data_ptr<float>(),
+                     .height = options.shape.height,
+                     .width = options.shape.width,
+                     .channels = options.shape.channels,
+                     .floats = 0,
+                     .moves = augmentation.moves() ? 1 : 0,
+                     .changes = augmentation.any() ? 1 : 0,
+                     .tones = augmentation.tones() ? 1 : 0,
+                     .mixes = augmentation.mixes() ? 1 : 0,
+                     .mirrors = 0,
+                     .lowest = 0,
+                     .highest = 255});
   accelerator.wait();
   const at::Tensor on_host = images.cpu();
   const auto* first = on_host.const_data_ptr<float>();
@@ -107,9 +107,9 @@ TEST_F(FormBatchTest, CopiesHaveTheSameBits) {
         AugmentationOptions{.crop_padding_pixels = 2},
         AugmentationOptions{.erase = EraseOptions{.probability = 0.75F, .side_pixels = 2}},
         AugmentationOptions{.flip = 0.5F,
-                            .crop_padding_pixels = 3,
-                            .erase = EraseOptions{.probability = 0.75F},
-                            .cutmix_alpha = 1}}) {
+        .crop_padding_pixels = 3,
+        .erase = EraseOptions{.probability = 0.75F},
+        .cutmix_alpha = 1}}) {
     options_.augmentation = augmentation;
     const Formed formed = form(options_);
     EXPECT_EQ(formed.on_device, formed.on_cpu);

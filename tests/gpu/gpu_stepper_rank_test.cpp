@@ -77,8 +77,7 @@ class GpuSteps : public testing::Test {
   samples::SharedFolder folder_{test_comm()};
   std::string path_ = folder_.write("train.csv", samples::csv(samples::kRows));
   std::unique_ptr<Communicator> self_ = connect_self();
-  AugmentationOptions augmentation_{
-      .rotation_degrees = 5, .translation_pixels = 1, .scale = 0.1F};
+  AugmentationOptions augmentation_{.rotation_degrees = 5, .translation_pixels = 1, .scale = 0.1F};
   Accelerator& accelerator_ = test_accelerator();
   Network network_ = network();
   Workers workers_{1, prepare_worker_thread};

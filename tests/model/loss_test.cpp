@@ -56,8 +56,8 @@ LaneContext context_of(float smoothing, std::span<const float> class_weights = {
 }
 
 // `loss` of LibTorch, of `x`, is the loss divided by `divisor`; so are the gradients.
-void expect_as_libtorch(const LaneResult& result, const std::vector<float>& gradient, double divisor,
-                        const at::Tensor& x, const at::Tensor& loss) {
+void expect_as_libtorch(const LaneResult& result, const std::vector<float>& gradient,
+                        double divisor, const at::Tensor& x, const at::Tensor& loss) {
   loss.backward();
   EXPECT_NEAR(result.loss_sum / divisor, loss.item<double>(), 1e-6 * loss.item<double>());
   const at::Tensor expected = x.grad();
@@ -113,10 +113,9 @@ TEST(CrossEntropy, OfTwoLabelsIsThatOfTheirProbabilities) {
           context_of(smoothing, weighted ? std::span(kClassWeights) : std::span<const float>());
       const LaneResult result = cross_entropy(logits, batch, context, gradient);
       const at::Tensor x = doubles(logits, {kSamples, kClasses}).requires_grad_(true);
-      expect_as_libtorch(
-          result, gradient, 1, x,
-          at::cross_entropy_loss(x, targets, weighted ? weights : at::Tensor(),
-                                 at::Reduction::Sum, -100, smoothing));
+      expect_as_libtorch(result, gradient, 1, x,
+                         at::cross_entropy_loss(x, targets, weighted ? weights : at::Tensor(),
+                                                at::Reduction::Sum, -100, smoothing));
       const double expected = weighted ? (targets * weights).sum().item<double>() : kSamples;
       EXPECT_NEAR(result.weight, expected, 1e-5);
     }

@@ -16,8 +16,8 @@ struct PixelBox {
 // How the image of a row becomes that of a sample, beside its SourceMap. The default changes
 // nothing.
 struct ImageChange {
-  int crop_x = 0;  // the cropped image begins at this pixel of the (moved) image, which may be
-  int crop_y = 0;  // outside
+  int crop_x = 0;  // which pixel of the (moved) image comes first; it may be outside
+  int crop_y = 0;
   int mirrored = 0;  // 1: left and right are swapped then
   float gain = 1;    // a value becomes gain value + shift
   float shift = 0;

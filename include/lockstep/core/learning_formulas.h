@@ -72,8 +72,7 @@ LOCKSTEP_FORMULA int cross_entropy(const float* logits, int classes, const Sampl
   for (int c = 0; c < classes; ++c) {
     const double log_probability = logits[c] - log_total;
     const float target = target_of(c, classes, labels, rule);
-    gradient[c] =
-        static_cast<float>(LOCKSTEP_MATH(exp)(log_probability) * targets) - target;
+    gradient[c] = static_cast<float>(LOCKSTEP_MATH(exp)(log_probability) * targets) - target;
     if (target != 0) loss -= target * log_probability;
   }
   return largest;

@@ -62,8 +62,8 @@ class CpuEvaluator final : public Evaluator {
   const Network& network_;
   Workers& workers_;
   Normalization normalization_;
-  std::vector<LaneExecutor> executors_;  // by worker
-  std::vector<Batch> batches_;           // by worker
+  std::vector<LaneExecutor> executors_;              // by worker
+  std::vector<Batch> batches_;                       // by worker
   std::vector<std::vector<float>> mirrored_logits_;  // by worker
 };
 

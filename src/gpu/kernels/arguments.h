@@ -53,12 +53,12 @@ struct FormBatch {
   void* images;         // Value [samples, height, width, channels]
   const float* mean;    // [channels], what images are erased to; null where none is
   int height, width, channels;
-  int floats;  // rows are floats
-  int moves;   // by the samples' maps
-  int changes; // by what else they say
+  int floats;   // rows are floats
+  int moves;    // by the samples' maps
+  int changes;  // by what else they say
   int tones;
   int mixes;
-  int mirrors;  // without samples: all are mirrored
+  int mirrors;            // without samples: all are mirrored
   float lowest, highest;  // values; the lowest is outside of images
 };
 

@@ -61,8 +61,7 @@ __device__ inline float plain_value(const FormBatch& batch, int x, int y, int c)
   const long long row = batch.samples == nullptr ? blockIdx.x : batch.samples[blockIdx.x].slot;
   const int from_x = batch.mirrors != 0 ? batch.width - 1 - x : x;
   const long long line = row * batch.height + y;
-  const float value =
-      pixel_value(batch, (line * batch.width + from_x) * batch.channels + c);
+  const float value = pixel_value(batch, (line * batch.width + from_x) * batch.channels + c);
   return value * batch.factor[c] + batch.offset[c];
 }
 
@@ -72,9 +71,8 @@ LOCKSTEP_KERNEL form_batch(const FormBatch batch) {
     const int c = i % batch.channels;
     const int x = i / batch.channels % batch.width;
     const int y = i / batch.channels / batch.width;
-    const float value = batch.changes != 0
-                            ? mixed_value(batch, batch.samples[blockIdx.x], x, y, c)
-                            : plain_value(batch, x, y, c);
+    const float value = batch.changes != 0 ? mixed_value(batch, batch.samples[blockIdx.x], x, y, c)
+                                           : plain_value(batch, x, y, c);
     store(batch.images, static_cast<long long>(blockIdx.x) * pixels + i, value);
   }
 }
