@@ -80,8 +80,7 @@ ImageFormer::ImageFormer(FormRule rule)
       outside_(static_cast<std::size_t>(rule_.shape.channels), rule_.range.lowest),
       normalized_outside_(normalized(outside_, rule_.shape, rule_.normalization)),
       normalized_mean_(normalized(rule_.mean, rule_.shape, rule_.normalization)),
-      augmenter_(rule_.shape, rule_.range.lowest),
-      placed_(static_cast<std::size_t>(rule_.shape.pixels())) {}
+      augmenter_(rule_.shape, rule_.range.lowest) {}
 
 void ImageFormer::form(PixelView pixels, const DrawnSample& sample, std::span<float> image) {
   const ImageChange& change = sample.change;
@@ -112,6 +111,7 @@ void ImageFormer::form(PixelView pixels, const DrawnSample& sample, std::span<fl
 // Cropped and mirrored, what is outside of the image left open.
 PixelView ImageFormer::place(PixelView pixels, const ImageChange& change) {
   if (change.mirrored == 0 && change.crop_x == 0 && change.crop_y == 0) return pixels;
+  placed_.resize(pixels.count);
   if (pixels.type == PixelType::kByte) {
     copy_placed(pixels.bytes().data(), rule_.shape, change,
                 reinterpret_cast<std::uint8_t*>(placed_.data()));

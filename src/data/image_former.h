@@ -44,7 +44,7 @@ class ImageFormer {
   std::vector<float> normalized_outside_;  // [channels]
   std::vector<float> normalized_mean_;     // [channels]
   Augmenter augmenter_;
-  std::vector<float> placed_;  // [shape.pixels()] values of the row's type
+  std::vector<float> placed_;  // room for [shape.pixels()] values of the row's type
 };
 
 // Mixes `other` into `image`, both formed.

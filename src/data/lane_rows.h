@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "data/file_rows.h"
+#include "data/row_move.h"
 #include "data/zeroed_pages.h"
 #include "lockstep/data/training_data.h"
 

@@ -41,8 +41,8 @@ std::optional<std::int64_t> first_non_finite(const Network& network,
 struct StepRunner::State {
   const Network& network;
   Workers& workers;
-  LaneContext context;
-  std::vector<float> class_weights;  // of the context
+  LaneContext context;               // but for what changes from step to step, and
+  std::vector<float> class_weights;  // what it only points to
   Range owned;
   std::unique_ptr<LaneSum> sum;
   std::vector<LaneExecutor> executors;  // by worker
@@ -79,7 +79,7 @@ StepRunner::StepRunner(Communicator& comm, const Network& network, Workers& work
                        const ParallelOptions& options, const LaneContext& context)
     : state_(new State{network,
                        workers,
-                       context,
+                       {context.seed, 0, context.label_smoothing},
                        {context.class_weights.begin(), context.class_weights.end()},
                        share_of(options.lanes, comm.world_size(), comm.rank()),
                        nullptr,

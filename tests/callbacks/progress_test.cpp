@@ -79,7 +79,7 @@ TEST(Progress, IsPlainLinesInAFile) {
             "    3      0.1235     98.77%         -  100.00%  1.00e-03     12346      3.2 *\n");
 }
 
-TEST(ProgressTest, HasAColumnForTheTopKAccuracy) {
+TEST(Progress, HasAColumnForTheTopKAccuracy) {
   Screen screen(ProgressStyle::kPlain);
   RunEvent event = run_event();
   event.top_k = 5;
@@ -92,7 +92,7 @@ TEST(ProgressTest, HasAColumnForTheTopKAccuracy) {
   epoch.top_k = 5;
   epoch.val_top_k_accuracy = 0.875;
   screen.progress().on_epoch_end(epoch);
-  EXPECT_NE(screen.take().find("0.2500   50.00%     87.50%  "), std::string::npos);
+  EXPECT_NE(screen.take().find("  0.2500   50.00%     87.50%  "), std::string::npos);
 }
 
 TEST(Progress, MarksNothingWithoutValidationRows) {

@@ -27,7 +27,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "digest_every_steps)"},
         BadText{"xyzzyxyzzy: 3",
                 "tiny.textproto:1:1: unknown field \"xyzzyxyzzy\" in Experiment (valid: name, "
-                "seed, device, data, model, training, optimizer, schedule, callbacks, "
+                "seed, device, data, model, training, optimizer, schedule, evaluation, callbacks, "
                 "checkpoint)"},
         BadText{"model { layer { flatten { size: 3 } } }",
                 "tiny.textproto:1:27: unknown field \"size\" in Flatten"},
