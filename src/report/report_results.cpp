@@ -50,9 +50,9 @@ std::vector<Card> result_cards(const Evaluation& validation) {
   if (validation.top_k > 0) {
     cards.insert(
         cards.begin() + 1,
-        {fmt::format("top-{} accuracy", validation.top_k), percent(validation.top_k_accuracy()),
-         fmt::format("{} of {} validation row{}", grouped(validation.top_k_correct), grouped(rows),
-                     rows == 1 ? "" : "s")});
+        Card{fmt::format("top-{} accuracy", validation.top_k), percent(validation.top_k_accuracy()),
+             fmt::format("{} of {} validation row{}", grouped(validation.top_k_correct),
+                         grouped(rows), rows == 1 ? "" : "s")});
   }
   return cards;
 }
