@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <utility>
 #include <vector>
 
 namespace lockstep {
@@ -26,10 +27,17 @@ std::vector<float> some_logits() {
   return logits;
 }
 
-Batch labelled() {
-  Batch batch{.size = kSamples};
-  for (int n = 0; n < kSamples; ++n) batch.labels.push_back(n * n % kClasses);
+Batch with_labels(std::vector<std::int32_t> labels) {
+  Batch batch;
+  batch.size = static_cast<int>(labels.size());
+  batch.labels = std::move(labels);
   return batch;
+}
+
+Batch labelled() {
+  std::vector<std::int32_t> labels;
+  for (int n = 0; n < kSamples; ++n) labels.push_back(n * n % kClasses);
+  return with_labels(labels);
 }
 
 // Second labels, sometimes the same, with parts from 0 to 1.
@@ -124,10 +132,9 @@ TEST(CrossEntropy, OfTwoLabelsIsThatOfTheirProbabilities) {
 
 TEST(CrossEntropy, TheHeavierLabelIsTheRightOne) {
   const std::vector<float> logits = {0, 3, 1, 0, 3, 1, 0, 3, 1};
-  const Batch batch{.size = 3,
-                    .labels = {1, 0, 1},
-                    .other_labels = {0, 1, 0},
-                    .label_parts = {0.75F, 0.25F, 0.25F}};
+  Batch batch = with_labels({1, 0, 1});
+  batch.other_labels = {0, 1, 0};
+  batch.label_parts = {0.75F, 0.25F, 0.25F};
   std::vector<float> gradient(9);
   EXPECT_EQ(cross_entropy(logits, batch, {}, gradient).correct, 2);
 }
@@ -135,16 +142,16 @@ TEST(CrossEntropy, TheHeavierLabelIsTheRightOne) {
 TEST(CrossEntropy, LargeLogitsStayFinite) {
   const std::vector<float> logits = {1e4F, -1e4F, 0};
   std::vector<float> gradient(3);
-  EXPECT_EQ(cross_entropy(logits, {.labels = {0}}, {}, gradient).loss_sum, 0);
+  EXPECT_EQ(cross_entropy(logits, with_labels({0}), {}, gradient).loss_sum, 0);
   EXPECT_EQ(gradient, (std::vector<float>{0, 0, 0}));
-  EXPECT_EQ(cross_entropy(logits, {.labels = {1}}, {}, gradient).loss_sum, 2e4F);
+  EXPECT_EQ(cross_entropy(logits, with_labels({1}), {}, gradient).loss_sum, 2e4F);
   EXPECT_EQ(gradient, (std::vector<float>{1, -1, 0}));
 }
 
 TEST(CrossEntropy, NaNShowsInLossAndGradient) {
   const std::vector<float> logits = {0, std::nanf(""), 1};
   std::vector<float> gradient(3);
-  EXPECT_TRUE(std::isnan(cross_entropy(logits, {.labels = {0}}, {}, gradient).loss_sum));
+  EXPECT_TRUE(std::isnan(cross_entropy(logits, with_labels({0}), {}, gradient).loss_sum));
   EXPECT_TRUE(std::isnan(gradient[0]));
 }
 
@@ -152,8 +159,8 @@ TEST(CrossEntropy, NaNShowsInLossAndGradient) {
 TEST(CrossEntropy, TiesGoToTheFirst) {
   const std::vector<float> logits = {2, 2, 1};
   std::vector<float> gradient(3);
-  EXPECT_EQ(cross_entropy(logits, {.labels = {0}}, {}, gradient).correct, 1);
-  EXPECT_EQ(cross_entropy(logits, {.labels = {1}}, {}, gradient).correct, 0);
+  EXPECT_EQ(cross_entropy(logits, with_labels({0}), {}, gradient).correct, 1);
+  EXPECT_EQ(cross_entropy(logits, with_labels({1}), {}, gradient).correct, 0);
 }
 
 }  // namespace

@@ -100,10 +100,12 @@ TEST_F(StepperTest, ResultIsTheMovingAverageOfTheWeights) {
 // sklearn.utils.class_weight.compute_class_weight("balanced", ...) of scikit-learn 1.9.1 for
 // these counts; a class without rows is left out there.
 TEST(LossWeights, BalanceTheClassesThatAreThere) {
-  TrainOptions train{.class_weights = {1, 2, 4}};
+  TrainOptions train;
+  train.class_weights = {1, 2, 4};
   const std::vector<std::int64_t> counts = {500, 0, 300, 197};
   EXPECT_EQ(loss_weights(train, counts), train.class_weights);
-  train = {.balance_classes = true};
+  train.class_weights.clear();
+  train.balance_classes = true;
   const std::vector<float> weights = loss_weights(train, counts);
   ASSERT_EQ(weights.size(), 4U);
   EXPECT_FLOAT_EQ(weights[0], 0.6646666666666666F);

@@ -23,8 +23,8 @@ struct Batch {
   std::vector<std::uint64_t> rows;   // [size], row numbers in the source, from 0
 
   // Of mixed samples, else empty: the label of what is mixed in, and the part of the first one.
-  std::vector<std::int32_t> other_labels;  // [size], in [0, classes)
-  std::vector<float> label_parts;          // [size], in [0, 1]
+  std::vector<std::int32_t> other_labels = {};  // [size], in [0, classes)
+  std::vector<float> label_parts = {};          // [size], in [0, 1]
 };
 
 }  // namespace lockstep

@@ -21,14 +21,14 @@ struct ImageChange {
   int mirrored = 0;  // 1: left and right are swapped then
   float gain = 1;    // a value becomes gain value + shift
   float shift = 0;
-  PixelBox erased;  // set to one pixel
+  PixelBox erased = {};  // set to one pixel
 };
 
 // What is mixed into a sample. The default is nothing.
 struct ImageMix {
   int partner = 0;       // the other sample's index among those of its lane and step
   float part = 1;        // of the sample's own values; the others' is the rest
-  PixelBox pasted;       // where all is the other's
+  PixelBox pasted = {};  // where all is the other's
   float label_part = 1;  // of the sample's own label
 };
 

@@ -86,7 +86,7 @@ struct AugmentationOptions {
   float scale = 0;               // factor uniform in [1 - s, 1 + s]
   float flip = 0;                // probability that left and right are swapped
   int crop_padding_pixels = 0;   // a crop of the image's size out of it and such a margin
-  std::optional<EraseOptions> erase;
+  std::optional<EraseOptions> erase = {};
   float brightness = 0;    // factor of values above black uniform in [1 - b, 1 + b]
   float contrast = 0;      // factor of the distance from the mean uniform in [1 - c, 1 + c]
   float mixup_alpha = 0;   // part of the sample's own values: Beta(a, a) (Zhang et al. 2018)
