@@ -27,7 +27,7 @@ std::string type_words(const Traits& traits) {
   if constexpr (std::is_same_v<T, std::string>) return "string";
   if constexpr (std::is_same_v<T, std::vector<std::string>>) return "list of strings";
   if constexpr (std::is_same_v<T, std::vector<float>>) {
-    return fmt::format("list of {}s", type_words<float>(traits));
+    return "list of numbers" + type_words<float>(traits).substr(std::string("number").size());
   }
   if constexpr (!std::is_arithmetic_v<T>) return "";
   const char* more = std::is_floating_point_v<T> ? "number " : "";
