@@ -74,6 +74,12 @@ void evaluate_options(CLI::App* app, CommandLine& line) {
   add_data(app, line, "the experiment's validation rows");
   app->add_option("--out", line.out, "Write the evaluation as JSON to this file");
   app->add_flag("--json", line.json, "Print JSON instead of the report");
+  app->add_flag("--average-flips", line.average_flips,
+                "Average the logits of each image and its mirror image");
+  app->add_option("--top-k", line.top_k,
+                  "Count rows whose class is among so many of the likeliest; default: the "
+                  "experiment's evaluation.top_k")
+      ->check(CLI::Range(1, 65535));
   add_examples(
       app, {"evaluate models/digits/<run>", "evaluate models/digits/<run> --data rows.csv --json"});
 }

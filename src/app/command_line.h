@@ -36,6 +36,8 @@ struct CommandLine {
   std::vector<std::string> runs;                     // report: run folders
   std::string out;  // file to write, or report's folder; empty for none, or the default
   bool json = false;
+  bool average_flips = false;     // evaluate
+  int top_k = 0;                  // evaluate; 0: as the experiment has it
   std::vector<int> ranks;         // plan: world sizes
   std::string network = "25GbE";  // plan: between nodes
   int ranks_per_node = 0;         // plan; 0: as many as cores

@@ -24,12 +24,15 @@ std::unique_ptr<Stepper> ChosenDevice::make_stepper(Communicator& comm, const Ne
 }
 
 std::unique_ptr<Evaluator> ChosenDevice::make_evaluator(const Network& network, Workers& workers,
-                                                        Precision precision,
-                                                        const Normalization& normalization) const {
+                                                        const Normalization& normalization,
+                                                        const Experiment& experiment) const {
+  const Precision precision = experiment.parallel.precision;
   if (gpu == nullptr) {
-    return std::make_unique<CpuEvaluator>(network, workers, precision, normalization);
+    return std::make_unique<CpuEvaluator>(network, workers, precision, normalization,
+                                          experiment.evaluation);
   }
-  return std::make_unique<GpuEvaluator>(*gpu, network, precision, normalization);
+  return std::make_unique<GpuEvaluator>(*gpu, network, precision, normalization,
+                                        experiment.evaluation);
 }
 
 ChosenDevice choose_device(Communicator& comm, Device wanted) {

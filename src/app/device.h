@@ -31,8 +31,8 @@ struct ChosenDevice {
                                         const TrainingData& data, Workers& workers,
                                         const Experiment& experiment) const;
   std::unique_ptr<Evaluator> make_evaluator(const Network& network, Workers& workers,
-                                            Precision precision,
-                                            const Normalization& normalization) const;
+                                            const Normalization& normalization,
+                                            const Experiment& experiment) const;
 };
 
 // Collective: AUTO takes GPUs where every rank has one. Error (2, agreed): CUDA without.

@@ -49,6 +49,7 @@ void take_classes(Communicator& comm, PreparedExperiment& prepared, const DataOp
                  count_of(found.classes, "class", "classes"), kFewestClasses, kMostClasses);
     }
     prepared.experiment.data.classes = found.classes;
+    parse_experiment(to_text(prepared.experiment), "data.train", {});  // what their number decides
     prepared.network = std::make_unique<Network>(network_of(prepared.experiment));
   });
 }

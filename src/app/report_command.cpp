@@ -27,7 +27,7 @@ int report_one(Communicator& comm, const CommandLine& line) {
   check_training_rows(comm, run_dir, data.summary().digest);
   Workers workers(worker_count(comm, line.threads), prepare_worker_thread);
   CpuEvaluator evaluator(model.network, workers, model.experiment.parallel.precision,
-                         model.normalization);
+                         model.normalization, model.experiment.evaluation);
   const std::vector<float> logits = evaluator.logits(model.weights, data.validation());
   const Evaluation validation =
       evaluator.evaluate(comm, logits, data.validation(), class_names_of(model.experiment.data));

@@ -138,7 +138,8 @@ std::vector<AugmentedRow> training_samples(const EvaluatedRun& run) {
     AugmentedRow sample{
         static_cast<std::int64_t>(row.number) + 1, row.label, {make_thumbnail(shape, row.levels)}};
     for (int epoch = 0; epoch < kSampleEpochs && run.experiment.data.augmentation.any(); ++epoch) {
-      sample.images.push_back(make_thumbnail(shape, run.data.augmented(kLane, slot, epoch)));
+      sample.images.push_back(make_thumbnail(
+          shape, run.data.augmented(kLane, slot, epoch, run.experiment.parallel.global_batch)));
     }
     samples.push_back(std::move(sample));
   }

@@ -48,9 +48,9 @@ void print_outcome(const TrainResult& result, const fs::path& run_dir) {
   say("\n");
   if (validation.rows() > 0) {
     const ClassMetrics macro = validation.macro_average();
-    say("accuracy {:.4f}  precision {:.4f}  recall {:.4f}  F1 {:.4f}  (macro averages, {})\n\n"
+    say("accuracy {:.4f}{}  precision {:.4f}  recall {:.4f}  F1 {:.4f}  (macro averages, {})\n\n"
         "{}\n{}\n",
-        validation.accuracy(), macro.precision, macro.recall, macro.f1,
+        validation.accuracy(), top_k_text(validation), macro.precision, macro.recall, macro.f1,
         count_of(validation.rows(), "validation row"), report_of_classes(validation),
         confusion_matrix_text(validation));
   } else {
@@ -166,8 +166,8 @@ int run_train(Communicator& comm, const CommandLine& line) {
   settings.resume_from = std::move(start.files);
   settings.stop_requested = signal_came;
   const auto stepper = device.make_stepper(comm, *network, data, workers, experiment);
-  const auto evaluator = device.make_evaluator(*network, workers, experiment.parallel.precision,
-                                               data.summary().normalization);
+  const auto evaluator =
+      device.make_evaluator(*network, workers, data.summary().normalization, experiment);
   const TrainResult result =
       train(comm, *network, data, {*stepper, *evaluator}, settings, callbacks);
   if (result.interrupted) {

@@ -79,7 +79,7 @@ int write_predictions(Communicator& comm, const CommandLine& line, TrainedModel&
   const RowShare rows = load_rows(comm, source, model.experiment.data, Labels::kOptional);
   Workers workers(worker_count(comm, line.threads), prepare_worker_thread);
   CpuEvaluator evaluator(model.network, workers, model.experiment.parallel.precision,
-                         model.normalization);
+                         model.normalization, model.experiment.evaluation);
   const std::vector<float> logits = evaluator.logits(model.weights, rows);
   const auto classes = static_cast<std::size_t>(model.network.classes());
   write_lines(comm, line.out, header(rows), rows, [&](std::string& text, std::int64_t row) {
@@ -93,10 +93,21 @@ int write_predictions(Communicator& comm, const CommandLine& line, TrainedModel&
 
 }  // namespace
 
+static void check_top_k(int top_k, int classes) {
+  if (top_k < classes) return;
+  throw Error(ExitCode::kUsage,
+              fmt::format("--top-k is {}; expected below the model's classes, {}", top_k, classes),
+              Reach::kAgreed);
+}
+
 int run_evaluate(Communicator& comm, const CommandLine& line) {
   if (!line.out.empty()) check_out(comm, line.out);
   TrainedModel model = TrainedModel::load(comm, line.checkpoint);
   const DataOptions& options = model.experiment.data;
+  EvaluationOptions& evaluated = model.experiment.evaluation;
+  if (line.average_flips) evaluated.average_flips = true;
+  if (line.top_k > 0) evaluated.top_k = line.top_k;
+  check_top_k(line.top_k, model.network.classes());
   RowShare rows;
   if (line.data.empty()) {
     const TrainingData data = load_training_data(comm, model.experiment);
@@ -109,7 +120,7 @@ int run_evaluate(Communicator& comm, const CommandLine& line) {
   }
   Workers workers(worker_count(comm, line.threads), prepare_worker_thread);
   CpuEvaluator evaluator(model.network, workers, model.experiment.parallel.precision,
-                         model.normalization);
+                         model.normalization, model.experiment.evaluation);
   const Evaluation evaluation =
       evaluator.evaluate(comm, model.weights, rows, class_names_of(options));
   agree(comm, [&] {
@@ -121,9 +132,9 @@ int run_evaluate(Communicator& comm, const CommandLine& line) {
     } else if (evaluation.rows() == 0) {
       fmt::print("no validation rows\n");
     } else {
-      fmt::print("accuracy {:.4f}  loss {:.6f}  rows {}\n\n{}\n{}", evaluation.accuracy(),
-                 evaluation.loss(), evaluation.rows(), classification_report(evaluation),
-                 confusion_matrix_text(evaluation));
+      fmt::print("accuracy {:.4f}{}  loss {:.6f}  rows {}\n\n{}\n{}", evaluation.accuracy(),
+                 top_k_text(evaluation), evaluation.loss(), evaluation.rows(),
+                 classification_report(evaluation), confusion_matrix_text(evaluation));
     }
   });
   return 0;

@@ -172,8 +172,8 @@ int run_verify(Communicator& comm, const CommandLine& line) {
                                     ProgressOutput{.stream = nowhere.get()});
     if (root) callbacks.push_back(std::make_unique<EpochComparison>(*comparison));
     const auto stepper = device.make_stepper(comm, network, data, workers, experiment);
-    const auto evaluator = device.make_evaluator(network, workers, experiment.parallel.precision,
-                                                 data.summary().normalization);
+    const auto evaluator =
+        device.make_evaluator(network, workers, data.summary().normalization, experiment);
     result = train(comm, network, data, {*stepper, *evaluator}, settings, callbacks);
     agree(comm, [&] {
       if (!root) return;

@@ -40,16 +40,24 @@ std::string percent(double share) {
   return std::isnan(share) ? "-" : fmt::format("{:.2f}%", 100 * share);
 }
 
-std::string table_header() {
-  return fmt::format("{:>5}  {:>10}  {:>9}  {:>8}  {:>7}  {:>8}  {:>8}  {:>7}", "epoch",
-                     "train loss", "train acc", "val loss", "val acc", "lr", "images/s", "seconds");
+// The column of the top-k accuracy, where there is one.
+std::string top_k_cell(int top_k, const std::string& text) {
+  return top_k > 0 ? fmt::format("  {:>9}", text) : "";
+}
+
+std::string table_header(int top_k) {
+  return fmt::format("{:>5}  {:>10}  {:>9}  {:>8}  {:>7}{}  {:>8}  {:>8}  {:>7}", "epoch",
+                     "train loss", "train acc", "val loss", "val acc",
+                     top_k_cell(top_k, fmt::format("val top-{}", top_k)), "lr", "images/s",
+                     "seconds");
 }
 
 std::string table_row(const EpochEvent& event) {
-  return fmt::format("{:>5}  {:>10}  {:>9}  {:>8}  {:>7}  {:>8.2e}  {:>8.0f}  {:>7.1f}",
+  return fmt::format("{:>5}  {:>10}  {:>9}  {:>8}  {:>7}{}  {:>8.2e}  {:>8.0f}  {:>7.1f}",
                      event.epoch + 1, loss_text(event.train_loss), percent(event.train_accuracy),
-                     loss_text(event.val_loss), percent(event.val_accuracy), event.learning_rate,
-                     event.images_per_second, event.seconds);
+                     loss_text(event.val_loss), percent(event.val_accuracy),
+                     top_k_cell(event.top_k, percent(event.val_top_k_accuracy)),
+                     event.learning_rate, event.images_per_second, event.seconds);
 }
 
 // "[####----] " of `columns` columns, or nothing where that is too narrow.
@@ -97,7 +105,7 @@ void Progress::on_run_begin(const RunEvent& event) {
     print_line(fmt::format("going on after step {}, in epoch {}", event.first_step,
                            event.first_epoch + 1));
   }
-  print_line(table_header());
+  print_line(table_header(event.top_k));
 }
 
 void Progress::on_step(const StepEvent& event) {

@@ -47,6 +47,9 @@ Directive TensorBoard::on_epoch_end(const EpochEvent& event) {
     file_->add_scalar("epoch/val_loss", event.step, event.val_loss);
     file_->add_scalar("epoch/val_accuracy", event.step, event.val_accuracy);
   }
+  if (event.top_k > 0 && !std::isnan(event.val_top_k_accuracy)) {
+    file_->add_scalar("epoch/val_top_k_accuracy", event.step, event.val_top_k_accuracy);
+  }
   file_->add_scalar("epoch/learning_rate", event.step, event.learning_rate);
   file_->add_scalar("epoch/images_per_second", event.step, event.images_per_second);
   return {};

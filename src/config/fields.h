@@ -35,7 +35,8 @@ void fields(Visit& visit, CheckpointOptions& checkpoint) {
 
 template <class Visit>
 void fields(Visit& visit, Experiment& experiment) {
-  auto& [name, seed, device, data, model, parallel, train, callbacks, checkpoint] = experiment;
+  auto& [name, seed, device, data, model, parallel, train, evaluation, callbacks, checkpoint] =
+      experiment;
   visit("name", name,
         "name of the run folders under `models/`: letters, digits, `.`, `_`, `-`, a letter or "
         "digit first",
@@ -52,6 +53,7 @@ void fields(Visit& visit, Experiment& experiment) {
   Updates updates{train};
   section(visit, "optimizer", "Optimizer", updates);
   visit.choice("schedule", "Schedule", train.schedule);
+  section(visit, "evaluation", "Evaluation", evaluation);
   section(visit, "callbacks", "Callbacks", callbacks);
   section(visit, "checkpoint", "Checkpoint", checkpoint);
 }

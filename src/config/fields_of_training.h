@@ -3,6 +3,7 @@
 
 #include "config/section.h"
 #include "config/traits.h"
+#include "lockstep/eval/options.h"
 #include "lockstep/parallel/options.h"
 #include "lockstep/train/options.h"
 
@@ -19,8 +20,8 @@ struct Training {
 template <class Visit>
 void fields(Visit& visit, Training& training) {
   auto& [global_batch, lanes, precision, reduction, digest_every_steps] = training.parallel;
-  auto& [epochs, clip_norm, label_smoothing, ema_decay, log_every_steps, optimizer, decays, groups,
-         schedule] = training.train;
+  auto& [epochs, clip_norm, label_smoothing, class_weights, balance_classes, ema_decay,
+         log_every_steps, optimizer, decays, groups, schedule] = training.train;
   visit("global_batch", global_batch, "samples of one optimizer step over all ranks",
         at_least(1).as("≥ `training.lanes`"));
   visit("lanes", lanes, "logical workers, and so the largest useful number of ranks",
@@ -35,6 +36,12 @@ void fields(Visit& visit, Training& training) {
   visit("clip_norm", clip_norm, "limit of the gradient's Euclidean norm; 0: none", at_least(0));
   visit("label_smoothing", label_smoothing, "part of each label spread over all classes",
         fraction());
+  visit("class_weights", class_weights,
+        "of the training's loss, one for each class; sums of losses and gradients are divided by "
+        "the sum of the samples' weights; none: 1 each",
+        above_zero());
+  visit("balance_classes", balance_classes,
+        "such weights from the training rows: rows / (classes × rows of the class)");
   visit("ema_decay", ema_decay,
         "the result is the weights' moving average; the decay of update t is the smaller of this "
         "and (1 + t) / (10 + t); 0: the weights themselves",
@@ -42,6 +49,18 @@ void fields(Visit& visit, Training& training) {
   visit("log_every_steps", log_every_steps, "a step line in `metrics.jsonl` so often", at_least(1));
   visit("digest_every_steps", digest_every_steps,
         "compare the ranks' weights so often; 0: at the end of epochs only", at_least(0));
+}
+
+template <class Visit>
+void fields(Visit& visit, EvaluationOptions& evaluation) {
+  auto& [top_k, average_flips] = evaluation;
+  visit("top_k", top_k,
+        "count rows whose class is among so many of the likeliest, too; 0: 5 where there are more "
+        "than 10 classes, else not",
+        at_least(0).as("0, or below `data.classes`"));
+  visit("average_flips", average_flips,
+        "average the logits of each image and its mirror image, in the training's validation, "
+        "`evaluate`, `report`, `predict` and `submit`");
 }
 
 template <>

@@ -31,6 +31,7 @@ constexpr FieldDescriptorProto::Type type_of() {
   if constexpr (std::is_same_v<T, int>) return FieldDescriptorProto::TYPE_INT32;
   if constexpr (std::is_same_v<T, std::uint64_t>) return FieldDescriptorProto::TYPE_UINT64;
   if constexpr (std::is_same_v<T, float>) return FieldDescriptorProto::TYPE_FLOAT;
+  if constexpr (std::is_same_v<T, std::vector<float>>) return FieldDescriptorProto::TYPE_FLOAT;
   if constexpr (std::is_same_v<T, double>) return FieldDescriptorProto::TYPE_DOUBLE;
   if constexpr (std::is_same_v<T, std::vector<double>>) return FieldDescriptorProto::TYPE_DOUBLE;
   if constexpr (std::is_same_v<T, bool>) return FieldDescriptorProto::TYPE_BOOL;
@@ -49,7 +50,7 @@ class Describe {
     FieldDescriptorProto& field = add(name, type_of<T>());
     if (traits.written_last) field.set_number(kAfterAll + field.number());
     if constexpr (std::is_same_v<T, std::vector<std::string>> ||
-                  std::is_same_v<T, std::vector<double>>) {
+                  std::is_same_v<T, std::vector<double>> || std::is_same_v<T, std::vector<float>>) {
       field.set_label(FieldDescriptorProto::LABEL_REPEATED);
     }
     if constexpr (std::is_enum_v<T>) {

@@ -61,6 +61,16 @@ class Read {
     }
   }
 
+  void operator()(const char* name, std::vector<float>& member, const char* /*meaning*/,
+                  const Traits& traits) {
+    const FieldDescriptor* field = field_of(from_, name);
+    for (int i = 0; i < reflection_.FieldSize(from_, field); ++i) {
+      member.push_back(reflection_.GetRepeatedFloat(from_, field, i));
+      if (traits.allows(member.back())) continue;
+      fail_usage("{}{}[{}] is {}; expected {}", path_, name, i, member.back(), traits.words());
+    }
+  }
+
   template <class Body>
   void section(const char* name, const char* /*type*/, const Body& body) {
     Read inner(reflection_.GetMessage(from_, field_of(from_, name)), path_ + name + ".");
@@ -163,6 +173,11 @@ class Write {
   }
   void operator()(const char* name, const std::vector<double>& member, const char* /*meaning*/) {
     for (const double each : member) reflection_.AddDouble(&to_, field_of(to_, name), each);
+  }
+
+  void operator()(const char* name, const std::vector<float>& member, const char* /*meaning*/,
+                  const Traits&) {
+    for (const float each : member) reflection_.AddFloat(&to_, field_of(to_, name), each);
   }
 
   template <class Body>

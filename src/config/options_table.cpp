@@ -27,6 +27,9 @@ std::string type_words(const Traits& traits) {
   if constexpr (std::is_same_v<T, std::string>) return "string";
   if constexpr (std::is_same_v<T, std::vector<std::string>>) return "list of strings";
   if constexpr (std::is_same_v<T, std::vector<double>>) return "list of numbers";
+  if constexpr (std::is_same_v<T, std::vector<float>>) {
+    return "list of numbers" + type_words<float>(traits).substr(std::string("number").size());
+  }
   if constexpr (!std::is_arithmetic_v<T>) return "";
   const char* more = std::is_floating_point_v<T> ? "number " : "";
   if (!traits.has_low()) return std::is_floating_point_v<T> ? "number" : "whole number";
@@ -42,8 +45,10 @@ std::string type_words(const Traits& traits) {
 
 template <class T>
 std::string default_words(const T& value, const Traits& traits) {
-  if constexpr (std::is_same_v<T, std::vector<std::string>>) return "none";
-  if constexpr (std::is_same_v<T, std::vector<double>>) return "none";
+  if constexpr (std::is_same_v<T, std::vector<std::string>> ||
+                std::is_same_v<T, std::vector<double>> || std::is_same_v<T, std::vector<float>>) {
+    return "none";
+  }
   bool allowed = !traits.required;
   if constexpr (std::is_arithmetic_v<T>) allowed = traits.allows(static_cast<double>(value));
   if (!allowed) return "required";

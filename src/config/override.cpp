@@ -131,6 +131,10 @@ void set_number(Message& section, const FieldDescriptor& field, const std::strin
              named ? did_you_mean(value, value_names(*field.enum_type())) : "");
 }
 
+void set_numbers(Message& section, const FieldDescriptor& field, const std::string& value) {
+  for (const std::string& each : split(value, ',')) set_number(section, field, each);
+}
+
 void set_field(Message& section, const FieldDescriptor& field, const std::string& value) {
   section.GetReflection()->ClearField(&section, &field);
   if (value.empty()) return;
@@ -139,7 +143,7 @@ void set_field(Message& section, const FieldDescriptor& field, const std::string
   } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
     set_section(section, field, value);
   } else if (field.is_repeated()) {
-    for (const std::string& each : split(value, ',')) set_number(section, field, each);
+    set_numbers(section, field, value);
   } else {
     set_number(section, field, value);
   }

@@ -92,6 +92,22 @@ void check_classes(int classes) {
   }
 }
 
+void check_augmentation(const AugmentationOptions& augmentation, int shorter_side) {
+  const auto check_pixels = [&](const char* name, float pixels) {
+    if (pixels >= 0 && pixels < static_cast<float>(shorter_side)) return;
+    fail(fmt::format("data.augmentation.{}", name), pixels,
+         fmt::format("at least 0 and below the image's shorter side, {}", shorter_side));
+  };
+  check_pixels("translation_pixels", augmentation.translation_pixels);
+  check_pixels("crop_padding_pixels", static_cast<float>(augmentation.crop_padding_pixels));
+  if (!augmentation.erase) return;
+  const EraseOptions& erase = *augmentation.erase;
+  if (erase.largest_area < erase.smallest_area) {
+    fail("data.augmentation.erase.largest_area", erase.largest_area,
+         fmt::format("at least the smallest, {}", erase.smallest_area));
+  }
+}
+
 void check_data(const DataOptions& data) {
   if (data.train.path.empty()) fail("data.train.path", "empty", "the file of the labelled rows");
   check_source("data.train", data.train);
@@ -101,12 +117,7 @@ void check_data(const DataOptions& data) {
   check_labels(data);
   if (data.label_column.empty()) fail("data.label_column", "empty", "a column's name");
   check_class_names(data);
-  const float pixels = data.augmentation.translation_pixels;
-  const int side = std::min(data.shape.height, data.shape.width);
-  if (!(pixels >= 0 && pixels < static_cast<float>(side))) {
-    fail("data.augmentation.translation_pixels", pixels,
-         fmt::format("at least 0 and below the image's shorter side, {}", side));
-  }
+  check_augmentation(data.augmentation, std::min(data.shape.height, data.shape.width));
 }
 
 void check_groups(const TrainOptions& train) {
@@ -161,12 +172,36 @@ void check_training(const ParallelOptions& parallel, const TrainOptions& train) 
         "sample a lane",
         parallel.global_batch, parallel.lanes);
   }
+  if (train.balance_classes && !train.class_weights.empty()) {
+    fail("training.balance_classes", "true", "false, since training.class_weights are given");
+  }
   const auto* sgd = std::get_if<SgdOptions>(&train.optimizer);
   if (sgd != nullptr && sgd->nesterov && sgd->momentum == 0) {
     fail("optimizer.sgd.momentum", sgd->momentum, "above 0, since nesterov is true");
   }
   check_groups(train);
   check_schedule(train);
+}
+
+// What has to do with the number of classes, or with two sections.
+void check_classes_and_lanes(const Experiment& experiment) {
+  const int classes = told_classes(experiment);  // 0: they are to be counted
+  const std::size_t weights = experiment.train.class_weights.size();
+  if (classes != 0 && weights != 0 && weights != static_cast<std::size_t>(classes)) {
+    fail_usage("training.class_weights has {}; expected none, or data.classes = {}",
+               count_of(weights, "number"), classes);
+  }
+  if (classes != 0 && experiment.evaluation.top_k >= classes) {
+    fail("evaluation.top_k", experiment.evaluation.top_k,
+         fmt::format("below data.classes = {}", classes));
+  }
+  const int global_batch = experiment.parallel.global_batch;
+  const int lanes = experiment.parallel.lanes;
+  if (experiment.data.augmentation.mixes() && global_batch < 2 * lanes) {
+    fail("training.global_batch", global_batch,
+         fmt::format("at least 2 x training.lanes = {}, since samples of a lane are mixed",
+                     2 * lanes));
+  }
 }
 
 void check_callbacks(const CallbackOptions& callbacks, double validation_fraction) {
@@ -193,6 +228,7 @@ void validate(const Experiment& experiment) {
   check_data(experiment.data);
   if (experiment.model.layers.empty()) fail("model", "empty", "at least one layer");
   check_training(experiment.parallel, experiment.train);
+  check_classes_and_lanes(experiment);
   if (experiment.data.validation.source.path.empty()) {
     check_callbacks(experiment.callbacks, experiment.data.validation.fraction);
   }

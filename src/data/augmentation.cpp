@@ -1,11 +1,8 @@
 #include "data/augmentation.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numbers>
 
 #include "lockstep/core/clones.h"
-#include "lockstep/core/philox.h"
 
 namespace lockstep {
 
@@ -16,13 +13,14 @@ namespace {
 constexpr int kBefore = 1;
 constexpr int kBorder = 3;
 
-// padded [height + kBorder, width + kBorder] to plane [height, width].
+// padded [height + kBorder, width + kBorder] to plane [height, width], which begins at pixel
+// (first_x, first_y) of the moved image.
 LOCKSTEP_CLONES void sample(const float* __restrict padded, const SourceMap map, int height,
-                            int width, float* __restrict plane) {
+                            int width, int first_x, int first_y, float* __restrict plane) {
   const int stride = width + kBorder;
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
-      const PixelPlace at = formula::source_of(map, width, height, x, y);
+      const PixelPlace at = formula::source_of(map, width, height, first_x + x, first_y + y);
       const int corner = at.top * stride + at.left;
       plane[x] = formula::bilinear(at, padded[corner], padded[corner + 1], padded[corner + stride],
                                    padded[corner + stride + 1]);
@@ -33,52 +31,24 @@ LOCKSTEP_CLONES void sample(const float* __restrict padded, const SourceMap map,
 
 }  // namespace
 
-// Input coordinates are counted in the padded image.
-SourceMap source_map(const AffineTransform& transform, const ImageShape& shape) {
-  const float centre_x = static_cast<float>(shape.width - 1) / 2;
-  const float centre_y = static_cast<float>(shape.height - 1) / 2;
-  const float xx = std::cos(transform.angle_radians) / transform.scale;
-  const float xy = std::sin(transform.angle_radians) / transform.scale;
-  const float from_x = centre_x + transform.shift_x_pixels;
-  const float from_y = centre_y + transform.shift_y_pixels;
-  return {xx, xy, centre_x + kBefore - xx * from_x - xy * from_y,
-          centre_y + kBefore + xy * from_x - xx * from_y};
-}
-
-AffineTransform draw_transform(const AugmentationOptions& options, std::uint64_t seed,
-                               std::uint64_t row, int epoch) {
-  const PhiloxBlock words =
-      philox(philox_key(seed, Purpose::kAugment),
-             {static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(row >> 32),
-              static_cast<std::uint32_t>(epoch), 0});
-  const auto symmetric = [&](std::size_t word, float limit) {
-    return (2 * unit_interval(words[word]) - 1) * limit;
-  };
-  AffineTransform transform;
-  transform.angle_radians =
-      symmetric(0, options.rotation_degrees) * (std::numbers::pi_v<float> / 180);
-  transform.shift_x_pixels = symmetric(1, options.translation_pixels);
-  transform.shift_y_pixels = symmetric(2, options.translation_pixels);
-  transform.scale = 1 + symmetric(3, options.scale);
-  return transform;
-}
-
 Augmenter::Augmenter(const ImageShape& shape, float outside)
     : shape_(shape),
       padded_(static_cast<std::size_t>((shape.height + kBorder) * (shape.width + kBorder)),
               outside),
       plane_(static_cast<std::size_t>(shape.height * shape.width)) {}
 
-void Augmenter::apply(PixelView pixels, const SourceMap& map, std::span<float> image) {
+void Augmenter::apply(PixelView pixels, const SourceMap& map, const ImageChange& change,
+                      std::span<float> image) {
   if (pixels.type == PixelType::kByte) {
-    apply_to(pixels.bytes().data(), map, image);
+    apply_to(pixels.bytes().data(), map, change, image);
   } else {
-    apply_to(pixels.floats().data(), map, image);
+    apply_to(pixels.floats().data(), map, change, image);
   }
 }
 
 template <class Value>
-void Augmenter::apply_to(const Value* pixels, const SourceMap& map, std::span<float> image) {
+void Augmenter::apply_to(const Value* pixels, const SourceMap& map, const ImageChange& change,
+                         std::span<float> image) {
   const int channels = shape_.channels;
   for (int channel = 0; channel < channels; ++channel) {
     const Value* from = pixels + channel;
@@ -87,11 +57,14 @@ void Augmenter::apply_to(const Value* pixels, const SourceMap& map, std::span<fl
       for (int x = 0; x < shape_.width; ++x) row[x] = static_cast<float>(from[x * channels]);
       from += shape_.width * channels;
     }
-    if (channels == 1) {
-      sample(padded_.data(), map, shape_.height, shape_.width, image.data());
-      return;
+    float* const plane = channels == 1 ? image.data() : plane_.data();
+    sample(padded_.data(), map, shape_.height, shape_.width, change.crop_x, change.crop_y, plane);
+    if (change.mirrored != 0) {
+      for (float* row = plane; row != plane + plane_.size(); row += shape_.width) {
+        std::reverse(row, row + shape_.width);
+      }
     }
-    sample(padded_.data(), map, shape_.height, shape_.width, plane_.data());
+    if (channels == 1) return;
     float* to = image.data() + channel;
     for (const float value : plane_) {
       *to = value;

@@ -75,6 +75,14 @@ Normalization make_normalization(NormalizationKind kind, int channels, const Val
   return result;
 }
 
+std::vector<float> mean_values(std::span<const ValueCounts> counts) {
+  std::vector<float> means;
+  for (const ValueCounts& channel : counts) {
+    means.push_back(static_cast<float>(moments_of(channel).mean));
+  }
+  return means;
+}
+
 Normalization for_levels(const Normalization& normalization, const ValueRange& range) {
   if (!range.given() || range == kByteRange) return normalization;
   Normalization result = normalization;

@@ -18,13 +18,14 @@ constexpr std::size_t kDigestWords = 4;
 RowCensus::RowCensus(const DataOptions& options, PixelType type)
     : shape_(options.shape),
       classes_(static_cast<std::size_t>(options.classes)),
-      normalization_(options.normalization),
+      counts_values_(options.normalization == NormalizationKind::kStandardize ||
+                     options.augmentation.needs_mean()),
       first_(type == PixelType::kByte ? 0 : options.range.lowest),
       step_(type == PixelType::kByte
                 ? 1
                 : (options.range.highest - options.range.lowest) / (kFloatSteps - 1)),
       values_(type == PixelType::kByte ? kBytes : kFloatSteps) {
-  const std::size_t counted = normalization_ == NormalizationKind::kStandardize ? values_ : 0;
+  const std::size_t counted = counts_values_ ? values_ : 0;
   sums_.resize(2 * classes_ + counted * static_cast<std::size_t>(shape_.channels) + kDigestWords);
 }
 
@@ -33,9 +34,7 @@ void RowCensus::add(const FileRows& rows, std::int64_t index, RowUse use) {
   const std::size_t first = use == RowUse::kTraining ? 0 : classes_;
   ++sums_[first + static_cast<std::size_t>(rows.label(index))];
   add_digest(rows, index);
-  if (use == RowUse::kTraining && normalization_ == NormalizationKind::kStandardize) {
-    add_pixels(rows.row(index));
-  }
+  if (use == RowUse::kTraining && counts_values_) add_pixels(rows.row(index));
 }
 
 void RowCensus::add_digest(const FileRows& rows, std::int64_t index) {
@@ -90,7 +89,7 @@ std::vector<std::int64_t> RowCensus::class_counts(RowUse use) const {
 
 std::vector<ValueCounts> RowCensus::value_counts() const {
   std::vector<ValueCounts> counts;
-  if (normalization_ != NormalizationKind::kStandardize) return counts;
+  if (!counts_values_) return counts;
   auto from = sums_.begin() + static_cast<std::ptrdiff_t>(2 * classes_);
   for (int channel = 0; channel < shape_.channels; ++channel) {
     const auto end = from + static_cast<std::ptrdiff_t>(values_);

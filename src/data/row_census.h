@@ -27,7 +27,7 @@ class RowCensus {
 
   // Local, after finish.
   std::vector<std::int64_t> class_counts(RowUse use) const;  // [classes]
-  // By channel over the training rows; zeros unless the options' normalization needs them.
+  // By channel over the training rows; none unless normalization or augmentation needs them.
   // Floats are counted by the nearest of 65,536 steps of the options' range.
   std::vector<ValueCounts> value_counts() const;
   Digest digest() const;
@@ -38,7 +38,7 @@ class RowCensus {
 
   ImageShape shape_;
   std::size_t classes_;
-  NormalizationKind normalization_;
+  bool counts_values_;
   float first_;  // value counted first
   float step_;   // to the next
   std::size_t values_;

@@ -5,11 +5,10 @@
 #include <numeric>
 #include <optional>
 
-#include "data/augmentation.h"
 #include "data/chunk_share.h"
 #include "data/deal.h"
+#include "data/lane_rows.h"
 #include "data/mapped_rows.h"
-#include "data/permutation.h"
 #include "data/pixel_layout.h"
 #include "data/residence.h"
 #include "data/row_census.h"
@@ -19,18 +18,11 @@
 #include "data/steps_ahead.h"
 #include "data/zeroed_pages.h"
 #include "lockstep/core/error.h"
-#include "lockstep/core/philox.h"
 #include "lockstep/core/text.h"
 
 namespace lockstep {
 
 namespace {
-
-// Places of lane `lane`, of `lanes`, that are below position `limit` of an epoch;
-// with limit = the training rows, the lane's slots.
-std::int64_t places_below(std::int64_t limit, int lanes, int lane) {
-  return limit <= lane ? 0 : (limit - lane + lanes - 1) / lanes;
-}
 
 // Of the rows to be dealt; all ranks'.
 std::vector<std::int64_t> count_classes(Communicator& comm, const FileRows& rows, int classes) {
@@ -111,29 +103,6 @@ void check_labels(const SourceOptions& source, const std::string& column,
 
 }  // namespace
 
-struct TrainingData::LaneRows {
-  std::shared_ptr<ZeroedPages> pixels;   // of these rows and perhaps of others
-  std::vector<const std::byte*> images;  // [slots], each [shape.pixels()] of type_; or empty
-  std::vector<std::int32_t> labels;      // [slots]
-  std::vector<std::uint64_t> numbers;    // [slots]
-
-  LaneRows(std::size_t slots, std::size_t held_images)
-      : images(held_images), labels(slots), numbers(slots) {}
-
-  // Copies the row's pixels to this lane's; refers to them where it has none.
-  void keep(std::size_t slot, const RowView& row) {
-    if (!images.empty()) images[slot] = row.pixels.data;
-    if (!images.empty() && pixels) {
-      const auto values = row.pixels.raw();
-      auto* const copy = reinterpret_cast<std::byte*>(pixels->data()) + slot * values.size();
-      std::copy(values.begin(), values.end(), copy);
-      images[slot] = copy;
-    }
-    labels[slot] = row.label;
-    numbers[slot] = row.number;
-  }
-};
-
 TrainingData::~TrainingData() = default;
 TrainingData::TrainingData(TrainingData&& other) noexcept = default;
 
@@ -170,6 +139,7 @@ TrainingData::TrainingData(Communicator& comm, const DataOptions& options, int l
                                  census.value_counts()),
               layout_doubt(comm, read.rows, options_),
               read.found};
+  if (options_.augmentation.needs_mean()) mean_ = mean_values(census.value_counts());
   agree(comm, [&] { make_room(comm, read.rows, given ? given->rows : read.rows); });
   keep_rows(comm, std::move(read.rows), places, mapped_.get());
   if (given) keep_rows(comm, std::move(given->rows), given_places, validation_.mapped.get());
@@ -220,138 +190,6 @@ void TrainingData::keep_rows(Communicator& comm, FileRows rows,
   for (LaneRows& lane : lane_rows_) {
     if (!lane.pixels) lane.pixels = parsed;
   }
-}
-
-std::int64_t TrainingData::steps_per_epoch(int global_batch) const {
-  return (summary_.training_rows + global_batch - 1) / global_batch;
-}
-
-const TrainingData::LaneRows& TrainingData::rows_of(int lane) const {
-  if (!owned_.contains(lane)) {
-    fail_internal("rows of lane {}; expected one of [{}, {})", lane, owned_.first, owned_.last);
-  }
-  return lane_rows_[static_cast<std::size_t>(lane - owned_.first)];
-}
-
-Range TrainingData::lane_places(int lane, std::int64_t step, int global_batch) const {
-  const auto limit = [&](std::int64_t at_step) {
-    return places_below(std::min(at_step * global_batch, summary_.training_rows), lanes_, lane);
-  };
-  return {limit(step), limit(step + 1)};
-}
-
-std::int64_t TrainingData::lane_samples(int lane, std::int64_t step, int global_batch) const {
-  return lane_places(lane, step, global_batch).size();
-}
-
-std::vector<std::uint64_t> TrainingData::slots_of_step(int lane, int epoch, std::int64_t step,
-                                                       int global_batch) const {
-  const Range places = lane_places(lane, step, global_batch);
-  const Permutation order(static_cast<std::uint64_t>(lane_size(lane)),
-                          philox_key(seed_, Purpose::kLaneOrder),
-                          {static_cast<std::uint32_t>(lane), static_cast<std::uint32_t>(epoch), 0});
-  std::vector<std::uint64_t> slots;
-  for (std::int64_t place = places.first; place < places.last; ++place) {
-    slots.push_back(order(static_cast<std::uint64_t>(place)));
-  }
-  return slots;
-}
-
-std::vector<DrawnSample> TrainingData::draw_samples(int lane, int epoch, std::int64_t step,
-                                                    int global_batch) const {
-  const LaneRows& rows = rows_of(lane);
-  std::vector<DrawnSample> samples;
-  for (const std::uint64_t slot : slots_of_step(lane, epoch, step, global_batch)) {
-    samples.push_back({static_cast<std::int64_t>(slot), rows.numbers[slot], rows.labels[slot], {}});
-    DrawnSample& sample = samples.back();
-    if (augments()) {
-      sample.map = source_map(draw_transform(options_.augmentation, seed_, sample.row, epoch),
-                              options_.shape);
-    }
-  }
-  return samples;
-}
-
-// The order of the rows is known, so the disk can be ahead of the steps.
-void TrainingData::expect_rows(int lane, int epoch, std::int64_t step, int global_batch) const {
-  const std::int64_t steps = steps_per_epoch(global_batch);
-  const std::int64_t rows_a_step = global_batch * owned_.size() / lanes_;
-  const Range next = ahead_->next(static_cast<std::size_t>(lane - owned_.first),
-                                  epoch * steps + step, mapped_->steps_ahead(rows_a_step));
-  for (std::int64_t each = next.first; each < next.last; ++each) {
-    std::vector<std::uint64_t> numbers =
-        slots_of_step(lane, static_cast<int>(each / steps), each % steps, global_batch);
-    for (std::uint64_t& number : numbers) number = rows_of(lane).numbers[number];
-    mapped_->expect(std::move(numbers));
-  }
-}
-
-void TrainingData::fill_batch(int lane, int epoch, std::int64_t step, int global_batch,
-                              Batch& batch) const {
-  const std::vector<DrawnSample> samples = draw_samples(lane, epoch, step, global_batch);
-  if (mapped_) expect_rows(lane, epoch, step, global_batch);
-  const auto pixels = static_cast<std::size_t>(options_.shape.pixels());
-  batch.size = static_cast<int>(samples.size());
-  batch.images.resize(samples.size() * pixels);
-  batch.labels.resize(samples.size());
-  batch.rows.resize(samples.size());
-  Augmenter augmenter(options_.shape, options_.range.lowest);
-  for (std::size_t i = 0; i < samples.size(); ++i) {
-    const PixelView image = lane_pixels(lane, samples[i].slot);
-    const std::span formed = std::span(batch.images).subspan(i * pixels, pixels);
-    batch.labels[i] = samples[i].label;
-    batch.rows[i] = samples[i].row;
-    if (augments()) {
-      augmenter.apply(image, samples[i].map, formed);
-      normalize(formed, options_.shape, summary_.normalization);
-    } else {
-      normalize(image, options_.shape, summary_.normalization, formed);
-    }
-  }
-  if (mapped_) mapped_->give_back(batch.rows);
-}
-
-void TrainingData::copy_pixels(int lane, int epoch, std::int64_t step, int global_batch,
-                               std::span<std::byte> to) const {
-  if (mapped_) expect_rows(lane, epoch, step, global_batch);
-  std::vector<std::uint64_t> numbers;
-  for (const std::uint64_t slot : slots_of_step(lane, epoch, step, global_batch)) {
-    const auto row = lane_pixels(lane, static_cast<std::int64_t>(slot)).raw();
-    std::copy(row.begin(), row.end(), to.begin());
-    to = to.subspan(row.size());
-    if (mapped_) numbers.push_back(rows_of(lane).numbers[slot]);
-  }
-  if (mapped_) mapped_->give_back(std::move(numbers));
-}
-
-std::int64_t TrainingData::lane_size(int lane) const {
-  return static_cast<std::int64_t>(rows_of(lane).numbers.size());
-}
-
-PixelView TrainingData::lane_pixels(int lane, std::int64_t slot) const {
-  const LaneRows& rows = rows_of(lane);
-  if (mapped_) return mapped_->row(rows.numbers.at(static_cast<std::size_t>(slot)));
-  return {type_, rows.images.at(static_cast<std::size_t>(slot)),
-          static_cast<std::size_t>(options_.shape.pixels())};
-}
-
-TrainingRow TrainingData::lane_row(int lane, std::int64_t slot) const {
-  const LaneRows& rows = rows_of(lane);
-  const auto at = static_cast<std::size_t>(slot);
-  return {rows.numbers.at(at), rows.labels[at], levels_of(lane_pixels(lane, slot), options_.range)};
-}
-
-std::vector<std::uint8_t> TrainingData::augmented(int lane, std::int64_t slot, int epoch) const {
-  const PixelView pixels = lane_pixels(lane, slot);
-  if (!augments()) return levels_of(pixels, options_.range);
-  const std::uint64_t number = rows_of(lane).numbers[static_cast<std::size_t>(slot)];
-  std::vector<float> image(pixels.count);
-  Augmenter(options_.shape, options_.range.lowest)
-      .apply(
-          pixels,
-          source_map(draw_transform(options_.augmentation, seed_, number, epoch), options_.shape),
-          image);
-  return levels_of({PixelType::kFloat, image.data(), image.size()}, options_.range);
 }
 
 }  // namespace lockstep

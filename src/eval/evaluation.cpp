@@ -42,6 +42,11 @@ double Evaluation::accuracy() const {
   return rows() == 0 ? kNone : static_cast<double>(correct()) / static_cast<double>(rows());
 }
 
+double Evaluation::top_k_accuracy() const {
+  if (rows() == 0 || top_k == 0) return kNone;
+  return static_cast<double>(top_k_correct) / static_cast<double>(rows());
+}
+
 double Evaluation::loss() const {
   const double mean_loss = loss_sum / static_cast<double>(rows());
   return std::isnan(mean_loss) ? kNone : mean_loss;  // without the sign that a processor gives it

@@ -37,8 +37,8 @@ std::vector<double> gather_in_order(Communicator& comm, const std::vector<double
 }  // namespace
 
 CpuEvaluator::CpuEvaluator(const Network& network, Workers& workers, Precision precision,
-                           Normalization normalization)
-    : Evaluator(network.classes()),
+                           Normalization normalization, const EvaluationOptions& options)
+    : Evaluator(network.classes(), options),
       network_(network),
       workers_(workers),
       normalization_(std::move(normalization)) {
@@ -46,6 +46,7 @@ CpuEvaluator::CpuEvaluator(const Network& network, Workers& workers, Precision p
     executors_.emplace_back(network, precision);
   }
   batches_.resize(executors_.size());
+  mirrored_logits_.resize(executors_.size());
 }
 
 std::vector<float> CpuEvaluator::logits(const Weights& weights, const RowShare& rows) {
@@ -57,10 +58,17 @@ std::vector<float> CpuEvaluator::logits(const Weights& weights, const RowShare& 
     for (std::int64_t chunk = next++; chunk < rows.chunks(); chunk = next++) {
       const Range range = rows.chunk(chunk);
       fill_batch(rows, range, normalization_, batches_[w]);
-      executors_[w].infer(
-          weights, batches_[w],
+      const auto of_chunk =
           std::span(logits).subspan(static_cast<std::size_t>(range.first) * classes,
-                                    static_cast<std::size_t>(range.size()) * classes));
+                                    static_cast<std::size_t>(range.size()) * classes);
+      executors_[w].infer(weights, batches_[w], of_chunk);
+      if (!averages_flips()) continue;
+      mirror(network_.input(), batches_[w].images);
+      mirrored_logits_[w].resize(of_chunk.size());
+      executors_[w].infer(weights, batches_[w], mirrored_logits_[w]);
+      for (std::size_t i = 0; i < of_chunk.size(); ++i) {
+        of_chunk[i] = (of_chunk[i] + mirrored_logits_[w][i]) / 2;
+      }
     }
   });
   return logits;
@@ -75,17 +83,21 @@ Evaluation Evaluator::evaluate(Communicator& comm, std::span<const float> logits
                                const RowShare& rows,
                                const std::vector<std::string>& class_names) const {
   const auto classes = static_cast<std::size_t>(classes_);
-  std::vector<std::int64_t> confusion(classes * classes, 0);
+  std::vector<std::int64_t> confusion(classes * classes + 1, 0);  // and the hits among top_k
   std::vector<double> chunk_losses(static_cast<std::size_t>(rows.chunks()), 0.0);
   for (std::size_t row = 0; row < static_cast<std::size_t>(rows.size()); ++row) {
     const auto of_row = logits.subspan(row * classes, classes);
     ++confusion[static_cast<std::size_t>(rows.labels[row]) * classes + likeliest(of_row)];
+    if (is_among_largest(of_row, rows.labels[row], top_k())) ++confusion.back();
     chunk_losses[row / static_cast<std::size_t>(kChunkRows)] += loss_of(of_row, rows.labels[row]);
   }
   comm.sum(confusion);
   Evaluation evaluation;
   evaluation.classes = classes_;
   evaluation.class_names = class_names;
+  evaluation.top_k = top_k();
+  evaluation.top_k_correct = confusion.back();
+  confusion.pop_back();
   evaluation.confusion = std::move(confusion);
   for (const double loss : gather_in_order(comm, chunk_losses)) evaluation.loss_sum += loss;
   return evaluation;
@@ -106,6 +118,28 @@ std::vector<double> probabilities(std::span<const float> logits) {
   }
   for (double& each : result) each /= total;
   return result;
+}
+
+bool is_among_largest(std::span<const float> logits, std::int32_t label, int k) {
+  const auto own = static_cast<std::size_t>(label);
+  if (std::isnan(logits[own])) return false;
+  int before = 0;
+  for (std::size_t c = 0; c < logits.size() && before < k; ++c) {
+    if (logits[c] > logits[own] || (logits[c] == logits[own] && c < own)) ++before;
+  }
+  return before < k;
+}
+
+void mirror(const ImageShape& shape, std::span<float> images) {
+  const int channels = shape.channels;
+  const auto line_size = static_cast<std::size_t>(shape.width * channels);
+  for (std::size_t first = 0; first < images.size(); first += line_size) {
+    float* left = images.data() + first;
+    float* right = left + line_size - channels;
+    for (; left < right; left += channels, right -= channels) {
+      std::swap_ranges(left, left + channels, right);
+    }
+  }
 }
 
 std::size_t likeliest(std::span<const float> logits) {

@@ -4,6 +4,14 @@
 
 namespace lockstep {
 
+namespace {
+
+const float* first_or_null(const at::Tensor& values) {
+  return values.numel() == 0 ? nullptr : values.const_data_ptr<float>();
+}
+
+}  // namespace
+
 DeviceLane::DeviceLane(const LaneSettings& settings, const void* rows, const DropoutSource& dropout)
     : settings_(settings),
       rows_(rows),
@@ -13,6 +21,7 @@ DeviceLane::DeviceLane(const LaneSettings& settings, const void* rows, const Dro
 at::Tensor DeviceLane::form_batch(const Pass& pass) const {
   const ImageShape& shape = settings_.network.input();
   at::Tensor images = make_activations(pass, shape, type_of(settings_.precision));
+  const AugmentationOptions& augmentation = settings_.augmentation;
   const auto* factor = settings_.normalization.const_data_ptr<float>();
   launch(settings_.accelerator, gpu::kFormBatch,
          {static_cast<unsigned>(pass.samples), 1, kBlockThreads},
@@ -21,12 +30,18 @@ at::Tensor DeviceLane::form_batch(const Pass& pass) const {
                         .factor = factor,
                         .offset = factor + shape.channels,
                         .images = images.data_ptr(),
+                        .mean = first_or_null(settings_.mean),
                         .height = shape.height,
                         .width = shape.width,
                         .channels = shape.channels,
-                        .augment = settings_.augments ? 1 : 0,
                         .floats = settings_.pixel_type == PixelType::kFloat ? 1 : 0,
-                        .outside = settings_.outside});
+                        .moves = augmentation.moves() ? 1 : 0,
+                        .changes = augmentation.any() ? 1 : 0,
+                        .tones = augmentation.tones() ? 1 : 0,
+                        .mixes = augmentation.mixes() ? 1 : 0,
+                        .mirrors = 0,
+                        .lowest = settings_.range.lowest,
+                        .highest = settings_.range.highest});
   return images;
 }
 
@@ -48,6 +63,7 @@ void DeviceLane::run(std::int64_t samples, const DeviceReplica& replica, std::sp
                  .tail = sums.data() + total,
                  .samples = dropout_.samples,
                  .rule = settings_.rule,
+                 .class_weights = first_or_null(settings_.class_weights),
                  .count = pass.samples,
                  .classes = network.classes(),
                  .smoothing = settings_.label_smoothing};
@@ -59,7 +75,7 @@ void DeviceLane::run(std::int64_t samples, const DeviceReplica& replica, std::sp
   }
   const at::Tensor logits = ops_.forward(pass, form_batch(pass)).contiguous();
   at::Tensor d_logits = at::empty(logits.sizes(), logits.options());
-  const at::Tensor by_sample = at::empty({samples, 2}, logits.options());
+  const at::Tensor by_sample = at::empty({samples, 3}, logits.options());
   loss.logits = logits.const_data_ptr<float>();
   loss.d_logits = d_logits.data_ptr<float>();
   loss.by_sample = by_sample.data_ptr<float>();

@@ -19,10 +19,12 @@ struct LaneSettings {
   const Network& network;
   Precision precision;
   float label_smoothing;
-  bool augments;
+  AugmentationOptions augmentation;
   PixelType pixel_type;
-  float outside;              // value around an image that is moved
+  ValueRange range;
   at::Tensor normalization;   // of the device: factors, then offsets, by channel
+  at::Tensor mean;            // of the device, by channel; empty where it is not needed
+  at::Tensor class_weights;   // of the device; empty: 1 each
   const gpu::StepRule* rule;  // of the device
 };
 

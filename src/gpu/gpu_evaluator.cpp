@@ -2,6 +2,8 @@
 
 #include <c10/core/InferenceMode.h>
 
+#include <utility>
+
 #include "gpu/device.h"
 #include "gpu/device_ops.h"
 #include "lockstep/gpu/row_residence.h"
@@ -15,11 +17,28 @@ struct GpuEvaluator::State {
   at::Tensor factor;
   at::Tensor offset;
   PlanRunner ops;
+
+  // The logits [samples * classes] of the rows that `batch` names.
+  at::Tensor forward(const Pass& pass, gpu::FormBatch batch);
 };
 
+at::Tensor GpuEvaluator::State::forward(const Pass& pass, gpu::FormBatch batch) {
+  const ImageShape& shape = network.input();
+  at::Tensor images = make_activations(pass, shape, type_of(precision));
+  batch.factor = factor.const_data_ptr<float>();
+  batch.offset = offset.const_data_ptr<float>();
+  batch.images = images.data_ptr();
+  batch.height = shape.height;
+  batch.width = shape.width;
+  batch.channels = shape.channels;
+  launch(accelerator, gpu::kFormBatch, {static_cast<unsigned>(pass.samples), 1, kBlockThreads},
+         batch);
+  return ops.forward(pass, std::move(images)).reshape({-1});
+}
+
 GpuEvaluator::GpuEvaluator(Accelerator& accelerator, const Network& network, Precision precision,
-                           const Normalization& normalization)
-    : Evaluator(network.classes()) {
+                           const Normalization& normalization, const EvaluationOptions& options)
+    : Evaluator(network.classes(), options) {
   accelerator.load_kernels(precision);
   const auto floats = [&](const std::vector<float>& values) {
     return to_device<float>(accelerator, values, at::kFloat);
@@ -69,22 +88,15 @@ std::vector<float> GpuEvaluator::logits(const Weights& weights, const RowShare& 
     pass.samples = static_cast<int>(range.size());
     if (by_chunk) pixels = on_device(range);
     const std::int64_t first_byte = by_chunk ? 0 : range.first * row_bytes;
-    at::Tensor images = make_activations(pass, shape, type_of(state.precision));
-    launch(state.accelerator, gpu::kFormBatch,
-           {static_cast<unsigned>(pass.samples), 1, kBlockThreads},
-           gpu::FormBatch{.samples = nullptr,
-                          .rows = pixels.const_data_ptr<std::uint8_t>() + first_byte,
-                          .factor = state.factor.const_data_ptr<float>(),
-                          .offset = state.offset.const_data_ptr<float>(),
-                          .images = images.data_ptr(),
-                          .height = shape.height,
-                          .width = shape.width,
-                          .channels = shape.channels,
-                          .augment = 0,
-                          .floats = rows.type == PixelType::kFloat ? 1 : 0,
-                          .outside = 0});
-    const at::Tensor of_chunk = state.ops.forward(pass, std::move(images));
-    logits.slice(0, range.first * classes, range.last * classes).copy_(of_chunk.reshape({-1}));
+    gpu::FormBatch batch{};
+    batch.rows = pixels.const_data_ptr<std::uint8_t>() + first_byte;
+    batch.floats = rows.type == PixelType::kFloat ? 1 : 0;
+    at::Tensor of_chunk = state.forward(pass, batch);
+    if (averages_flips()) {
+      batch.mirrors = 1;
+      of_chunk = of_chunk.add(state.forward(pass, batch)).div(2);
+    }
+    logits.slice(0, range.first * classes, range.last * classes).copy_(of_chunk);
   }
   const at::Tensor on_host = logits.cpu();
   const auto* first = on_host.const_data_ptr<float>();

@@ -165,15 +165,19 @@ GpuStepper::GpuStepper(Accelerator& accelerator, Communicator& comm, const Netwo
 GpuStepper::~GpuStepper() = default;
 
 void GpuStepper::State::make_lanes() {
-  const LaneSettings settings{.accelerator = accelerator,
-                              .network = network,
-                              .precision = parallel.precision,
-                              .label_smoothing = train.label_smoothing,
-                              .augments = data.augments(),
-                              .pixel_type = data.pixel_type(),
-                              .outside = data.options().range.lowest,
-                              .normalization = floats_of(accelerator, data.summary().normalization),
-                              .rule = StepInputs::rule(device_base())};
+  const LaneSettings settings{
+      .accelerator = accelerator,
+      .network = network,
+      .precision = parallel.precision,
+      .label_smoothing = train.label_smoothing,
+      .augmentation = data.options().augmentation,
+      .pixel_type = data.pixel_type(),
+      .range = data.options().range,
+      .normalization = floats_of(accelerator, data.summary().normalization),
+      .mean = to_device<float>(accelerator, data.mean_pixel(), at::kFloat),
+      .class_weights = to_device<float>(
+          accelerator, loss_weights(train, data.summary().training_class_counts), at::kFloat),
+      .rule = StepInputs::rule(device_base())};
   const Range owned = data.owned_lanes();
   for (std::int64_t lane = owned.first; lane < owned.last; ++lane) {
     const std::int64_t place = lane - owned.first;

@@ -45,7 +45,13 @@ class StepInputs {
 
 // `slot`: where its row lies in the lane's memory.
 inline gpu::Sample to_sample(const DrawnSample& drawn, std::int64_t slot) {
-  return {.number = drawn.row, .slot = slot, .map = drawn.map, .label = drawn.label, .unused = 0};
+  return {.number = drawn.row,
+          .slot = slot,
+          .map = drawn.map,
+          .change = drawn.change,
+          .mix = drawn.mix,
+          .label = drawn.label,
+          .other_label = drawn.other_label};
 }
 
 }  // namespace lockstep

@@ -119,10 +119,9 @@ LaneResult LaneExecutor::train(const Weights& weights, const Batch& batch,
   const auto begin = std::chrono::steady_clock::now();
   const at::Tensor logits = state_->ops.forward(pass, input_of(pass, state_->precision));
   at::Tensor d_logits = at::empty(logits.sizes(), at::kFloat);
-  LaneResult result =
-      cross_entropy({logits.data_ptr<float>(), static_cast<std::size_t>(logits.numel())},
-                    batch.labels, context.label_smoothing,
-                    {d_logits.data_ptr<float>(), static_cast<std::size_t>(d_logits.numel())});
+  LaneResult result = cross_entropy(
+      {logits.data_ptr<float>(), static_cast<std::size_t>(logits.numel())}, batch, context,
+      {d_logits.data_ptr<float>(), static_cast<std::size_t>(d_logits.numel())});
   result.forward_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   state_->ops.backward(pass, std::move(d_logits));

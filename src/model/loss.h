@@ -4,13 +4,14 @@
 #include <cstdint>
 #include <span>
 
+#include "lockstep/core/batch.h"
 #include "lockstep/model/lane_executor.h"
 
 namespace lockstep {
 
-// `logits` [samples, classes], `labels` [samples]; see formula::cross_entropy. Writes the
+// `logits` [samples, classes], the labels of `batch`; see formula::cross_entropy. Writes the
 // gradient of the summed loss, [samples, classes].
-LaneResult cross_entropy(std::span<const float> logits, std::span<const std::int32_t> labels,
-                         float label_smoothing, std::span<float> gradient);
+LaneResult cross_entropy(std::span<const float> logits, const Batch& batch,
+                         const LaneContext& context, std::span<float> gradient);
 
 }  // namespace lockstep

@@ -9,7 +9,6 @@
 #include <optional>
 #include <vector>
 
-#include "lockstep/model/lane_executor.h"
 #include "lockstep/parallel/lane_sum.h"
 
 namespace lockstep {
@@ -42,8 +41,8 @@ std::optional<std::int64_t> first_non_finite(const Network& network,
 struct StepRunner::State {
   const Network& network;
   Workers& workers;
-  std::uint64_t seed;
-  float label_smoothing;
+  LaneContext context;               // but for what changes from step to step, and
+  std::vector<float> class_weights;  // what it only points to
   Range owned;
   std::unique_ptr<LaneSum> sum;
   std::vector<LaneExecutor> executors;  // by worker
@@ -70,17 +69,18 @@ StepSum read_tail(const float* tail) {
   StepSum step;
   step.samples = std::llround(tail[kSamples]);
   step.loss_sum = tail[kLoss];
+  step.loss_weight = tail[kLossWeight];
   step.correct = std::llround(tail[kCorrect]);
   for (int flag = 0; flag < kFlags; ++flag) step.raised[flag] = tail[kFirstFlag + flag] > 0;
   return step;
 }
 
 StepRunner::StepRunner(Communicator& comm, const Network& network, Workers& workers,
-                       const ParallelOptions& options, std::uint64_t seed, float label_smoothing)
+                       const ParallelOptions& options, const LaneContext& context)
     : state_(new State{network,
                        workers,
-                       seed,
-                       label_smoothing,
+                       {context.seed, 0, context.label_smoothing},
+                       {context.class_weights.begin(), context.class_weights.end()},
                        share_of(options.lanes, comm.world_size(), comm.rank()),
                        nullptr,
                        {},
@@ -112,13 +112,15 @@ void StepRunner::State::run_lane(int lane, int worker, const Weights& weights, i
   const std::span<float> buffer = sum->lane(lane);
   const auto trainable = static_cast<std::size_t>(network.trainable_size());
   const auto statistics = static_cast<std::size_t>(network.statistics_size());
-  const LaneContext context{seed, epoch, label_smoothing};
-  const LaneResult result = executors[w].train(
-      weights, batch, context, buffer.subspan(0, trainable), buffer.subspan(trainable, statistics));
+  const LaneContext of_epoch{context.seed, epoch, context.label_smoothing, class_weights};
+  const LaneResult result =
+      executors[w].train(weights, batch, of_epoch, buffer.subspan(0, trainable),
+                         buffer.subspan(trainable, statistics));
   float* end = buffer.data() + tail();
   end[kLoss] = result.loss_sum;
   end[kCorrect] = result.correct;
   end[kSamples] = static_cast<float>(batch.size);
+  end[kLossWeight] = result.weight;
   for (int flag = 0; flag < kFlags; ++flag) {
     const bool wish = wishes[static_cast<std::size_t>(flag)].load(std::memory_order_relaxed);
     end[kFirstFlag + flag] = wish ? 1.0F : 0.0F;

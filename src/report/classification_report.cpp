@@ -19,6 +19,11 @@ std::string metrics_line(std::string_view heading, std::size_t width, const Clas
 
 }  // namespace
 
+std::string top_k_text(const Evaluation& evaluation) {
+  if (evaluation.top_k == 0) return {};
+  return fmt::format("  top-{} accuracy {:.4f}", evaluation.top_k, evaluation.top_k_accuracy());
+}
+
 std::string classification_report(const Evaluation& evaluation) {
   const std::vector<std::string> names = printable_names(evaluation);
   std::size_t width = kLongestHeading.size();

@@ -53,15 +53,20 @@ std::string evaluation_json(const Evaluation& evaluation) {
   for (int index = 0; index < evaluation.classes; ++index) {
     per_class.push_back(metrics_json(evaluation.of_class(index)));
   }
-  const Json object = {{"rows", evaluation.rows()},
-                       {"correct", evaluation.correct()},
-                       {"accuracy", evaluation.accuracy()},
-                       {"loss", evaluation.loss()},
-                       {"class_names", evaluation.class_names},
-                       {"per_class", per_class},
-                       {"macro", metrics_json(evaluation.macro_average())},
-                       {"weighted", metrics_json(evaluation.weighted_average())},
-                       {"confusion", confusion_json(evaluation)}};
+  Json object = {{"rows", evaluation.rows()},
+                 {"correct", evaluation.correct()},
+                 {"accuracy", evaluation.accuracy()},
+                 {"loss", evaluation.loss()}};
+  if (evaluation.top_k > 0) {
+    object["top_k"] = evaluation.top_k;
+    object["top_k_correct"] = evaluation.top_k_correct;
+    object["top_k_accuracy"] = evaluation.top_k_accuracy();
+  }
+  object["class_names"] = evaluation.class_names;
+  object["per_class"] = per_class;
+  object["macro"] = metrics_json(evaluation.macro_average());
+  object["weighted"] = metrics_json(evaluation.weighted_average());
+  object["confusion"] = confusion_json(evaluation);
   return object.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 

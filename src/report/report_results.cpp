@@ -38,14 +38,23 @@ std::string decimals(double value) {
 std::vector<Card> result_cards(const Evaluation& validation) {
   if (validation.rows() == 0) return {};
   const std::int64_t rows = validation.rows();
-  return {{"accuracy", percent(validation.accuracy()),
-           fmt::format("{} of {} validation row{}", grouped(validation.correct()), grouped(rows),
-                       rows == 1 ? "" : "s")},
-          {"wrong", grouped(rows - validation.correct()),
-           percent(1 - validation.accuracy()) + " of the rows"},
-          {"loss", decimals(validation.loss()), "cross entropy, validation"},
-          {"macro F1", decimals(validation.macro_average().f1),
-           fmt::format("over {} classes", validation.classes)}};
+  std::vector<Card> cards = {
+      {"accuracy", percent(validation.accuracy()),
+       fmt::format("{} of {} validation row{}", grouped(validation.correct()), grouped(rows),
+                   rows == 1 ? "" : "s")},
+      {"wrong", grouped(rows - validation.correct()),
+       percent(1 - validation.accuracy()) + " of the rows"},
+      {"loss", decimals(validation.loss()), "cross entropy, validation"},
+      {"macro F1", decimals(validation.macro_average().f1),
+       fmt::format("over {} classes", validation.classes)}};
+  if (validation.top_k > 0) {
+    cards.insert(
+        cards.begin() + 1,
+        Card{fmt::format("top-{} accuracy", validation.top_k), percent(validation.top_k_accuracy()),
+             fmt::format("{} of {} validation row{}", grouped(validation.top_k_correct),
+                         grouped(rows), rows == 1 ? "" : "s")});
+  }
+  return cards;
 }
 
 void write_confusion_table(Markup& to, const Evaluation& evaluation) {

@@ -38,6 +38,10 @@ std::string metrics_line(const StepEvent& event) { return json_of("step", event)
 
 std::string metrics_line(const EpochEvent& event) {
   Json line = json_of("epoch", event);
+  if (event.top_k > 0) {
+    line["top_k"] = event.top_k;
+    line["val_top_k_accuracy"] = event.val_top_k_accuracy;
+  }
   line["slowest_rank"] = event.straggler.rank;
   line["slowest_excess"] = event.straggler.excess;
   line["slowest_for"] = name_of(event.straggler.cause);

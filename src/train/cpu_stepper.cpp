@@ -22,7 +22,9 @@ CpuStepper::CpuStepper(Communicator& comm, const Network& network, const Trainin
       clip_norm_(train.clip_norm),
       ema_decay_(train.ema_decay),
       replica_(first_replica(network, parallel, train, seed)),
-      runner_(comm, network, workers, parallel, seed, train.label_smoothing),
+      runner_(comm, network, workers, parallel,
+              {seed, 0, train.label_smoothing,
+               loss_weights(train, data.summary().training_class_counts)}),
       prepared_(workers.count(), Finish{&replica_.optimizer}) {}
 
 StepSum CpuStepper::step(int epoch, std::int64_t step, float learning_rate) {
@@ -40,7 +42,7 @@ void CpuStepper::update(const StepSum& sum, int worker, float learning_rate) {
   if (!std::isfinite(sum.square_norm)) return;
   const auto samples = static_cast<float>(sum.samples);
   const UpdateRule rule{learning_rate,
-                        formula::gradient_factor(sum.square_norm, samples, clip_norm_),
+                        formula::gradient_factor(sum.square_norm, sum.loss_weight, clip_norm_),
                         replica_.updates + 1};
   if (replica_.optimizer.prepares()) prepare_update(sum, worker, rule);
   constexpr std::int64_t kLine = 16;  // floats; shares never cut a cache line

@@ -49,6 +49,7 @@ Json to_json(const LoopState& loop) {
           {"updates", loop.updates},
           {"skipped_in_row", loop.skipped_in_row},
           {"loss_sum", exact(loop.loss_sum)},
+          {"loss_weight", exact(loop.loss_weight)},
           {"correct", loop.correct},
           {"samples", loop.samples},
           {"rate_factor", exact(loop.rate_factor)},
@@ -97,9 +98,13 @@ LoopState loop_from(const Json& json) {
   loop.loss_sum = from_exact(json.at("loss_sum"));
   read_whole(json.at("correct"), loop.correct);
   read_whole(json.at("samples"), loop.samples);
+  loop.loss_weight = static_cast<double>(loop.samples);
+  if (json.contains("loss_weight")) {  // not in the states of earlier versions, as below
+    loop.loss_weight = from_exact(json.at("loss_weight"));
+  }
   loop.rate_factor = from_exact(json.at("rate_factor"));
   loop.min_rate = from_exact(json.at("min_rate"));
-  if (json.contains("recovery_factor")) {  // not in the states of earlier versions
+  if (json.contains("recovery_factor")) {
     loop.recovery_factor = from_exact(json.at("recovery_factor"));
     read_whole(json.at("diverged_step"), loop.diverged_step);
   }

@@ -1,6 +1,7 @@
 #include "lockstep/train/stepper.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace lockstep {
 
@@ -16,6 +17,22 @@ Replica first_replica(const Network& network, const ParallelOptions& parallel,
 Weights Replica::result() const {
   if (average.empty()) return weights;
   return {average, weights.precision()};
+}
+
+std::vector<float> loss_weights(const TrainOptions& train,
+                                std::span<const std::int64_t> training_class_counts) {
+  if (!train.balance_classes) return train.class_weights;
+  const auto rows =
+      static_cast<double>(std::reduce(training_class_counts.begin(), training_class_counts.end()));
+  const auto absent = std::count(training_class_counts.begin(), training_class_counts.end(), 0);
+  const double present =
+      static_cast<double>(training_class_counts.size()) - static_cast<double>(absent);
+  std::vector<float> weights;
+  for (const std::int64_t count : training_class_counts) {
+    const double weight = count == 0 ? 0 : rows / (present * static_cast<double>(count));
+    weights.push_back(static_cast<float>(weight));
+  }
+  return weights;
 }
 
 float average_part(float ema_decay, std::int64_t update) {

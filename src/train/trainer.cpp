@@ -71,6 +71,7 @@ void Loop::announce() {
   event.global_batch = settings_.parallel.global_batch;
   event.world_size = comm_.world_size();
   event.workers = stepper_.workers();
+  event.top_k = evaluator_.top_k();
   for (const auto& callback : callbacks_) callback->on_run_begin(event);
 }
 
@@ -103,6 +104,7 @@ void Loop::take_in(const StepSum& sum) {
   }
   at_.skipped_in_row = 0;
   at_.loss_sum += sum.loss_sum;
+  at_.loss_weight += sum.loss_weight;
   at_.correct += sum.correct;
   at_.samples += sum.samples;
   at_.updates = stepper_.updates();
@@ -137,7 +139,7 @@ float Loop::learning_rate(std::int64_t step) const {
 }
 
 double Loop::mean_loss() const {
-  return at_.loss_sum / static_cast<double>(at_.samples);  // NaN before the first
+  return at_.loss_sum / at_.loss_weight;  // NaN before the first
 }
 
 double Loop::accuracy() const {
@@ -185,6 +187,8 @@ void Loop::end_epoch() {
       evaluator_.evaluate(comm_, result, data_.validation(), settings_.class_names);
   event.val_loss = validation.loss();
   event.val_accuracy = validation.accuracy();
+  event.top_k = validation.top_k;
+  event.val_top_k_accuracy = validation.top_k_accuracy();
   event.seconds = std::chrono::duration<double>(Clock::now() - epoch_begin_).count();
   event.straggler = find_straggler(gather_values(comm_, take_times()));
   event.weights_digest = stepper_.replica().weights.digest(network_);
@@ -202,6 +206,7 @@ void Loop::end_epoch() {
   ++at_.epoch;
   at_.epoch_step = 0;
   at_.loss_sum = 0;
+  at_.loss_weight = 0;
   at_.correct = 0;
   at_.samples = 0;
   if (at_.stopped) at_.reason = directive.reason;

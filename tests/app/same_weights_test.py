@@ -9,12 +9,13 @@ from lockstep_run import LockstepTest
 
 
 class SameWeightsTest(LockstepTest):
-    def assert_same(self, lanes, precision, shapes):
-        arguments = ("--set", f"training.lanes={lanes}", "--set", f"training.precision={precision}")
-        run = f"{precision}-{lanes}"
+    def assert_same(self, lanes, precision, shapes, *more):
+        arguments = ("--set", f"training.lanes={lanes}", "--set", f"training.precision={precision}",
+                     *more)
+        run = f"{precision}-{lanes}-{len(more)}"
         one = self.outcome(run, self.train(run, *arguments))
         for ranks, threads in shapes:
-            run = f"{precision}-{lanes}-np{ranks}-t{threads}"
+            run = f"{precision}-{lanes}-{len(more)}-np{ranks}-t{threads}"
             other = self.outcome(run, self.train(run, *arguments, ranks=ranks, threads=threads))
             for key, value in one.items():
                 with self.subTest(key, precision=precision, lanes=lanes, ranks=ranks,
@@ -44,6 +45,13 @@ class SameWeightsTest(LockstepTest):
                     run = f"kinds-{precision}-np{ranks}-t{threads}"
                     self.assertEqual(self.train(run, *arguments, experiment=experiment, ranks=ranks,
                                                 threads=threads), one)
+
+    def test_changed_and_mixed_images_and_weighted_classes(self):
+        self.assert_same(5, "FP32", [(2, 2), (3, 1)], "--set",
+                         "data.augmentation={ flip: 0.5 crop_padding_pixels: 1 erase {} "
+                         "contrast: 0.2 mixup_alpha: 0.2 cutmix_alpha: 1 }", "--set",
+                         "training.balance_classes=true", "--set",
+                         "evaluation={ top_k: 2 average_flips: true }")
 
     def test_two_runs_in_a_row(self):
         self.assertEqual(self.train("first", threads=2), self.train("second", threads=2))

@@ -112,6 +112,31 @@ class UseTest(LockstepTest):
         self.assertEqual((evaluation["rows"], evaluation["correct"]), (301, correct))
         self.assertEqual(evaluation["accuracy"], correct / 301)
 
+    def test_rows_among_the_likeliest_classes(self):
+        table = self.predictions("--data", self.labelled_csv)
+        ranks = [sorted(map(float, row[2:]), reverse=True).index(float(row[2 + label]))
+                 for (label, _), row in zip(self.test_rows, table)]
+        for top in (1, 2, 4):
+            evaluation = json.loads(self.evaluation("--data", self.labelled_csv, "--top-k", top))
+            hits = sum(rank < top for rank in ranks)
+            self.assertEqual([evaluation[key] for key in ("top_k", "top_k_correct",
+                                                          "top_k_accuracy")],
+                             [top, hits, hits / 301])
+        report = self.lockstep("evaluate", self.run_dir, "--top-k", 3).stdout
+        self.assertRegex(report, r"\Aaccuracy \d\.\d{4}  top-3 accuracy \d\.\d{4}  loss ")
+        self.assertIn("--top-k is 5; expected below the model's classes, 5",
+                      self.refused("evaluate", self.run_dir, "--top-k", 5))
+
+    def test_averages_of_mirror_images(self):
+        mirrored = [(label, [value for first in range(0, SIDE * SIDE, SIDE)
+                             for value in reversed(row[first:first + SIDE])])
+                    for label, row in self.test_rows]
+        other = self.write("mirrored.csv", csv_text(mirrored))
+        words = ("--data", self.labelled_csv)
+        average = self.evaluation(*words, "--average-flips", ranks=2)
+        self.assertEqual(self.evaluation("--data", other, "--average-flips"), average)
+        self.assertNotEqual(self.evaluation(*words), average)
+
     def test_labels_do_not_change_predictions(self):
         self.assertEqual(self.written("predict", "--data", self.labelled_csv),
                          self.written("predict", "--data", self.test_csv, ranks=2))

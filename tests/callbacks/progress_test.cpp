@@ -79,6 +79,22 @@ TEST(Progress, IsPlainLinesInAFile) {
             "    3      0.1235     98.77%         -  100.00%  1.00e-03     12346      3.2 *\n");
 }
 
+TEST(Progress, HasAColumnForTheTopKAccuracy) {
+  Screen screen(ProgressStyle::kPlain);
+  RunEvent event = run_event();
+  event.top_k = 5;
+  screen.progress().on_run_begin(event);
+  EXPECT_EQ(screen.take(),
+            std::string(kHead) +
+                "epoch  train loss  train acc  val loss  val acc  val top-5        lr  "
+                "images/s  seconds\n");
+  EpochEvent epoch = finished(0, 0.25, 0.5);
+  epoch.top_k = 5;
+  epoch.val_top_k_accuracy = 0.875;
+  screen.progress().on_epoch_end(epoch);
+  EXPECT_NE(screen.take().find("  0.2500   50.00%     87.50%  "), std::string::npos);
+}
+
 TEST(Progress, MarksNothingWithoutValidationRows) {
   Screen screen(ProgressStyle::kPlain);
   screen.progress().on_epoch_end(finished(0, kNan, kNan));

@@ -61,7 +61,19 @@ INSTANTIATE_TEST_SUITE_P(
                     Option{"data.normalization=STANDARDIZE", "normalization: STANDARDIZE"},
                     Option{"data.augmentation.rotation_degrees=8", "rotation_degrees: 8"},
                     Option{"data.augmentation.translation_pixels=1.5", "translation_pixels: 1.5"},
-                    Option{"data.augmentation.scale=.08", "scale: 0.08"}));
+                    Option{"data.augmentation.scale=.08", "scale: 0.08"},
+                    Option{"data.augmentation.flip=.5", "flip: 0.5"},
+                    Option{"data.augmentation.crop_padding_pixels=2", "crop_padding_pixels: 2"},
+                    Option{"data.augmentation.erase.probability=.25", "probability: 0.25"},
+                    Option{"data.augmentation.erase.side_pixels=8", "side_pixels: 8"},
+                    Option{"data.augmentation.erase.smallest_area=.1", "smallest_area: 0.1"},
+                    Option{"data.augmentation.erase.largest_area=.4", "largest_area: 0.4"},
+                    Option{"data.augmentation.brightness=.2", "brightness: 0.2"},
+                    Option{"data.augmentation.contrast=.3", "contrast: 0.3"},
+                    Option{"data.augmentation.mixup_alpha=.2", "mixup_alpha: 0.2"},
+                    Option{"data.augmentation.cutmix_alpha=1", "cutmix_alpha: 1"},
+                    Option{"evaluation.top_k=3", "top_k: 3"},
+                    Option{"evaluation.average_flips=true", "average_flips: true"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Model, OptionTest,
@@ -94,6 +106,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Option{"training.reduction=NATIVE", "reduction: NATIVE"},
                     Option{"training.clip_norm=0.5", "clip_norm: 0.5"},
                     Option{"training.label_smoothing=0.1", "label_smoothing: 0.1"},
+                    Option{"training.class_weights=1,2,3,4,.5,1,1,1,1,1", "class_weights: 0.5"},
+                    Option{"training.balance_classes=true", "balance_classes: true"},
                     Option{"training.log_every_steps=7", "log_every_steps: 7"},
                     Option{"training.digest_every_steps=9", "digest_every_steps: 9"},
                     Option{"optimizer.adam.learning_rate=0.003", "learning_rate: 0.003"},
@@ -208,11 +222,12 @@ INSTANTIATE_TEST_SUITE_P(
         BadOverride{"training.epohcs=3",
                     "training has no field \"epohcs\"; did you mean \"epochs\"? (valid: "
                     "global_batch, lanes, epochs, precision, reduction, clip_norm, "
-                    "label_smoothing, ema_decay, log_every_steps, digest_every_steps)"},
+                    "label_smoothing, class_weights, balance_classes, ema_decay, log_every_steps, "
+                    "digest_every_steps)"},
         BadOverride{"optimiser.adam.beta1=0.8",
                     "an experiment has no field \"optimiser\"; did you mean \"optimizer\"? "
                     "(valid: name, seed, device, data, model, training, optimizer, schedule, "
-                    "callbacks, checkpoint)"},
+                    "evaluation, callbacks, checkpoint)"},
         BadOverride{"model.layer[1].dense.unit=3",
                     "model.layer[1].dense has no field \"unit\"; did you mean \"units\"? (valid: "
                     "units, activation, initializer, bias)"},
@@ -248,7 +263,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadOverride{"training.epochs", "expected PATH=VALUE, as in training.epochs=3"},
         BadOverride{"=3",
                     "an experiment has no field \"\" (valid: name, seed, device, data, model, "
-                    "training, optimizer, schedule, callbacks, checkpoint)"}));
+                    "training, optimizer, schedule, evaluation, callbacks, checkpoint)"},
+        BadOverride{"training.class_weights=1,two", "expected a number, got \"two\""}));
 
 }  // namespace
 }  // namespace lockstep

@@ -23,10 +23,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadText{"training {\n  epohcs: 3\n}\n",
                 "tiny.textproto:2:3: unknown field \"epohcs\" in Training; did you mean "
                 "\"epochs\"? (valid: global_batch, lanes, epochs, precision, reduction, clip_norm, "
-                "label_smoothing, ema_decay, log_every_steps, digest_every_steps)"},
+                "label_smoothing, class_weights, balance_classes, ema_decay, log_every_steps, "
+                "digest_every_steps)"},
         BadText{"xyzzyxyzzy: 3",
                 "tiny.textproto:1:1: unknown field \"xyzzyxyzzy\" in Experiment (valid: name, "
-                "seed, device, data, model, training, optimizer, schedule, callbacks, "
+                "seed, device, data, model, training, optimizer, schedule, evaluation, callbacks, "
                 "checkpoint)"},
         BadText{"model { layer { flatten { size: 3 } } }",
                 "tiny.textproto:1:27: unknown field \"size\" in Flatten"},

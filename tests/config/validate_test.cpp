@@ -52,7 +52,41 @@ INSTANTIATE_TEST_SUITE_P(
                  "data.augmentation.translation_pixels is 28; expected at least 0 and below the "
                  "image's shorter side, 28"},
         BadValue{"data.augmentation.scale=1",
-                 "data.augmentation.scale is 1; expected at least 0 and below 1"}));
+                 "data.augmentation.scale is 1; expected at least 0 and below 1"},
+        BadValue{"data.augmentation.flip=1.5",
+                 "data.augmentation.flip is 1.5; expected from 0 to 1"},
+        BadValue{"data.augmentation.crop_padding_pixels=28",
+                 "data.augmentation.crop_padding_pixels is 28; expected at least 0 and below the "
+                 "image's shorter side, 28"},
+        BadValue{"data.augmentation.erase.probability=2",
+                 "data.augmentation.erase.probability is 2; expected from 0 to 1"},
+        BadValue{"data.augmentation.erase={ smallest_area: 0.4 largest_area: 0.25 }",
+                 "data.augmentation.erase.largest_area is 0.25; expected at least the smallest, "
+                 "0.4"},
+        BadValue{"data.augmentation.contrast=-1",
+                 "data.augmentation.contrast is -1; expected from 0 to 1"},
+        BadValue{"data.augmentation.mixup_alpha=-1",
+                 "data.augmentation.mixup_alpha is -1; expected at least 0"},
+        BadValue{"evaluation.top_k=10", "evaluation.top_k is 10; expected below data.classes = 10"},
+        BadValue{"training.class_weights=1,2",
+                 "training.class_weights has 2 numbers; expected none, or data.classes = 10"},
+        BadValue{"training.class_weights=1,0",
+                 "training.class_weights[1] is 0; expected above 0"}));
+
+TEST(ValidateTest, RefusesWhatCannotGoTogether) {
+  const std::string begin = "tiny.textproto with its overrides: ";
+  EXPECT_EQ(error_of(kSmallest, {"training.class_weights=1,1,1,1,1,1,1,1,1,2",
+                                 "training.balance_classes=true"}),
+            begin +
+                "training.balance_classes is true; expected false, since "
+                "training.class_weights are given");
+  EXPECT_EQ(error_of(kSmallest, {"training.global_batch=7", "data.augmentation.cutmix_alpha=1"}),
+            begin +
+                "training.global_batch is 7; expected at least 2 x training.lanes = 8, since "
+                "samples of a lane are mixed");
+  EXPECT_EQ(error_of(kSmallest, {"training.global_batch=8", "data.augmentation.cutmix_alpha=1"}),
+            "");
+}
 
 INSTANTIATE_TEST_SUITE_P(
     Model, BadValueTest,

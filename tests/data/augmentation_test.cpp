@@ -2,8 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <numbers>
+
+#include "data/image_draws.h"
 
 namespace lockstep {
 
@@ -21,7 +22,7 @@ std::vector<float> apply(const ImageShape& shape, const AffineTransform& transfo
   const auto pixels = pattern(shape);
   std::vector<float> image(pixels.size(), -1);
   Augmenter augmenter(shape, 0);
-  augmenter.apply(PixelView(pixels), source_map(transform, shape), image);
+  augmenter.apply(PixelView(pixels), source_map(transform, shape), {}, image);
   return image;
 }
 
@@ -116,47 +117,6 @@ TEST(Augmenter, Scale) {
         at(shape, left, top + 1, c) * (1 - part_x) + at(shape, left + 1, top + 1, c) * part_x;
     return upper * (1 - part_y) + lower * part_y;
   });
-}
-
-TEST(DrawTransform, StaysInRangeAndFillsIt) {
-  AugmentationOptions options;
-  options.rotation_degrees = 10;
-  options.translation_pixels = 2;
-  options.scale = 0.1F;
-  double angle_squares = 0;
-  double shift_squares = 0;
-  double scale_squares = 0;
-  constexpr int kDraws = 20000;
-  for (int row = 0; row < kDraws; ++row) {
-    const auto transform = draw_transform(options, 5, static_cast<std::uint64_t>(row), 3);
-    const double degrees = transform.angle_radians * 180 / std::numbers::pi;
-    ASSERT_LE(std::abs(degrees), 10.0001);
-    ASSERT_LE(std::abs(transform.shift_x_pixels), 2);
-    ASSERT_LE(std::abs(transform.shift_y_pixels), 2);
-    ASSERT_LE(std::abs(transform.scale - 1), 0.10001);
-    angle_squares += degrees * degrees;
-    shift_squares += transform.shift_x_pixels * transform.shift_y_pixels;
-    scale_squares += (transform.scale - 1) * (transform.scale - 1);
-  }
-  // The variance of a uniform draw in [-a, a] is a^2 / 3; axes are independent.
-  EXPECT_NEAR(angle_squares / kDraws, 100.0 / 3, 1);
-  EXPECT_NEAR(scale_squares / kDraws, 0.01 / 3, 1e-4);
-  EXPECT_NEAR(shift_squares / kDraws, 0, 0.05);
-}
-
-TEST(DrawTransform, DependsOnSeedRowAndEpoch) {
-  AugmentationOptions options;
-  options.rotation_degrees = 10;
-  const auto angle = [&](std::uint64_t seed, std::uint64_t row, int epoch) {
-    return draw_transform(options, seed, row, epoch).angle_radians;
-  };
-  EXPECT_EQ(angle(1, 2, 3), angle(1, 2, 3));
-  EXPECT_NE(angle(1, 2, 3), angle(2, 2, 3));
-  EXPECT_NE(angle(1, 2, 3), angle(1, 3, 3));
-  EXPECT_NE(angle(1, 2, 3), angle(1, 2, 4));
-  EXPECT_NE(angle(1, 2, 3), angle(1, 2 + (std::uint64_t{1} << 32), 3));
-  EXPECT_EQ(draw_transform(options, 1, 2, 3).scale, 1);
-  EXPECT_EQ(draw_transform(options, 1, 2, 3).shift_x_pixels, 0);
 }
 
 }  // namespace

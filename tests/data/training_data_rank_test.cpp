@@ -58,6 +58,8 @@ void expect_as_alone(const DataOptions& options, int lanes) {
         ASSERT_EQ(mine.rows, expected.rows);
         ASSERT_EQ(mine.labels, expected.labels);
         ASSERT_EQ(mine.images, expected.images);
+        ASSERT_EQ(mine.other_labels, expected.other_labels);
+        ASSERT_EQ(mine.label_parts, expected.label_parts);
       }
     }
   }
@@ -86,6 +88,14 @@ TEST(TrainingData, IsTheSameAtEveryWorldSize) {
   options.augmentation.translation_pixels = 1.5F;
   options.augmentation.scale = 0.1F;
   expect_as_alone(options, 4);
+  options.augmentation.flip = 0.5F;
+  options.augmentation.crop_padding_pixels = 2;
+  options.augmentation.erase = EraseOptions{};
+  options.augmentation.brightness = 0.2F;
+  options.augmentation.contrast = 0.3F;
+  options.augmentation.mixup_alpha = 0.4F;
+  options.augmentation.cutmix_alpha = 1;
+  expect_as_alone(options, 5);
   options.validation = {{}, 0.5, false};
   expect_as_alone(options, 3);
   options.validation.fraction = 0;
@@ -194,6 +204,12 @@ TEST(TrainingData, StandardizesOverTheTrainingRows) {
   }
   const double mean = sum / (798 * 45);
   const double deviation = std::sqrt(squares / (798 * 45) - mean * mean);
+  options.normalization = NormalizationKind::kUnit;
+  EXPECT_TRUE(TrainingData(test_comm(), options, kLanes, kSeed).mean_pixel().empty());
+  options.augmentation.erase = EraseOptions{};
+  const TrainingData erased(test_comm(), options, kLanes, kSeed);
+  ASSERT_EQ(erased.mean_pixel().size(), 1U);
+  EXPECT_NEAR(erased.mean_pixel()[0], mean, 1e-5);
   EXPECT_NEAR(data.summary().normalization.factor[0], 1 / deviation, 1e-7);
   EXPECT_NEAR(data.summary().normalization.offset[0], -mean / deviation, 1e-6);
 }

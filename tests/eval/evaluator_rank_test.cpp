@@ -50,10 +50,11 @@ RowShare rows_of(std::int64_t total, int world, int rank) {
   return share;
 }
 
-Evaluation evaluate(Communicator& comm, Precision precision, std::int64_t rows, int worker_count) {
+Evaluation evaluate(Communicator& comm, Precision precision, std::int64_t rows, int worker_count,
+                    const EvaluationOptions& options = {}) {
   const Network net = network();
   Workers workers(worker_count, prepare_worker_thread);
-  CpuEvaluator evaluator(net, workers, precision, kNormalization);
+  CpuEvaluator evaluator(net, workers, precision, kNormalization, options);
   return evaluator.evaluate(comm, random_weights(net, precision),
                             rows_of(rows, comm.world_size(), comm.rank()), kNames);
 }
@@ -113,6 +114,99 @@ TEST(Evaluator, LogitsAreOfTheRowsHeldHere) {
   const std::vector<float> here = evaluator.logits(weights, mine);
   const auto begin = all.begin() + mine.first * kClasses;
   EXPECT_EQ(here, std::vector<float>(begin, begin + mine.size() * kClasses));
+}
+
+TEST(Evaluator, CountsRowsAmongTheLikeliest) {
+  const auto self = connect_self();
+  const Evaluation none = evaluate(*self, Precision::kFp32, 997, 1);
+  EXPECT_EQ(none.top_k, 0);
+  std::int64_t before = 0;
+  for (int k = 1; k < kClasses; ++k) {
+    const EvaluationOptions options{.top_k = k};
+    const Evaluation alone = evaluate(*self, Precision::kFp32, 997, 1, options);
+    const Evaluation shared = evaluate(test_comm(), Precision::kFp32, 997, 2, options);
+    EXPECT_EQ(alone.top_k, k);
+    EXPECT_EQ(shared.top_k_correct, alone.top_k_correct);
+    EXPECT_EQ(shared.confusion, none.confusion);
+    EXPECT_GT(alone.top_k_correct, before);
+    before = alone.top_k_correct;
+    if (k == 1) {
+      EXPECT_EQ(alone.top_k_correct, alone.correct());
+    }
+    EXPECT_EQ(alone.top_k_accuracy(), static_cast<double>(before) / 997);
+  }
+}
+
+// Logits of the rows and of rows whose pixels are swapped here.
+TEST(Evaluator, AveragesTheLogitsOfMirrorImages) {
+  constexpr std::int64_t kRows = 300;
+  const Network net = network();
+  Workers workers(2, prepare_worker_thread);
+  const RowShare rows = rows_of(kRows, 1, 0);
+  RowShare mirrored = rows;
+  for (std::size_t i = 0; i < rows.values.size(); ++i) {
+    const std::size_t x = i % 5;
+    mirrored.values[i - x + 4 - x] = rows.values[i];
+  }
+  for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
+    const Weights weights = random_weights(net, precision);
+    CpuEvaluator plain(net, workers, precision, kNormalization);
+    CpuEvaluator averaging(net, workers, precision, kNormalization, {.average_flips = true});
+    const std::vector<float> one = plain.logits(weights, rows);
+    const std::vector<float> other = plain.logits(weights, mirrored);
+    std::vector<float> mean;
+    for (std::size_t i = 0; i < one.size(); ++i) mean.push_back((one[i] + other[i]) / 2);
+    EXPECT_EQ(averaging.logits(weights, rows), mean);
+  }
+}
+
+TEST(Mirror, SwapsWholePixels) {
+  std::vector<float> images = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  mirror({1, 3, 2}, images);
+  EXPECT_EQ(images, (std::vector<float>{5, 6, 3, 4, 1, 2, 11, 12, 9, 10, 7, 8}));
+  mirror({3, 4, 1}, images);
+  EXPECT_EQ(images, (std::vector<float>{4, 3, 6, 5, 12, 11, 2, 1, 8, 7, 10, 9}));
+}
+
+// The counts of scikit-learn 1.9.1, of scores without equal ones:
+//   s = [[(31 * i * i + 17 * c * c + 5 * i * c) % 9973 for c in range(7)] for i in range(500)]
+//   y = [(i * i + i // 5) % 7 for i in range(500)]
+//   top_k_accuracy_score(y, s, k=k, normalize=False, labels=range(7))
+TEST(IsAmongLargest, CountsAsScikitLearn) {
+  std::vector<int> counts;
+  for (int k = 1; k < 7; ++k) {
+    int count = 0;
+    for (int i = 0; i < 500; ++i) {
+      std::vector<float> scores;
+      for (int c = 0; c < 7; ++c) {
+        scores.push_back(static_cast<float>((31 * i * i + 17 * c * c + 5 * i * c) % 9973));
+      }
+      count += is_among_largest(scores, (i * i + i / 5) % 7, k) ? 1 : 0;
+    }
+    counts.push_back(count);
+  }
+  EXPECT_EQ(counts, (std::vector<int>{70, 144, 212, 277, 363, 433}));
+}
+
+// scikit-learn puts the last of equals first; here it is the first, as in the accuracy.
+TEST(IsAmongLargest, OfEqualLogitsTheFirst) {
+  const std::vector<float> logits = {1, 2, 2, 0, 2};
+  const auto hits = [&](int k) {
+    std::string hit;
+    for (std::int32_t label = 0; label < 5; ++label) {
+      if (is_among_largest(logits, label, k)) hit += std::to_string(label);
+    }
+    return hit;
+  };
+  EXPECT_EQ(hits(0), "");
+  EXPECT_EQ(hits(1), "1");
+  EXPECT_EQ(hits(2), "12");
+  EXPECT_EQ(hits(3), "124");
+  EXPECT_EQ(hits(4), "0124");
+  EXPECT_EQ(hits(5), "01234");
+  const std::vector<float> undefined = {0, std::nanf(""), 1};
+  EXPECT_FALSE(is_among_largest(undefined, 1, 3));
+  EXPECT_TRUE(is_among_largest(undefined, 0, 2));
 }
 
 TEST(Probabilities, AreTheSoftmaxEvenOfLargeLogits) {

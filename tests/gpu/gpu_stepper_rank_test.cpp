@@ -60,7 +60,7 @@ class GpuSteps : public testing::Test {
   TrainingData data(Communicator& comm) {
     DataOptions options = samples::options();
     options.train.path = path_;
-    options.augmentation = {.rotation_degrees = 5, .translation_pixels = 1, .scale = 0.1F};
+    options.augmentation = augmentation_;
     return {comm, options, kLanes, kSeed};
   }
 
@@ -89,6 +89,7 @@ class GpuSteps : public testing::Test {
   samples::SharedFolder folder_{test_comm()};
   std::string path_ = folder_.write("train.csv", samples::csv(samples::kRows));
   std::unique_ptr<Communicator> self_ = connect_self();
+  AugmentationOptions augmentation_{.rotation_degrees = 5, .translation_pixels = 1, .scale = 0.1F};
   Accelerator& accelerator_ = test_accelerator();
   Network network_ = network();
   Workers workers_{1, prepare_worker_thread};
@@ -168,6 +169,23 @@ TEST_F(GpuSteps, WeightsByWholeParametersAreThoseOfAWorldOfOne) {
   }
 }
 
+constexpr AugmentationOptions kAllChanges{.rotation_degrees = 5,
+                                          .translation_pixels = 1,
+                                          .scale = 0.1F,
+                                          .flip = 0.5F,
+                                          .crop_padding_pixels = 1,
+                                          .erase = EraseOptions{},
+                                          .brightness = 0.2F,
+                                          .contrast = 0.2F,
+                                          .mixup_alpha = 0.5F,
+                                          .cutmix_alpha = 1};
+
+TEST_F(GpuSteps, WeightsOfMixedSamplesAndBalancedClassesAreThoseOfAWorldOfOne) {
+  augmentation_ = kAllChanges;
+  train_.balance_classes = true;
+  EXPECT_EQ(digest_of_training(test_comm()), digest_of_training(*self_));
+}
+
 // Masks, images and labels must be the CPU's, or the losses part at once.
 TEST_F(GpuSteps, LossesAreNearTheCpus) {
   const TrainingData rows = data(test_comm());
@@ -210,6 +228,21 @@ TEST_F(GpuSteps, AStepByWholeParametersIsTheCpus) {
     for (std::size_t i = 0; i < mine.size(); ++i) {
       ASSERT_NEAR(mine[i], other[i], 2e-5 * std::max(1.0F, std::abs(other[i]))) << i;
     }
+}
+
+TEST_F(GpuSteps, LossesOfMixedSamplesAndWeightedClassesAreNearTheCpus) {
+  augmentation_ = kAllChanges;
+  train_.class_weights = {0.5F, 1, 2, 0.25F, 1, 3, 1};
+  const TrainingData rows = data(test_comm());
+  GpuStepper gpu = on_gpu(test_comm(), rows);
+  CpuStepper cpu = on_cpu(test_comm(), rows);
+  for (int i = 0; i < 5; ++i) {
+    const StepSum of_gpu = gpu.step(0, i, kRate);
+    const StepSum of_cpu = cpu.step(0, i, kRate);
+    EXPECT_EQ(of_gpu.samples, of_cpu.samples);
+    ASSERT_NEAR(of_gpu.loss_weight, of_cpu.loss_weight, 1e-4 * of_cpu.loss_weight);
+    ASSERT_NEAR(of_gpu.loss_sum, of_cpu.loss_sum, 1e-3 * of_cpu.loss_sum) << i;
+    ASSERT_NEAR(of_gpu.square_norm, of_cpu.square_norm, 1e-3 * of_cpu.square_norm) << i;
   }
 }
 
@@ -357,13 +390,16 @@ TEST_F(GpuSteps, LogitsAreNearTheCpus) {
   const Normalization& normalization = rows.summary().normalization;
   for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
     const Weights weights(network_.initial_weights(kSeed), precision);
-    GpuEvaluator gpu(accelerator_, network_, precision, normalization);
-    CpuEvaluator cpu(network_, workers_, precision, normalization);
-    const std::vector<float> of_gpu = gpu.logits(weights, rows.validation());
-    const std::vector<float> of_cpu = cpu.logits(weights, rows.validation());
-    ASSERT_EQ(of_gpu.size(), of_cpu.size());
-    const double limit = precision == Precision::kFp32 ? 1e-4 : 0.1;
-    for (std::size_t i = 0; i < of_gpu.size(); ++i) ASSERT_NEAR(of_gpu[i], of_cpu[i], limit) << i;
+    for (const bool average_flips : {false, true}) {
+      const EvaluationOptions options{.average_flips = average_flips};
+      GpuEvaluator gpu(accelerator_, network_, precision, normalization, options);
+      CpuEvaluator cpu(network_, workers_, precision, normalization, options);
+      const std::vector<float> of_gpu = gpu.logits(weights, rows.validation());
+      const std::vector<float> of_cpu = cpu.logits(weights, rows.validation());
+      ASSERT_EQ(of_gpu.size(), of_cpu.size());
+      const double limit = precision == Precision::kFp32 ? 1e-4 : 0.1;
+      for (std::size_t i = 0; i < of_gpu.size(); ++i) ASSERT_NEAR(of_gpu[i], of_cpu[i], limit) << i;
+    }
   }
 }
 

@@ -52,7 +52,7 @@ struct StepCase {
 Kept one_step(Communicator& comm, const Network& network, const StepCase& each) {
   Workers workers(each.workers, prepare_worker_thread);
   const Weights weights(network.initial_weights(kSeed), each.options.precision);
-  StepRunner runner(comm, network, workers, each.options, kSeed, each.label_smoothing);
+  StepRunner runner(comm, network, workers, each.options, {kSeed, 0, each.label_smoothing});
   const auto fill = [&](int lane, Batch& batch) {
     EXPECT_TRUE(runner.owned_lanes().contains(lane));
     batch = samples::batch_of(lane, each.rows, kLanes);
@@ -155,7 +155,7 @@ TEST(StepRunner, FlagsOfOneRankReachAllAtTheSameStep) {
   const Network network = samples::plain_network();
   Workers workers(1, prepare_worker_thread);
   const Weights weights(network.initial_weights(kSeed), Precision::kFp32);
-  StepRunner runner(comm, network, workers, {.lanes = kLanes}, kSeed, 0);
+  StepRunner runner(comm, network, workers, {.lanes = kLanes}, {kSeed});
   const auto flags = [&] {
     const StepSum sum = runner.run(
         weights, 0, [](int lane, Batch& batch) { batch = samples::batch_of(lane, 3, kLanes); },
@@ -179,7 +179,7 @@ TEST(StepRunner, FailedLaneEndsTheStepOnAllRanks) {
   const Weights weights(network.initial_weights(kSeed), Precision::kFp32);
   for (const Reduction reduction : {Reduction::kOrdered, Reduction::kNative}) {
     Workers workers(2, prepare_worker_thread);
-    StepRunner runner(comm, network, workers, {.lanes = kLanes, .reduction = reduction}, kSeed, 0);
+    StepRunner runner(comm, network, workers, {.lanes = kLanes, .reduction = reduction}, {kSeed});
     constexpr int kBadLane = kLanes - 1;
     const auto fill = [](int lane, Batch& batch) {
       if (lane == kBadLane) throw std::runtime_error("no memory");
@@ -263,7 +263,7 @@ TEST(StepRunner, NamesLaneAndParameterOfAGradientThatIsNotFinite) {
   Workers workers(2, prepare_worker_thread);
   for (const Reduction reduction : {Reduction::kOrdered, Reduction::kNative}) {
     StepRunner runner(test_comm(), network, workers, {.lanes = kLanes, .reduction = reduction},
-                      kSeed, 0);
+                      {kSeed});
     const auto find = [&](int faulty_lane) {
       const auto fill = [&](int lane, Batch& batch) {
         batch = {.size = 1, .images = {3e38F}, .labels = {0}, .rows = {0}};

@@ -14,12 +14,17 @@ FILES = {"report.html", "confusion_matrix.png", "confusion_matrix.svg", "curves.
          "misclassified.png", "predictions.png", "samples.png"}
 SCALE = 2  # of the PNG files
 
+# Beside the turns and shifts of the experiment itself.
+CHANGES = ("--set", "data.augmentation.flip=0.5", "--set", "data.augmentation.mixup_alpha=0.2",
+           "--set", "data.augmentation.cutmix_alpha=1", "--set", "data.augmentation.erase={}",
+           "--set", "evaluation={ top_k: 2 average_flips: true }")
+
 
 class ReportTest(ReportCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.run_dir = cls.train_once("run")
+        cls.run_dir = cls.train_once("run", *CHANGES)
         cls.text = (cls.run_dir / "report.html").read_text()
         cls.evaluation = json.loads((cls.run_dir / "evaluation.json").read_text())
 
@@ -40,7 +45,7 @@ class ReportTest(ReportCase):
                                  f"{name} on {ranks} ranks")
 
     def test_trained_on_another_number_of_ranks(self):
-        alone = self.train_once("alone", ranks=1)
+        alone = self.train_once("alone", *CHANGES, ranks=1)
         for name in FILES - {"report.html"}:
             self.assertEqual((alone / name).read_bytes(), (self.run_dir / name).read_bytes(), name)
         other = Page((alone / "report.html").read_text())
@@ -53,6 +58,9 @@ class ReportTest(ReportCase):
         self.assertEqual(cards["accuracy"],
                          [f"{100 * evaluation['accuracy']:.2f}%",
                           f"{evaluation['correct']} of 199 validation rows"])
+        self.assertEqual(cards["top-2 accuracy"],
+                         [f"{100 * evaluation['top_k_accuracy']:.2f}%",
+                          f"{evaluation['top_k_correct']} of 199 validation rows"])
         self.assertEqual(cards["loss"][0], f"{evaluation['loss']:.4f}")
         self.assertEqual(cards["macro F1"][0], f"{evaluation['macro']['f1']:.4f}")
         self.assertEqual(cards["wrong"][0], str(199 - evaluation["correct"]))

@@ -121,6 +121,19 @@ TEST(EvaluationJson, HoldsEveryNumberExactly) {
   EXPECT_EQ(json.at("weighted").at("f1").get<double>(), evaluation.weighted_average().f1);
 }
 
+TEST(EvaluationJson, TellsTheTopKAccuracyThatWasAskedFor) {
+  Evaluation evaluation = three_classes();
+  EXPECT_EQ(top_k_text(evaluation), "");
+  evaluation.top_k = 2;
+  evaluation.top_k_correct = 990;
+  EXPECT_EQ(top_k_text(evaluation), "  top-2 accuracy 0.9930");
+  const auto json = nlohmann::json::parse(evaluation_json(evaluation));
+  EXPECT_EQ(json.size(), 12U);
+  EXPECT_EQ(json.at("top_k"), 2);
+  EXPECT_EQ(json.at("top_k_correct"), 990);
+  EXPECT_EQ(json.at("top_k_accuracy").get<double>(), 990.0 / 997.0);
+}
+
 TEST(EvaluationJson, IsIndentedInAFixedOrder) {
   const Evaluation evaluation = {1, {"only"}, {4}, 2};
   EXPECT_EQ(evaluation_json(evaluation), R"({

@@ -50,6 +50,15 @@ TEST(MetricsLineTest, AnEpochIsReadAsItWasWritten) {
   EXPECT_EQ(point->weights_digest, event.weights_digest.hex());
 }
 
+TEST(MetricsLineTest, TellsTheTopKAccuracyWhereThereIsOne) {
+  EpochEvent event;
+  EXPECT_EQ(metrics_line(event).find("top_k"), std::string::npos);
+  event.top_k = 5;
+  event.val_top_k_accuracy = 0.875;
+  EXPECT_NE(metrics_line(event).find(R"("top_k":5,"val_top_k_accuracy":0.875,)"),
+            std::string::npos);
+}
+
 TEST(MetricsLineTest, OtherTextsAreNoLines) {
   for (const char* text :
        {"", "7", "[]", "{\"kind\":\"step\",\"epoch\":1,\"st", R"({"epoch":1,"step":2})",

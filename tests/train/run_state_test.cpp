@@ -19,6 +19,7 @@ RunState state_with_extremes() {
   state.loop.step = std::int64_t{1} << 53;
   state.loop.best_epoch = -1;
   state.loop.loss_sum = std::numeric_limits<double>::infinity();
+  state.loop.loss_weight = 1.0 / 7;
   state.loop.rate_factor = std::numeric_limits<double>::denorm_min();
   state.loop.min_rate = 1.0 / 3;
   state.loop.reason = "a \"reason\"\n";
@@ -57,6 +58,18 @@ TEST(RunState, ComesBackAsItWas) {
   EXPECT_EQ(read.callbacks, state.callbacks);
   EXPECT_EQ(read.seed, state.seed);
   EXPECT_EQ(read.world_size, state.world_size);
+}
+
+TEST(RunState, OfAnEarlierVersionCountsSamplesAsWeights) {
+  RunState state;
+  state.loop.samples = 96;
+  state.loop.loss_weight = 48;
+  CheckpointFiles files = files_of(state);
+  EXPECT_EQ(read_run_state(files).loop.loss_weight, 48);
+  Json json = Json::parse(files.at("state.json"));
+  json["loop"].erase("loss_weight");
+  files["state.json"] = json.dump();
+  EXPECT_EQ(read_run_state(files).loop.loss_weight, 96);
 }
 
 TEST(RunState, NumbersThatDoNotFitAreRefused) {

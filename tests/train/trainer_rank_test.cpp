@@ -91,6 +91,7 @@ TEST_F(Trainer, EverySettingOfTheUpdateIsEqualAtEveryWorldSize) {
   TrainSettings each = settings();
   each.train.clip_norm = 0.5F;
   each.train.label_smoothing = 0.1F;
+  each.train.balance_classes = true;
   each.train.ema_decay = 0.9F;
   each.train.optimizer = SgdOptions{.weight_decay = 1e-3F, .nesterov = true};
   each.train.schedule = OneCycleSchedule{};
@@ -110,6 +111,18 @@ TEST_F(Trainer, EverySettingOfTheUpdateIsEqualAtEveryWorldSize) {
   TrainSettings other = each;
   other.seed = kSeed + 1;
   EXPECT_NE(run(test_comm(), network, other, 2).weights_digest, digests.back());
+}
+
+// Twice the weights are twice the sums, which are divided by twice as much.
+TEST_F(Trainer, EqualWeightsOfClassesAreNone) {
+  const Network network = full_network();
+  TrainSettings each = settings();
+  each.train.clip_norm = 0.5F;
+  const TrainResult plain = run(test_comm(), network, each, 1);
+  each.train.class_weights.assign(samples::kClasses, 2);
+  EXPECT_EQ(run(test_comm(), network, each, 1).weights_digest, plain.weights_digest);
+  each.train.class_weights[0] = 1;
+  EXPECT_NE(run(test_comm(), network, each, 1).weights_digest, plain.weights_digest);
 }
 
 // One step of plain SGD moves the weights by the learning rate times the clipped

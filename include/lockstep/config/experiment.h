@@ -16,6 +16,7 @@
 #include "lockstep/checkpoint/options.h"
 #include "lockstep/core/digest.h"
 #include "lockstep/data/options.h"
+#include "lockstep/eval/options.h"
 #include "lockstep/model/options.h"
 #include "lockstep/parallel/options.h"
 #include "lockstep/train/options.h"
@@ -32,6 +33,7 @@ struct Experiment {
   ModelOptions model;
   ParallelOptions parallel;
   TrainOptions train;
+  EvaluationOptions evaluation;
   CallbackOptions callbacks;
   CheckpointOptions checkpoint;
 };

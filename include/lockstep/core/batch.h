@@ -21,6 +21,10 @@ struct Batch {
   std::vector<float> images;         // [size, height, width, channels], normalized
   std::vector<std::int32_t> labels;  // [size], in [0, classes)
   std::vector<std::uint64_t> rows;   // [size], row numbers in the source, from 0
+
+  // Of mixed samples, else empty: the label of what is mixed in, and the part of the first one.
+  std::vector<std::int32_t> other_labels = {};  // [size], in [0, classes)
+  std::vector<float> label_parts = {};          // [size], in [0, 1]
 };
 
 }  // namespace lockstep

@@ -31,6 +31,9 @@ struct ValueCounts {
 Normalization make_normalization(NormalizationKind kind, int channels, const ValueRange& range,
                                  std::span<const ValueCounts> counts);
 
+// The mean of each channel's values.
+std::vector<float> mean_values(std::span<const ValueCounts> counts);
+
 // For pixels that are levels from 0 to 255 of what has values of `range` in training.
 Normalization for_levels(const Normalization& normalization, const ValueRange& range);
 

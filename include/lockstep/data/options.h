@@ -2,6 +2,7 @@
 // them. Plain values, the only home of their defaults.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,13 +70,36 @@ enum class NormalizationKind {
   kNone,         // pixel as it is
 };
 
-// Random affine augmentation of training images; 0 switches a part off.
+// A rectangle is set to the mean of the training rows (Zhong et al., "Random Erasing Data
+// Augmentation", 2017).
+struct EraseOptions {
+  float probability = 0.5F;
+  int side_pixels = 0;          // of a square; 0: by area
+  float smallest_area = 0.02F;  // as a part of the image, uniform from here
+  float largest_area = 0.33F;   // to here; sides in a ratio from 1/3 to 3, its logarithm uniform
+};
+
+// Random changes of training images; 0 switches a part off.
 struct AugmentationOptions {
   float rotation_degrees = 0;    // angle uniform in [-r, r]
   float translation_pixels = 0;  // each axis uniform in [-t, t]
   float scale = 0;               // factor uniform in [1 - s, 1 + s]
+  float flip = 0;                // probability that left and right are swapped
+  int crop_padding_pixels = 0;   // a crop of the image's size out of it and such a margin
+  std::optional<EraseOptions> erase = {};
+  float brightness = 0;    // factor of values above black uniform in [1 - b, 1 + b]
+  float contrast = 0;      // factor of the distance from the mean uniform in [1 - c, 1 + c]
+  float mixup_alpha = 0;   // part of the sample's own values: Beta(a, a) (Zhang et al. 2018)
+  float cutmix_alpha = 0;  // part of its own area: Beta(a, a) (Yun et al. 2019)
 
-  bool any() const { return rotation_degrees != 0 || translation_pixels != 0 || scale != 0; }
+  bool moves() const { return rotation_degrees != 0 || translation_pixels != 0 || scale != 0; }
+  bool tones() const { return brightness != 0 || contrast != 0; }
+  bool mixes() const { return mixup_alpha != 0 || cutmix_alpha != 0; }
+  bool any() const {
+    return moves() || flip != 0 || crop_padding_pixels != 0 || erase || tones() || mixes();
+  }
+  // Whether the mean of the training rows is used.
+  bool needs_mean() const { return erase || contrast != 0; }
 };
 
 struct ValidationOptions {

@@ -55,7 +55,9 @@ struct TrainingRow {
 };
 
 struct FileRows;
+struct FormRule;
 class MappedRows;
+class Permutation;
 class StepsAhead;
 
 class TrainingData {
@@ -78,6 +80,9 @@ class TrainingData {
   // Those given, with what was found out in place of what was left open.
   const DataOptions& options() const { return options_; }
   PixelType pixel_type() const { return type_; }
+  // The pixel that images are erased to, [shape.channels]: the mean of the training rows. Empty
+  // where nothing needs it.
+  const std::vector<float>& mean_pixel() const { return mean_; }
 
   // How many samples any lane, owned or not, has in step `step` of an epoch, from 0.
   std::int64_t lane_samples(int lane, std::int64_t step, int global_batch) const;
@@ -87,7 +92,7 @@ class TrainingData {
   std::vector<DrawnSample> draw_samples(int lane, int epoch, std::int64_t step,
                                         int global_batch) const;
 
-  // The same with their images, augmented and normalized.
+  // The same with their images, augmented, normalized and mixed.
   virtual void fill_batch(int lane, int epoch, std::int64_t step, int global_batch,
                           Batch& batch) const;
 
@@ -102,7 +107,8 @@ class TrainingData {
   // The values of its pixels, [shape.pixels()].
   PixelView lane_pixels(int lane, std::int64_t slot) const;
   // The levels of a row as trained on in `epoch` (from 0).
-  std::vector<std::uint8_t> augmented(int lane, std::int64_t slot, int epoch) const;
+  std::vector<std::uint8_t> augmented(int lane, std::int64_t slot, int epoch,
+                                      int global_batch) const;
 
  private:
   struct LaneRows;
@@ -110,8 +116,13 @@ class TrainingData {
   const LaneRows& rows_of(int lane) const;
   // Of the lane's order, those that a step takes; and the slots of these.
   Range lane_places(int lane, std::int64_t step, int global_batch) const;
+  Permutation order_of(int lane, int epoch) const;
   std::vector<std::uint64_t> slots_of_step(int lane, int epoch, std::int64_t step,
                                            int global_batch) const;
+  std::int64_t step_of(int lane, std::int64_t slot, int epoch, int global_batch) const;
+  DrawnSample draw_sample(int lane, std::uint64_t slot, int epoch) const;
+  FormRule form_rule() const;
+  void mix_batch(std::span<const DrawnSample> samples, Batch& batch) const;
   void expect_rows(int lane, int epoch, std::int64_t step, int global_batch) const;
 
   // Collective, for the constructor.
@@ -125,6 +136,7 @@ class TrainingData {
   std::uint64_t seed_;
   Range owned_;
   DataSummary summary_;
+  std::vector<float> mean_;
   RowShare validation_;
   std::vector<LaneRows> lane_rows_;           // of owned lanes, by lane - owned_.first
   std::shared_ptr<const MappedRows> mapped_;  // where the lanes' rows are, or null

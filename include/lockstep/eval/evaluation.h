@@ -20,6 +20,8 @@ struct Evaluation {
   std::vector<std::string> class_names;  // [classes]
   std::vector<std::int64_t> confusion;   // [true class, predicted class]
   double loss_sum = 0;                   // cross entropy, natural logarithm, over rows
+  int top_k = 0;                         // 0: was not asked for
+  std::int64_t top_k_correct = 0;        // rows whose class is among the top_k likeliest
 
   std::int64_t count(int truth, int predicted) const {
     return confusion[static_cast<std::size_t>(truth) * static_cast<std::size_t>(classes) +
@@ -27,8 +29,9 @@ struct Evaluation {
   }
   std::int64_t rows() const;
   std::int64_t correct() const;
-  double accuracy() const;  // NaN for no rows
-  double loss() const;      // mean over rows; NaN for no rows
+  double accuracy() const;        // NaN for no rows
+  double top_k_accuracy() const;  // NaN for no rows, and where top_k is 0
+  double loss() const;            // mean over rows; NaN for no rows
 
   ClassMetrics of_class(int index) const;
   // Over all classes, as scikit-learn's classification_report has them with

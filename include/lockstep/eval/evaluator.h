@@ -12,6 +12,7 @@
 #include "lockstep/data/normalization.h"
 #include "lockstep/data/row_share.h"
 #include "lockstep/eval/evaluation.h"
+#include "lockstep/eval/options.h"
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/model/network.h"
 #include "lockstep/model/weights.h"
@@ -22,7 +23,11 @@ class Evaluator {
  public:
   virtual ~Evaluator() = default;
 
-  // Local: logits [rows.size(), classes] of the rows held by this rank.
+  // Of the evaluations; 0: none.
+  int top_k() const { return top_k_of(options_, classes_); }
+
+  // Local: logits [rows.size(), classes] of the rows held by this rank, averaged with those of
+  // their mirror images where the options say so.
   virtual std::vector<float> logits(const Weights& weights, const RowShare& rows) = 0;
 
   // Collective: counts and losses over the labelled rows of all ranks; losses are
@@ -35,10 +40,13 @@ class Evaluator {
                       const std::vector<std::string>& class_names) const;
 
  protected:
-  explicit Evaluator(int classes) : classes_(classes) {}
+  Evaluator(int classes, const EvaluationOptions& options) : classes_(classes), options_(options) {}
+
+  bool averages_flips() const { return options_.average_flips; }
 
  private:
   int classes_;
+  EvaluationOptions options_;
 };
 
 // Computes on the cores of the CPU.
@@ -46,7 +54,7 @@ class CpuEvaluator final : public Evaluator {
  public:
   // `network` and `workers` must outlive it.
   CpuEvaluator(const Network& network, Workers& workers, Precision precision,
-               Normalization normalization);
+               Normalization normalization, const EvaluationOptions& options = {});
 
   std::vector<float> logits(const Weights& weights, const RowShare& rows) override;
 
@@ -54,8 +62,9 @@ class CpuEvaluator final : public Evaluator {
   const Network& network_;
   Workers& workers_;
   Normalization normalization_;
-  std::vector<LaneExecutor> executors_;  // by worker
-  std::vector<Batch> batches_;           // by worker
+  std::vector<LaneExecutor> executors_;              // by worker
+  std::vector<Batch> batches_;                       // by worker
+  std::vector<std::vector<float>> mirrored_logits_;  // by worker
 };
 
 // Softmax of one row of logits, in double.
@@ -63,5 +72,11 @@ std::vector<double> probabilities(std::span<const float> logits);
 
 // The class of the largest one, the first of equals.
 std::size_t likeliest(std::span<const float> logits);
+
+// Whether `label` is among the `k` largest ones, of equals the first; a NaN is not.
+bool is_among_largest(std::span<const float> logits, std::int32_t label, int k);
+
+// Swaps left and right in each image of a batch.
+void mirror(const ImageShape& shape, std::span<float> images);
 
 }  // namespace lockstep

@@ -13,7 +13,7 @@ class GpuEvaluator final : public Evaluator {
  public:
   // `accelerator` and `network` must outlive it.
   GpuEvaluator(Accelerator& accelerator, const Network& network, Precision precision,
-               const Normalization& normalization);
+               const Normalization& normalization, const EvaluationOptions& options = {});
   ~GpuEvaluator() override;
 
   std::vector<float> logits(const Weights& weights, const RowShare& rows) override;

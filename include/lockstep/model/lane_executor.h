@@ -18,11 +18,13 @@ struct LaneContext {
   std::uint64_t seed = 0;
   int epoch = 0;
   float label_smoothing = 0;
+  std::span<const float> class_weights = {};  // [classes]; empty: 1 each
 };
 
 struct LaneResult {
   float loss_sum = 0;          // cross entropy with natural logarithms, summed over samples
-  float correct = 0;           // samples whose largest logit is the label's
+  float correct = 0;           // samples whose largest logit is the (heavier) label's
+  float weight = 0;            // of the samples in the mean loss: their number, or by class
   double forward_seconds = 0;  // of the pass, the loss included
 };
 

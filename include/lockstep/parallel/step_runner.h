@@ -13,6 +13,7 @@
 #include "lockstep/core/batch.h"
 #include "lockstep/core/share.h"
 #include "lockstep/core/workers.h"
+#include "lockstep/model/lane_executor.h"
 #include "lockstep/model/network.h"
 #include "lockstep/model/weights.h"
 #include "lockstep/parallel/options.h"
@@ -28,6 +29,7 @@ struct StepSum {
   double square_norm = 0;             // of the gradients; not finite if one is not
   std::int64_t samples = 0;
   double loss_sum = 0;
+  float loss_weight = 0;  // what makes sums of losses and gradients means; samples by class
   std::int64_t correct = 0;
   bool raised[kFlags] = {};  // by Flag: some rank raised it
 
@@ -56,9 +58,10 @@ NonFinite find_non_finite(Range lanes,
 
 class StepRunner {
  public:
-  // Collective. `workers` and `network` must outlive the runner.
+  // Collective. `workers` and `network` must outlive the runner; of `context` the epoch is
+  // left out.
   StepRunner(Communicator& comm, const Network& network, Workers& workers,
-             const ParallelOptions& options, std::uint64_t seed, float label_smoothing);
+             const ParallelOptions& options, const LaneContext& context);
   ~StepRunner();
 
   Range owned_lanes() const;

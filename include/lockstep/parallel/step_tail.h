@@ -10,7 +10,7 @@ namespace lockstep {
 enum class Flag { kStop, kSave };
 inline constexpr int kFlags = 2;
 
-enum StepTail : long { kLoss, kCorrect, kSamples, kFirstFlag, kTailSize = 16 };
+enum StepTail : long { kLoss, kCorrect, kSamples, kLossWeight, kFirstFlag, kTailSize = 16 };
 static_assert(kFirstFlag + kFlags <= kTailSize);
 
 }  // namespace lockstep

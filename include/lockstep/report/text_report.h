@@ -16,13 +16,16 @@ namespace lockstep {
 // 179.0.
 std::string classification_report(const Evaluation& evaluation);
 
+// "  top-5 accuracy 0.9876", to follow the accuracy; empty where the evaluation has none.
+std::string top_k_text(const Evaluation& evaluation);
+
 // The counts as a table: a line for each true class, a column for each predicted
 // class, numbers aligned to the right; a count of 0 is a dot. Of more than 30 classes the 20
 // pairs that were confused most, a line each.
 std::string confusion_matrix_text(const Evaluation& evaluation);
 
 // An indented JSON object: rows, correct, accuracy, loss (null when not finite,
-// as without rows),
+// as without rows), where they were asked for top_k, top_k_correct and top_k_accuracy,
 // class_names, per_class (a list in class order of precision, recall, f1,
 // support), macro, weighted, confusion ([true class][predicted
 // class]; of more than 1000 classes a list of [true, predicted, rows] where there are rows).

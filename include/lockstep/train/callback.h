@@ -25,6 +25,7 @@ struct RunEvent {
   int global_batch = 0;
   int world_size = 1;
   int workers = 1;  // threads of each rank
+  int top_k = 0;    // of the validation; 0: none
 };
 
 struct StepEvent {
@@ -43,9 +44,11 @@ struct EpochEvent {
   std::int64_t step = 0;  // optimizer steps done in the run
   double train_loss = 0;
   double train_accuracy = 0;
-  double val_loss = 0;       // NaN without validation rows
-  double val_accuracy = 0;   // NaN without validation rows
-  double learning_rate = 0;  // of the epoch's last step
+  double val_loss = 0;            // NaN without validation rows
+  double val_accuracy = 0;        // NaN without validation rows
+  int top_k = 0;                  // 0: none was asked for
+  double val_top_k_accuracy = 0;  // NaN without validation rows, or top_k
+  double learning_rate = 0;       // of the epoch's last step
   double images_per_second = 0;
   double seconds = 0;  // of this epoch, its evaluation included
   Digest weights_digest;

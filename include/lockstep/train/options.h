@@ -110,10 +110,12 @@ using ScheduleOptions = std::variant<ConstantSchedule, WarmupCosineSchedule, One
 
 struct TrainOptions {
   int epochs = 10;
-  float clip_norm = 0;        // limit of the gradient's Euclidean norm; 0: none
-  float label_smoothing = 0;  // in [0, 1)
-  float ema_decay = 0;        // of the moving average of the weights; 0: none
-  int log_every_steps = 50;   // a line of metrics.jsonl so often
+  float clip_norm = 0;                    // limit of the gradient's Euclidean norm; 0: none
+  float label_smoothing = 0;              // in [0, 1)
+  std::vector<float> class_weights = {};  // of the loss, by class; empty: 1 each
+  bool balance_classes = false;           // those that make every class count the same
+  float ema_decay = 0;                    // of the moving average of the weights; 0: none
+  int log_every_steps = 50;               // a line of metrics.jsonl so often
   OptimizerOptions optimizer;
   Decays decays = Decays::kWeights;
   std::vector<ParameterGroup> groups{};  // of those that match a parameter, the last one holds

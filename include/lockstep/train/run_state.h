@@ -28,6 +28,7 @@ struct LoopState {
   std::int64_t updates = 0;     // of them not skipped
   int skipped_in_row = 0;
   double loss_sum = 0;  // of the samples of this epoch so far
+  double loss_weight = 0;
   std::int64_t correct = 0;
   std::int64_t samples = 0;
   double rate_factor = 1;  // what callbacks made of the schedule's rate

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "lockstep/model/network.h"
@@ -32,6 +33,12 @@ struct Replica {
 // Local: with the initial weights of `seed`.
 Replica first_replica(const Network& network, const ParallelOptions& parallel,
                       const TrainOptions& train, std::uint64_t seed);
+
+// Local: the weights of the loss by class, [classes]; empty: 1 each. Balanced, rows / (present
+// classes * rows of the class) of the training rows, as scikit-learn has it, so that their mean
+// over the rows is 1; 0 for a class without rows.
+std::vector<float> loss_weights(const TrainOptions& train,
+                                std::span<const std::int64_t> training_class_counts);
 
 // How far the moving average goes to the weights in update `update` (from 1): 1 - d_t.
 float average_part(float ema_decay, std::int64_t update);

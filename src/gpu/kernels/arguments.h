@@ -7,6 +7,7 @@
 // [rows, channels].
 #pragma once
 
+#include "lockstep/core/image_formulas.h"
 #include "lockstep/core/learning_formulas.h"
 #include "lockstep/parallel/step_tail.h"
 
@@ -18,9 +19,11 @@ inline constexpr int kThreads = 256;  // of a block, in every kernel
 struct Sample {
   unsigned long long number;  // of its row in the source: keys dropout
   long long slot;             // where its pixels lie among the lane's rows
-  SourceMap map;              // of the augmentation
+  SourceMap map;              // of the augmentation, as are these
+  ImageChange change;
+  ImageMix mix;
   int label;
-  int unused;
+  int other_label;  // of what is mixed in
 };
 
 // What an update is given beside the gradients.
@@ -48,20 +51,26 @@ struct FormBatch {
   const float* factor;  // [channels], of the normalization
   const float* offset;  // [channels]
   void* images;         // Value [samples, height, width, channels]
+  const float* mean;    // [channels], what images are erased to; null where none is
   int height, width, channels;
-  int augment;
-  int floats;     // rows are floats
-  float outside;  // value around an image
+  int floats;   // rows are floats
+  int moves;    // by the samples' maps
+  int changes;  // by what else they say
+  int tones;
+  int mixes;
+  int mirrors;            // without samples: all are mirrored
+  float lowest, highest;  // values; the lowest is outside of images
 };
 
 // Softmax cross entropy. Grid: one block.
 struct Loss {
   const float* logits;  // [samples, classes]
   float* d_logits;      // [samples, classes]
-  float* by_sample;     // [samples, 2]: loss, correct
+  float* by_sample;     // [samples, 3]: loss, correct, weight
   float* tail;          // [kTailSize]
   const Sample* samples;
   const StepRule* rule;
+  const float* class_weights;  // [classes], or null
   int count;
   int classes;
   float smoothing;

@@ -15,7 +15,7 @@ __device__ inline float pixel_value(const FormBatch& batch, long long index) {
 __device__ inline float pixel_at(const FormBatch& batch, long long row, int x, int y, int c) {
   const bool inside = x >= 0 && y >= 0 && x < batch.width && y < batch.height;
   return inside ? pixel_value(batch, row + (y * batch.width + x) * batch.channels + c)
-                : batch.outside;
+                : batch.lowest;
 }
 
 __device__ inline float moved_pixel(const FormBatch& batch, long long row, const SourceMap& map,
@@ -27,29 +27,67 @@ __device__ inline float moved_pixel(const FormBatch& batch, long long row, const
                            pixel_at(batch, row, at.left, at.top, c));
 }
 
+// Value c at (x, y) of a sample before anything is mixed into it, normalized.
+__device__ inline float formed_value(const FormBatch& batch, const Sample& sample, int x, int y,
+                                     int c) {
+  const long long row =
+      sample.slot * (static_cast<long long>(batch.height) * batch.width * batch.channels);
+  const ImageChange& change = sample.change;
+  float value;
+  if (batch.mean != nullptr && formula::contains(change.erased, x, y)) {
+    value = batch.mean[c];
+  } else {
+    const int from_x = formula::shown_column(change, batch.width, x);
+    const int from_y = y + change.crop_y;
+    value = batch.moves != 0 ? moved_pixel(batch, row, sample.map, from_x, from_y, c)
+                             : pixel_at(batch, row, from_x, from_y, c);
+    if (batch.tones != 0) value = formula::toned(change, batch.lowest, batch.highest, value);
+  }
+  return value * batch.factor[c] + batch.offset[c];
+}
+
+__device__ inline float mixed_value(const FormBatch& batch, const Sample& sample, int x, int y,
+                                    int c) {
+  const float own = formed_value(batch, sample, x, y, c);
+  const ImageMix& mix = sample.mix;
+  const bool pasted = formula::contains(mix.pasted, x, y);
+  if (batch.mixes == 0 || (!pasted && mix.part == 1)) return own;
+  const float other = formed_value(batch, batch.samples[mix.partner], x, y, c);
+  return pasted ? other : formula::mixed(mix.part, own, other);
+}
+
+// Where nothing but the evaluation asks, row i is sample i.
+__device__ inline float plain_value(const FormBatch& batch, int x, int y, int c) {
+  const long long row = batch.samples == nullptr ? blockIdx.x : batch.samples[blockIdx.x].slot;
+  const int from_x = batch.mirrors != 0 ? batch.width - 1 - x : x;
+  const long long line = row * batch.height + y;
+  const float value = pixel_value(batch, (line * batch.width + from_x) * batch.channels + c);
+  return value * batch.factor[c] + batch.offset[c];
+}
+
 LOCKSTEP_KERNEL form_batch(const FormBatch batch) {
   const int pixels = batch.height * batch.width * batch.channels;
-  const long long slot = batch.samples == nullptr ? blockIdx.x : batch.samples[blockIdx.x].slot;
-  const long long row = slot * pixels;
   for (int i = threadIdx.x; i < pixels; i += kThreads) {
     const int c = i % batch.channels;
-    const float value = batch.augment == 0 ? pixel_value(batch, row + i)
-                                           : moved_pixel(batch, row, batch.samples[blockIdx.x].map,
-                                                         i / batch.channels % batch.width,
-                                                         i / batch.channels / batch.width, c);
-    store(batch.images, static_cast<long long>(blockIdx.x) * pixels + i,
-          value * batch.factor[c] + batch.offset[c]);
+    const int x = i / batch.channels % batch.width;
+    const int y = i / batch.channels / batch.width;
+    const float value = batch.changes != 0 ? mixed_value(batch, batch.samples[blockIdx.x], x, y, c)
+                                           : plain_value(batch, x, y, c);
+    store(batch.images, static_cast<long long>(blockIdx.x) * pixels + i, value);
   }
 }
 
 __device__ inline void lose(const Loss& loss, int n) {
   const long long row = static_cast<long long>(n) * loss.classes;
-  const int label = loss.samples[n].label;
+  const Sample& sample = loss.samples[n];
+  const SampleLabels labels = {sample.label, sample.other_label, sample.mix.label_part};
+  const LossRule rule = {loss.smoothing, loss.class_weights};
   double sum = 0;
-  const int largest = formula::cross_entropy(loss.logits + row, loss.classes, label, loss.smoothing,
+  const int largest = formula::cross_entropy(loss.logits + row, loss.classes, labels, rule,
                                              loss.d_logits + row, sum);
-  loss.by_sample[2 * n] = static_cast<float>(sum);
-  loss.by_sample[2 * n + 1] = largest == label ? 1.0F : 0.0F;
+  loss.by_sample[3 * n] = static_cast<float>(sum);
+  loss.by_sample[3 * n + 1] = formula::is_correct(labels, largest) ? 1.0F : 0.0F;
+  loss.by_sample[3 * n + 2] = formula::loss_weight(labels, loss.class_weights);
 }
 
 LOCKSTEP_KERNEL cross_entropy(const Loss loss) {
@@ -57,15 +95,18 @@ LOCKSTEP_KERNEL cross_entropy(const Loss loss) {
   __syncthreads();
   if (threadIdx.x != 0) return;
   double sum = 0;
+  double weight = 0;
   float correct = 0;
   for (int n = 0; n < loss.count; ++n) {
-    sum += loss.by_sample[2 * n];
-    correct += loss.by_sample[2 * n + 1];
+    sum += loss.by_sample[3 * n];
+    correct += loss.by_sample[3 * n + 1];
+    weight += loss.by_sample[3 * n + 2];
   }
   for (int i = 0; i < kTailSize; ++i) loss.tail[i] = 0;
   loss.tail[kLoss] = static_cast<float>(sum);
   loss.tail[kCorrect] = correct;
   loss.tail[kSamples] = static_cast<float>(loss.count);
+  loss.tail[kLossWeight] = static_cast<float>(weight);
   for (int flag = 0; flag < kFlags; ++flag) loss.tail[kFirstFlag + flag] = loss.rule->flags[flag];
 }
 
@@ -107,7 +148,7 @@ LOCKSTEP_KERNEL finish_sum(const FinishSum finish) {
   facts->square_norm = square_norm;
   for (int i = 0; i < kTailSize; ++i) facts->tail[i] = finish.tail[i];
   facts->gradient_factor =
-      formula::gradient_factor(square_norm, finish.tail[kSamples], finish.rule->clip_norm);
+      formula::gradient_factor(square_norm, finish.tail[kLossWeight], finish.rule->clip_norm);
   facts->applied = isfinite(square_norm) ? 1 : 0;
 }
 
