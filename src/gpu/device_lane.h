@@ -34,7 +34,7 @@ class DeviceLane {
              const DropoutSource& dropout);
 
   // Enqueues batch, forward and backward pass of the step's first `samples` samples into
-  // `sums`, device memory [network.total_size() + kTailSize]: gradients, statistics, tail.
+  // `sums`, device memory [network.changing_size() + kTailSize]: gradients, statistics, tail.
   void run(std::int64_t samples, const DeviceReplica& replica, std::span<float> sums);
 
  private:

@@ -23,7 +23,7 @@ float* data_or_null(const at::Tensor& values) {
 std::vector<float> momenta(const Network& network) {
   std::vector<float> momenta(static_cast<std::size_t>(network.statistics_size()), 1.0F);
   for (const Parameter& parameter : network.parameters()) {
-    if (!is_statistic(parameter.role)) continue;
+    if (!is_statistic(parameter.role) || parameter.frozen) continue;
     const auto first = momenta.begin() + (parameter.range.first - network.trainable_size());
     std::fill(first, first + parameter.range.size(), parameter.momentum);
   }
@@ -34,7 +34,7 @@ std::vector<float> momenta(const Network& network) {
 
 DeviceReplica::DeviceReplica(const Accelerator& accelerator, const Network& network,
                              const Replica& first, const OptimizerOptions& options)
-    : options_(options), trainable_(network.trainable_size()) {
+    : options_(options), trainable_(network.trainable_size()), changing_(network.changing_size()) {
   const auto zeros = [&](std::int64_t count, at::ScalarType type = at::kFloat) {
     return device_zeros(accelerator, count, type);
   };
@@ -85,7 +85,7 @@ gpu::Update DeviceReplica::update() const {
   update.first = first_.data_ptr<float>();
   update.second = data_or_null(second_);
   update.trainable = trainable_;
-  update.total = weights_.numel();
+  update.changing = changing_;
   update.adam = adam_constants(options_);
   update.sgd = sgd_constants(options_);
   return update;

@@ -33,6 +33,7 @@ class DeviceReplica {
  private:
   OptimizerOptions options_;
   std::int64_t trainable_;
+  std::int64_t changing_;
   at::Tensor weights_;
   at::Tensor rounded_;   // undefined in fp32
   at::Tensor average_;   // undefined without an ema_decay

@@ -133,7 +133,7 @@ GpuStepper::GpuStepper(Accelerator& accelerator, Communicator& comm, const Netwo
       .transport = std::move(transport),
       .replica = std::move(replica),
       .device = std::move(device),
-      .sum = DeviceSum(accelerator, between, parallel.lanes, network.total_size() + kTailSize,
+      .sum = DeviceSum(accelerator, between, parallel.lanes, network.changing_size() + kTailSize,
                        parallel.reduction),
       .layers = std::move(layers),
       .layout = layout,
@@ -248,7 +248,7 @@ void GpuStepper::State::update() {
                       .count = network.trainable_size()});
   launch(accelerator, gpu::kFinishSum, {1, 1, kBlockThreads},
          gpu::FinishSum{.squares = squares.const_data_ptr<double>(),
-                        .tail = sums + network.total_size(),
+                        .tail = sums + network.changing_size(),
                         .rule = rule,
                         .facts = facts_on_device(),
                         .blocks = blocks});
@@ -256,7 +256,7 @@ void GpuStepper::State::update() {
   update.sum = sums;
   update.facts = facts_on_device();
   update.rule = rule;
-  launch(accelerator, gpu::kUpdateWeights, grid_of(update.total), update);
+  launch(accelerator, gpu::kUpdateWeights, grid_of(update.changing), update);
   accelerator.copy_to_host(facts, facts_on_device(), sizeof(gpu::StepFacts));
 }
 

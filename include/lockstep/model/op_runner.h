@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -42,8 +43,17 @@ struct Pass {
     return weights.data() + first(id);
   }
   const std::uint16_t* rounded(ParameterId id) const { return rounded_weights.data() + first(id); }
-  float* gradient(ParameterId id) const { return gradients.data() + first(id); }
+  // Whether it is no frozen one: those have no gradient, and no statistic of a pass.
+  template <typename Id>
+  bool changes(Id id) const {
+    return !network.graph().parameter(id).frozen;
+  }
+  float* gradient(ParameterId id) const {
+    assert(changes(id));
+    return gradients.data() + first(id);
+  }
   float* statistic(StatisticId id) const {
+    assert(changes(id));
     return statistics.data() + (first(id) - network.trainable_size());
   }
 
@@ -122,6 +132,7 @@ class PlanRunner {
   std::vector<std::unique_ptr<OpRunner>> runners_;   // by op
   std::vector<std::vector<std::size_t>> last_used_;  // by op: the values that no later op uses
   std::vector<std::uint8_t> needs_gradient_;         // by value
+  std::vector<std::uint8_t> infers_;                 // by op: a pass is the same in training
   Tensors values_;                                   // of the pass under way, by value
   Watch watch_;
 };

@@ -101,14 +101,14 @@ struct Update {
   const float* sum;
   const StepFacts* facts;
   const StepRule* rule;
-  const float* momentum;    // [total - trainable], of the running statistics
-  float* weights;           // [total]
-  unsigned short* rounded;  // [total], or null
-  float* average;           // [total], or null
+  const float* momentum;    // [changing - trainable], of the running statistics
+  float* weights;           // [changing]
+  unsigned short* rounded;  // [changing], or null
+  float* average;           // [changing], or null
   float* first;             // [trainable]; SGD's momentum
   float* second;            // [trainable]; null: SGD
   long long trainable;
-  long long total;
+  long long changing;
   AdamConstants adam;
   SgdConstants sgd;
 };

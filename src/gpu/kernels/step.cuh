@@ -113,7 +113,7 @@ LOCKSTEP_KERNEL finish_sum(const FinishSum finish) {
 
 LOCKSTEP_KERNEL update_weights(const Update update) {
   const long long i = thread_number();
-  if (i >= update.total || update.facts->applied == 0) return;
+  if (i >= update.changing || update.facts->applied == 0) return;
   const StepRule& rule = *update.rule;
   float value = update.weights[i];
   if (i < update.trainable) {
