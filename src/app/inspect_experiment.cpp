@@ -71,7 +71,7 @@ void print_layers(const Network& network) {
 
 void inspect_experiment(const CommandLine& line) {
   const Experiment experiment = load_experiment(line.checkpoint, line.overrides);
-  const Network network(experiment.model, experiment.data.shape, experiment.data.classes);
+  const Network network = make_network(experiment);
   if (line.json) {
     print_json(to_json(experiment, network));
     return;

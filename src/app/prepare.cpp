@@ -37,9 +37,7 @@ PreparedExperiment prepare(Communicator& comm, const CommandLine& line) {
     prepared.experiment = load_experiment(line.experiment, line.overrides);
     if (line.print_config) return;
     check_world(comm, prepared.experiment);
-    prepared.network =
-        std::make_unique<Network>(prepared.experiment.model, prepared.experiment.data.shape,
-                                  prepared.experiment.data.classes);
+    prepared.network = std::make_unique<Network>(make_network(prepared.experiment));
   });
   check_same(comm, "experiment", "xxh3:" + digest_of(prepared.experiment).hex(),
              "give all ranks the same file and overrides");

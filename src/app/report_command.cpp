@@ -42,7 +42,7 @@ int report_one(Communicator& comm, const CommandLine& line) {
 
 ComparedRun compared_run(const fs::path& run_dir) {
   const Experiment experiment = load_experiment((run_dir / kExperimentFile).string(), {});
-  const Network network(experiment.model, experiment.data.shape, experiment.data.classes);
+  const Network network = make_network(experiment);
   return {experiment.name, read_run_record(run_dir), network.parameter_count(),
           fields_of(experiment)};
 }

@@ -39,7 +39,7 @@ template <class Visit>
 void fields(Visit& visit, BranchesOptions& branches) {
   auto& [paths] = branches;
   visit.sections("branch", "Path", paths,
-                 "the outputs of all branches are joined along the channels");
+                 "the outputs of all branches are joined along the channels", required());
 }
 
 template <>

@@ -102,7 +102,7 @@ class Describe {
 
   template <class T>
   void sections(const char* name, const char* type, std::vector<T>& /*member*/,
-                const char* /*meaning*/) {
+                const char* /*meaning*/, const Traits& = {}) {
     T element;
     lockstep::section(*this, name, type, element);
     section_.mutable_field()->rbegin()->set_label(FieldDescriptorProto::LABEL_REPEATED);

@@ -88,7 +88,7 @@ class Read {
 
   template <class T>
   void sections(const char* name, const char* /*type*/, std::vector<T>& member,
-                const char* /*meaning*/) {
+                const char* /*meaning*/, const Traits& = {}) {
     const FieldDescriptor* field = field_of(from_, name);
     for (int i = 0; i < reflection_.FieldSize(from_, field); ++i) {
       Read inner(reflection_.GetRepeatedMessage(from_, field, i),
@@ -178,7 +178,7 @@ class Write {
 
   template <class T>
   void sections(const char* name, const char* /*type*/, std::vector<T>& member,
-                const char* /*meaning*/) {
+                const char* /*meaning*/, const Traits& = {}) {
     for (T& each : member) {
       Write inner(*reflection_.AddMessage(&to_, field_of(to_, name)));
       fields(inner, each);

@@ -96,8 +96,8 @@ class Rows {
 
   template <class T>
   void sections(const char* name, const char* /*type*/, std::vector<T>& /*member*/,
-                const char* meaning) {
-    add(name, "list of sections", "required", meaning);
+                const char* meaning, const Traits& traits = {}) {
+    add(name, "list of sections", traits.required ? "required" : "none", meaning);
     Rows inner(fmt::format("{}{}[i].", path_, name), list_, text_);
     T element;
     fields(inner, element);

@@ -90,7 +90,6 @@ class Pretended {
       const Op& op = plan()[i];
       if (!has_gradient(op.out.id)) continue;
       for (const Operand& in : op.in) {
-        if (!has_gradient(in.id)) continue;
         blocks_.take(size(in.id));
         if (!gradients.insert(in.id).second) blocks_.give_back(size(in.id));
       }

@@ -1,6 +1,7 @@
 #include "lockstep/train/stepper.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace lockstep {
 
@@ -11,6 +12,12 @@ Replica first_replica(const Network& network, const ParallelOptions& parallel,
   if (train.ema_decay > 0) average = values;
   return {Weights(std::move(values), parallel.precision), std::move(average),
           Optimizer(train.optimizer, network.trainable_size())};
+}
+
+Replica begun_with(Replica first, std::vector<float> values) {
+  if (!first.average.empty()) first.average = values;
+  first.weights = Weights(std::move(values), first.weights.precision());
+  return first;
 }
 
 Weights Replica::result() const {

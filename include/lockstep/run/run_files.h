@@ -9,6 +9,7 @@ namespace lockstep {
 // What was run, and where.
 inline constexpr const char* kExperimentFile = "experiment.textproto";
 inline constexpr const char* kEnvironmentFile = "environment.json";
+inline constexpr const char* kInitialWeightsFile = "initial_weights.txt";
 
 // While it runs.
 inline constexpr const char* kLockFile = "lock";
@@ -37,6 +38,7 @@ inline constexpr std::array kFilesOfARun = {
     kExperimentFile, kEnvironmentFile,    kStatusFile,     kMetricsFile, kTimesFile,
     kEvaluationFile, kClassificationFile, kReportPage,     kCurvesSvg,   kCurvesPng,
     kConfusionSvg,   kConfusionPng,       kPredictionsPng, kSamplesPng,  kMisclassifiedPng,
+    kInitialWeightsFile,
 };
 
 // What the launcher adds, some of it before the training begins.

@@ -33,6 +33,9 @@ struct Replica {
 Replica first_replica(const Network& network, const ParallelOptions& parallel,
                       const TrainOptions& train, std::uint64_t seed);
 
+// Local: with these weights, flat, [network.total_size()], instead.
+Replica begun_with(Replica first, std::vector<float> values);
+
 // How far the moving average goes to the weights in update `update` (from 1): 1 - d_t.
 float average_part(float ema_decay, std::int64_t update);
 
