@@ -26,7 +26,26 @@ ModelOptions model() {
            DenseOptions{.units = kClasses}}};
 }
 
-Network network(const Patterns& freeze = {}) { return {model(), kShape, kClasses, freeze}; }
+// Two residual blocks, the first with a shortcut of its own.
+ModelOptions residual_model() {
+  const ConvOptions conv{.filters = 16, .padding = Padding::kSame, .bias = false};
+  const ConvOptions side{.filters = 16, .kernel = 1, .bias = false};
+  ResidualOptions block{.layers = {conv, BatchNormOptions{}, ActivationOptions{}, conv,
+                                   BatchNormOptions{}},
+                        .shortcut = {{side, BatchNormOptions{}}},
+                        .activation = ActivationKind::kRelu,
+                        .drop_path = 0.25F};
+  ModelOptions model{{conv, block}};
+  block.shortcut = {};
+  model.layers.push_back(block);
+  model.layers.push_back(AvgPoolOptions{.global = true});
+  model.layers.push_back(DenseOptions{.units = kClasses});
+  return model;
+}
+
+Network network(const Patterns& freeze = {}, const ModelOptions& options = model()) {
+  return {options, kShape, kClasses, freeze};
+}
 
 std::string refusal(const Patterns& freeze) {
   try {
@@ -151,16 +170,13 @@ TEST(Freeze, PatternsThatAreForNothingAreRefused) {
 
 // What is trained has the gradient that it has where all is, bit for bit: a pass forward is the
 // same while the norms are trained.
-TEST(Freeze, OtherGradientsAreThoseOfTheWholeNetwork) {
+void expect_gradients_of_whole(const ModelOptions& options,
+                               const std::vector<Patterns>& freezes) {
   for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
-    const Network plain = network();
+    const Network plain = network({}, options);
     Trained whole = train(plain, precision);
-    for (const Patterns& freeze :
-         {Patterns{"0.*"}, Patterns{"2.*"}, Patterns{"2.conv.weight"}, Patterns{"2.conv.bias"},
-          Patterns{"8.*"}, Patterns{"8.dense.weight"}, Patterns{"8.dense.bias"},
-          Patterns{"1.batch_norm.scale"}, Patterns{"3.batch_norm.shift", "10.dense.bias"},
-          Patterns{"*.weight"}, Patterns{"*.bias"}}) {
-      const Network frozen = network(freeze);
+    for (const Patterns& freeze : freezes) {
+      const Network frozen = network(freeze, options);
       Trained rest = train(frozen, precision);
       EXPECT_EQ(rest.loss, whole.loss);
       for (const Parameter& each : frozen.parameters()) {
@@ -178,31 +194,64 @@ TEST(Freeze, OtherGradientsAreThoseOfTheWholeNetwork) {
   }
 }
 
+TEST(Freeze, OtherGradientsAreThoseOfTheWholeNetwork) {
+  expect_gradients_of_whole(
+      model(), {{"0.*"},
+                {"2.*"},
+                {"2.conv.weight"},
+                {"2.conv.bias"},
+                {"8.*"},
+                {"8.dense.weight"},
+                {"8.dense.bias"},
+                {"1.batch_norm.scale"},
+                {"3.batch_norm.shift", "10.dense.bias"},
+                {"*.weight"},
+                {"*.bias"}});
+}
+
+TEST(Freeze, OtherGradientsInBlocksToo) {
+  expect_gradients_of_whole(residual_model(), {{"0.*"},
+                                               {"0.*", "1.residual.0.*"},
+                                               {"0.*", "1.residual.shortcut.0.*"},
+                                               {"1.residual.*.conv.weight"},
+                                               {"2.residual.3.conv.weight"},
+                                               {"*.conv.weight"}});
+}
+
+void expect_as_reference(const ModelOptions& options, const Patterns& freeze) {
+  SCOPED_TRACE(freeze.back());
+  const Network frozen = network(freeze, options);
+  const std::vector<float> values = values_of(frozen);
+  Trained trained = train(frozen, Precision::kFp32);
+  samples::TorchReference reference(options, frozen, values);
+  EXPECT_NEAR(trained.loss, reference.train(batch_of(13), kContext), 1e-4);
+  double largest = 0;
+  for (const Parameter& each : frozen.parameters()) {
+    if (each.frozen || is_statistic(each.role)) continue;
+    largest = std::max(largest, reference.gradient(each.name).abs().max().item<double>());
+  }
+  for (const Parameter& each : frozen.parameters()) {
+    if (each.frozen || is_statistic(each.role)) continue;
+    const at::Tensor expected = reference.gradient(each.name).contiguous();
+    const auto found = part(trained.gradients, each.range);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      ASSERT_NEAR(found[i], expected.data_ptr<double>()[i], 1e-5 * largest) << each.name;
+    }
+  }
+}
+
 // Against LibTorch in double, where batch norms that are frozen use their running statistics.
 TEST(Freeze, FrozenNormsUseTheirRunningStatistics) {
   for (const Patterns& freeze :
        {Patterns{"1.*"}, Patterns{"3.*"}, Patterns{"1.*", "3.*", "9.*"},
         Patterns{"*", "!0.*", "!10.*"}, Patterns{"0.*", "1.*", "2.*", "3.*"}, Patterns{"*", "!10.*"},
         Patterns{"*", "!9.*"}}) {
-    SCOPED_TRACE(freeze.back());
-    const Network frozen = network(freeze);
-    const std::vector<float> values = values_of(frozen);
-    Trained trained = train(frozen, Precision::kFp32);
-    samples::TorchReference reference(model(), frozen, values);
-    EXPECT_NEAR(trained.loss, reference.train(batch_of(13), kContext), 1e-4);
-    double largest = 0;
-    for (const Parameter& each : frozen.parameters()) {
-      if (each.frozen || is_statistic(each.role)) continue;
-      largest = std::max(largest, reference.gradient(each.name).abs().max().item<double>());
-    }
-    for (const Parameter& each : frozen.parameters()) {
-      if (each.frozen || is_statistic(each.role)) continue;
-      const at::Tensor expected = reference.gradient(each.name).contiguous();
-      const auto found = part(trained.gradients, each.range);
-      for (std::size_t i = 0; i < found.size(); ++i) {
-        ASSERT_NEAR(found[i], expected.data_ptr<double>()[i], 1e-5 * largest) << each.name;
-      }
-    }
+    expect_as_reference(model(), freeze);
+  }
+  for (const Patterns& freeze :
+       {Patterns{"*", "!4.*"}, Patterns{"0.*", "1.*"}, Patterns{"1.residual.1.*", "2.residual.4.*"},
+        Patterns{"0.*", "1.residual.shortcut.*"}, Patterns{"*", "!1.residual.shortcut.0.*"}}) {
+    expect_as_reference(residual_model(), freeze);
   }
 }
 
