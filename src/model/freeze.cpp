@@ -51,6 +51,17 @@ void freeze_statistics(Graph& graph) {
   }
 }
 
+// Trainable parameters stand in the order of their layers.
+void count_in_layers(Graph& graph) {
+  auto parameter = graph.parameters.begin();
+  for (LayerInfo& layer : graph.layers) {
+    for (std::int64_t left = layer.trainable_parameters; left > 0; ++parameter) {
+      left -= parameter->range.size();
+      if (parameter->frozen) layer.trainable_parameters -= parameter->range.size();
+    }
+  }
+}
+
 // Whether some parameter of the op has a gradient.
 bool is_trained(const Graph& graph, const Op& op) {
   const auto changes = [&](ParameterId id) { return !graph.parameter(id).frozen; };
@@ -80,6 +91,7 @@ FlatSizes freeze(Graph& graph, std::span<const std::string> patterns) {
     each.frozen = is_trainable(each) && chooses(patterns, each.name);
   }
   freeze_statistics(graph);
+  count_in_layers(graph);
   std::int64_t end = 0;
   const auto place = [&](const auto& is_placed) {
     for (Parameter& each : graph.parameters) {

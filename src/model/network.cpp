@@ -21,9 +21,7 @@ std::int64_t Network::parameter_count() const {
 
 std::int64_t Network::trainable_parameter_count() const {
   std::int64_t count = 0;
-  for (const Parameter& parameter : parameters()) {
-    if (!parameter.frozen && !is_statistic(parameter.role)) count += parameter.range.size();
-  }
+  for (const LayerInfo& layer : layers()) count += layer.trainable_parameters;
   return count;
 }
 

@@ -146,6 +146,10 @@ TEST(Freeze, FrozenOnesLieBehindAllThatChanges) {
   EXPECT_EQ(frozen.total_size(), plain.total_size());
   EXPECT_EQ(frozen.trainable_parameter_count(),
             plain.trainable_parameter_count() - (of_frozen - 2 * 16));
+  EXPECT_EQ(frozen.layers()[0].trainable_parameters, 0);
+  EXPECT_EQ(frozen.layers()[1].trainable_parameters, 0);
+  EXPECT_EQ(frozen.layers()[2].trainable_parameters, plain.layers()[2].trainable_parameters - 16);
+  EXPECT_EQ(frozen.layers()[3].trainable_parameters, plain.layers()[3].trainable_parameters);
   // A value stays with its name.
   std::vector<float> a = plain.initial_weights(5);
   std::vector<float> b = frozen.initial_weights(5);
