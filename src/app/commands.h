@@ -54,8 +54,7 @@ void check_out(Communicator& comm, const std::string& out);
 void print_json(const nlohmann::ordered_json& json);
 
 // Collective: the weights that an experiment begins with, where it names a file of them.
-std::optional<InitialWeights> find_initial_weights(Communicator& comm,
-                                                   const Experiment& experiment,
+std::optional<InitialWeights> find_initial_weights(Communicator& comm, const Experiment& experiment,
                                                    const Network& network);
 
 // What `train` and `bench` begin with.

@@ -22,8 +22,7 @@ SourceOptions below_root(SourceOptions source) {
   return source;
 }
 
-std::optional<InitialWeights> find_initial_weights(Communicator& comm,
-                                                   const Experiment& experiment,
+std::optional<InitialWeights> find_initial_weights(Communicator& comm, const Experiment& experiment,
                                                    const Network& network) {
   const auto& initialize = experiment.initialize;
   if (!initialize || initialize->path.empty()) return std::nullopt;

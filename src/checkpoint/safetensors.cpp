@@ -34,9 +34,7 @@ struct Entry {
   std::uint64_t end = 0;
 
   // Of its values, once its place is checked.
-  std::size_t count() const {
-    return static_cast<std::size_t>(end - begin) / dtype_bytes(dtype);
-  }
+  std::size_t count() const { return static_cast<std::size_t>(end - begin) / dtype_bytes(dtype); }
 };
 
 // Elements of a shape, or -1 where their number does not fit the file.
@@ -83,7 +81,8 @@ void check_places(const std::vector<Entry>& entries, std::size_t data_bytes) {
     const std::int64_t elements = elements_of(entry.shape, data_bytes);
     if (entry.begin != expected || entry.end < entry.begin || entry.end > data_bytes ||
         elements < 0 ||
-        entry.end - entry.begin != static_cast<std::uint64_t>(elements) * dtype_bytes(entry.dtype)) {
+        entry.end - entry.begin !=
+            static_cast<std::uint64_t>(elements) * dtype_bytes(entry.dtype)) {
       fail_usage("tensor \"{}\": bytes {} to {} do not fit its shape, its neighbours or the file",
                  entry.name, entry.begin, entry.end);
     }

@@ -41,9 +41,10 @@ void fields(Visit& visit, RenameOptions& rename) {
 template <class Visit>
 void fields(Visit& visit, InitializeOptions& initialize) {
   auto& [path, rename, map, skip, freeze] = initialize;
-  visit("path", path,
-        "file of weights: a run folder, a checkpoint folder, or a `.safetensors` file of ours or of "
-        "PyTorch's tensors; empty: none");
+  visit(
+      "path", path,
+      "file of weights: a run folder, a checkpoint folder, or a `.safetensors` file of ours or of "
+      "PyTorch's tensors; empty: none");
   visit.sections("rename", "Rename", rename,
                  "new names for the file's tensors, one rule after the other");
   visit("map", map, "then names of torchvision's networks become those of the configs'");
@@ -55,7 +56,8 @@ void fields(Visit& visit, InitializeOptions& initialize) {
 
 template <class Visit>
 void fields(Visit& visit, Experiment& experiment) {
-  auto& [name, seed, device, data, model, initialize, parallel, train, callbacks, checkpoint] = experiment;
+  auto& [name, seed, device, data, model, initialize, parallel, train, callbacks, checkpoint] =
+      experiment;
   visit("name", name,
         "name of the run folders under `models/`: letters, digits, `.`, `_`, `-`, a letter or "
         "digit first",

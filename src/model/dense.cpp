@@ -44,7 +44,8 @@ class TorchRunner<DenseOp> final : public UnaryRunner {
       at::mm_out(dw, dy32.t(), x_.to(at::kFloat));
     }
     x_.reset();
-    if (dense_.bias && pass.changes(*dense_.bias)) sum_rows(dy32, pass, pass.gradient(*dense_.bias));
+    if (dense_.bias && pass.changes(*dense_.bias))
+      sum_rows(dy32, pass, pass.gradient(*dense_.bias));
     if (input_ == InputGradient::kUnused) return {};
     const at::Tensor weight = view_weights(pass, dense_.weight, {units_, inputs_}, compute_);
     return at::mm(dy, weight).to(type_);

@@ -114,8 +114,8 @@ std::vector<std::uint8_t> values_with_gradients(const Graph& graph, const Plan& 
     return values[static_cast<std::size_t>(operand.id)];
   };
   for (const Op& op : plan) {
-    const bool passed_on = std::any_of(op.in.begin(), op.in.end(),
-                                       [&](const Operand& in) { return at(in) != 0; });
+    const bool passed_on =
+        std::any_of(op.in.begin(), op.in.end(), [&](const Operand& in) { return at(in) != 0; });
     at(op.out) = passed_on || is_trained(graph, op) ? 1 : 0;
   }
   return values;

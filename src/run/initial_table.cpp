@@ -14,8 +14,7 @@ namespace {
 using Cells = std::array<std::string, 4>;
 
 Cells cells_of(const InitialRow& row, bool frozen) {
-  return {row.parameter.empty() ? "-" : row.parameter,
-          fmt::format("{}", fmt::join(row.shape, "x")),
+  return {row.parameter.empty() ? "-" : row.parameter, fmt::format("{}", fmt::join(row.shape, "x")),
           row.tensor.empty() ? "-" : printable(row.tensor),
           row.outcome + (frozen ? "; frozen" : "")};
 }
@@ -35,9 +34,8 @@ std::string initial_table(const Network& network, const InitialWeights& initial,
   for (const Cells& line : lines) {
     for (std::size_t i = 0; i < widths.size(); ++i) widths[i] = std::max(widths[i], line[i].size());
   }
-  std::string text =
-      fmt::format("weights to begin with, of {} ({} layouts)\n", printable(path),
-                  initial.layouts == Layouts::kOurs ? "our own" : "PyTorch's");
+  std::string text = fmt::format("weights to begin with, of {} ({} layouts)\n", printable(path),
+                                 initial.layouts == Layouts::kOurs ? "our own" : "PyTorch's");
   for (const Cells& line : lines) {
     text += fmt::format("{:<{}}  {:<{}}  {:<{}}  {}\n", line[0], widths[0], line[1], widths[1],
                         line[2], widths[2], line[3]);

@@ -179,8 +179,8 @@ class Taking {
         "tensor \"{}\" has the shape {}{}, \"{}\" of the model {}; change the model, or leave it "
         "out by initialize.skip",
         tensor.name, shape_text(tensor.shape),
-        shape == tensor.shape ? "" : fmt::format(", so {} here", shape_text(shape)),
-        parameter.name, shape_text(parameter.shape));
+        shape == tensor.shape ? "" : fmt::format(", so {} here", shape_text(shape)), parameter.name,
+        shape_text(parameter.shape));
   }
 
   void add_unused() {

@@ -10,7 +10,7 @@ namespace lockstep {
 
 namespace {
 
-constexpr int kFirstBlock = 4;  // after convolution, norm, activation and pooling
+constexpr int kFirstBlock = 4;    // after convolution, norm, activation and pooling
 constexpr int kLayersOfPart = 3;  // of a block: convolution, norm, activation
 
 // Of each of its four stages.

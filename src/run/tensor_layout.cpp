@@ -35,9 +35,7 @@ class Places {
   }
 
  private:
-  const ImageShape& flattened(ValueId id) const {
-    return flattened_[static_cast<std::size_t>(id)];
-  }
+  const ImageShape& flattened(ValueId id) const { return flattened_[static_cast<std::size_t>(id)]; }
 
   template <typename Id>
   void put(Id id, const ParameterPlace& place) {
@@ -135,8 +133,8 @@ ArrangedTensor arrange(const TensorView& tensor, const ParameterPlace& place, La
     if (place.sees_images && differ_in_colours(arranged.shape, wanted)) {
       match_colours(arranged, wanted.back());
     }
-  } else if (layouts == Layouts::kPytorch && has_order(place.flattened) &&
-             !tensor.shape.empty() && tensor.shape.back() == place.flattened.pixels()) {
+  } else if (layouts == Layouts::kPytorch && has_order(place.flattened) && !tensor.shape.empty() &&
+             tensor.shape.back() == place.flattened.pixels()) {
     const ImageShape& image = place.flattened;
     to_channels_last(arranged.values, std::int64_t{image.height} * image.width, image.channels);
     arranged.change = "from channel after channel to pixel after pixel";

@@ -36,8 +36,8 @@ void Loop::save(AsBest best) {
   CheckpointFiles files =
       to_files(state, network_, replica.result().values(), replica.optimizer, settings_.metadata);
   if (settings_.train.ema_decay > 0) {
-    files[kTrainingWeights] = to_safetensors(
-        tensors_of(network_, replica.weights.values()), settings_.metadata);
+    files[kTrainingWeights] =
+        to_safetensors(tensors_of(network_, replica.weights.values()), settings_.metadata);
   }
   if (!best_.empty() && best == AsBest::kNo) {
     files[kBestWeights] = to_safetensors(tensors_of(network_, best_), settings_.metadata);

@@ -89,7 +89,8 @@ TEST(Safetensors, FloatsOfEveryWidthAreReadWhereThatIsAskedFor) {
       same_bits(file.tensor("d").values, std::vector<float>{static_cast<float>(1.0 / 3), -2.5F}));
   EXPECT_TRUE(same_bits(file.tensor("h").values,
                         std::vector<float>{65504, std::ldexp(1.0F, -24), -0.0F, 0.333251953125F}));
-  EXPECT_TRUE(same_bits(file.tensor("b").values, std::vector<float>{-1.5F, std::bit_cast<float>(0x7F620000U)}));
+  EXPECT_TRUE(same_bits(file.tensor("b").values,
+                        std::vector<float>{-1.5F, std::bit_cast<float>(0x7F620000U)}));
   ASSERT_EQ(file.unread().size(), 1U);
   EXPECT_EQ(file.unread()[0].name, "n");
   EXPECT_EQ(file.unread()[0].dtype, "I64");

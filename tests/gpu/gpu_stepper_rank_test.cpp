@@ -166,8 +166,7 @@ TEST_F(GpuSteps, FrozenLayersStayAndTheOthersAreTheCpus) {
     for (const Parameter& parameter : network_.parameters()) {
       for (std::int64_t at = parameter.range.first; at < parameter.range.last; ++at) {
         const auto i = static_cast<std::size_t>(at);
-        ASSERT_NEAR(mine[i], other[i], 1e-4 * std::max(1.0F, std::abs(other[i])))
-            << parameter.name;
+        ASSERT_NEAR(mine[i], other[i], 1e-4 * std::max(1.0F, std::abs(other[i]))) << parameter.name;
         if (!parameter.frozen) continue;
         ASSERT_EQ(mine[i], begin[i]) << parameter.name;
       }

@@ -30,11 +30,11 @@ ModelOptions model() {
 ModelOptions residual_model() {
   const ConvOptions conv{.filters = 16, .padding = Padding::kSame, .bias = false};
   const ConvOptions side{.filters = 16, .kernel = 1, .bias = false};
-  ResidualOptions block{.layers = {conv, BatchNormOptions{}, ActivationOptions{}, conv,
-                                   BatchNormOptions{}},
-                        .shortcut = {{side, BatchNormOptions{}}},
-                        .activation = ActivationKind::kRelu,
-                        .drop_path = 0.25F};
+  ResidualOptions block{
+      .layers = {conv, BatchNormOptions{}, ActivationOptions{}, conv, BatchNormOptions{}},
+      .shortcut = {{side, BatchNormOptions{}}},
+      .activation = ActivationKind::kRelu,
+      .drop_path = 0.25F};
   ModelOptions model{{conv, block}};
   block.shortcut = {};
   model.layers.push_back(block);
@@ -106,10 +106,9 @@ Trained train(const Network& network, Precision precision) {
   LaneExecutor executor(network, precision);
   const Weights weights(values_of(network), precision);
   for (int pass = 0; pass < 2; ++pass) {  // nothing is left of the first
-    trained.loss = executor
-                       .train(weights, batch_of(13), kContext, trained.gradients,
-                              trained.statistics)
-                       .loss_sum;
+    trained.loss =
+        executor.train(weights, batch_of(13), kContext, trained.gradients, trained.statistics)
+            .loss_sum;
   }
   return trained;
 }
@@ -134,8 +133,8 @@ TEST(Freeze, FrozenOnesLieBehindAllThatChanges) {
     const Parameter& each = frozen.parameters()[i];
     EXPECT_EQ(each.name, plain.parameters()[i].name);
     EXPECT_EQ(each.range.first % 16, 0);
-    const bool expected = each.name.starts_with("0.") || each.name.starts_with("1.") ||
-                          each.name == "2.conv.bias";
+    const bool expected =
+        each.name.starts_with("0.") || each.name.starts_with("1.") || each.name == "2.conv.bias";
     EXPECT_EQ(each.frozen, expected) << each.name;
     EXPECT_EQ(each.range.first >= frozen.changing_size(), expected) << each.name;
     EXPECT_EQ(each.range.last <= frozen.trainable_size(),
@@ -174,8 +173,7 @@ TEST(Freeze, PatternsThatAreForNothingAreRefused) {
 
 // What is trained has the gradient that it has where all is, bit for bit: a pass forward is the
 // same while the norms are trained.
-void expect_gradients_of_whole(const ModelOptions& options,
-                               const std::vector<Patterns>& freezes) {
+void expect_gradients_of_whole(const ModelOptions& options, const std::vector<Patterns>& freezes) {
   for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
     const Network plain = network({}, options);
     Trained whole = train(plain, precision);
@@ -199,18 +197,17 @@ void expect_gradients_of_whole(const ModelOptions& options,
 }
 
 TEST(Freeze, OtherGradientsAreThoseOfTheWholeNetwork) {
-  expect_gradients_of_whole(
-      model(), {{"0.*"},
-                {"2.*"},
-                {"2.conv.weight"},
-                {"2.conv.bias"},
-                {"8.*"},
-                {"8.dense.weight"},
-                {"8.dense.bias"},
-                {"1.batch_norm.scale"},
-                {"3.batch_norm.shift", "10.dense.bias"},
-                {"*.weight"},
-                {"*.bias"}});
+  expect_gradients_of_whole(model(), {{"0.*"},
+                                      {"2.*"},
+                                      {"2.conv.weight"},
+                                      {"2.conv.bias"},
+                                      {"8.*"},
+                                      {"8.dense.weight"},
+                                      {"8.dense.bias"},
+                                      {"1.batch_norm.scale"},
+                                      {"3.batch_norm.shift", "10.dense.bias"},
+                                      {"*.weight"},
+                                      {"*.bias"}});
 }
 
 TEST(Freeze, OtherGradientsInBlocksToo) {
@@ -248,8 +245,8 @@ void expect_as_reference(const ModelOptions& options, const Patterns& freeze) {
 TEST(Freeze, FrozenNormsUseTheirRunningStatistics) {
   for (const Patterns& freeze :
        {Patterns{"1.*"}, Patterns{"3.*"}, Patterns{"1.*", "3.*", "9.*"},
-        Patterns{"*", "!0.*", "!10.*"}, Patterns{"0.*", "1.*", "2.*", "3.*"}, Patterns{"*", "!10.*"},
-        Patterns{"*", "!9.*"}}) {
+        Patterns{"*", "!0.*", "!10.*"}, Patterns{"0.*", "1.*", "2.*", "3.*"},
+        Patterns{"*", "!10.*"}, Patterns{"*", "!9.*"}}) {
     expect_as_reference(model(), freeze);
   }
   for (const Patterns& freeze :

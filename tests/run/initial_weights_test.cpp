@@ -223,8 +223,7 @@ TEST(InitialWeights, OfAFileOfOursAreTheSameValues) {
 
 TEST(InitialWeights, HeadOfOtherClassesIsDrawnAnew) {
   const Network network = ours();
-  const InitialWeights initial =
-      take_weights(network, options(), theirs(3, 1000).file(), kSeed);
+  const InitialWeights initial = take_weights(network, options(), theirs(3, 1000).file(), kSeed);
   EXPECT_EQ(outcome_of(initial, "7.dense.weight"), "drawn anew: 1000 classes there, 5 here");
   EXPECT_EQ(outcome_of(initial, "7.dense.bias"), "drawn anew: 1000 classes there, 5 here");
   const std::vector<float> drawn = network.initial_weights(kSeed);
@@ -261,12 +260,11 @@ TEST(InitialWeights, TableTellsOfEveryParameterAndTensor) {
       kShape, kClasses, std::vector<std::string>{"0.*", "1.*"});
   const InitialWeights initial = take_weights(network, options(), tensors.file(), kSeed);
   const std::string table = initial_table(network, initial, "theirs.safetensors");
-  const auto has = [&](const std::string& text) {
-    return table.find(text) != std::string::npos;
-  };
+  const auto has = [&](const std::string& text) { return table.find(text) != std::string::npos; };
   EXPECT_TRUE(has("weights to begin with, of theirs.safetensors (PyTorch's layouts)\n")) << table;
   EXPECT_TRUE(has("taken; frozen\n")) << table;
-  EXPECT_TRUE(has("6.dense.bias                   11       -                     not in the file\n"))
+  EXPECT_TRUE(
+      has("6.dense.bias                   11       -                     not in the file\n"))
       << table;
   EXPECT_TRUE(has("module.extra\\x1b[31m  unused\n")) << table;
   EXPECT_TRUE(has("13 of 14 parameters taken, 6 frozen; 1 tensor unused; they begin as xxh3:" +
@@ -298,10 +296,9 @@ TEST(InitialWeights, WhatDoesNotFitIsRefusedInOneLine) {
             "tensor \"conv1.weight\" has the shape [6, 3, 5, 4], so [6, 5, 4, 3] here, "
             "\"0.conv.weight\" of the model [6, 3, 3, 3]; change the model, or leave it out by "
             "initialize.skip");
-  EXPECT_EQ(with([](Tensors& tensors, InitializeOptions&) {
-              tensors.values("bn1.bias")[3] = INFINITY;
-            }),
-            "tensor \"bn1.bias\": not all of its values are finite");
+  EXPECT_EQ(
+      with([](Tensors& tensors, InitializeOptions&) { tensors.values("bn1.bias")[3] = INFINITY; }),
+      "tensor \"bn1.bias\": not all of its values are finite");
   EXPECT_EQ(with([](Tensors& tensors, InitializeOptions&) {
               tensors.add("0.conv.weight", {6, 3, 3, 3}, 0, 1);
             }),

@@ -55,8 +55,7 @@ class Frozen : public testing::Test {
     Workers workers(threads, prepare_worker_thread);
     CpuStepper stepper(comm, net, data, workers, settings.parallel, settings.train, kSeed);
     if (!values.empty()) stepper.set_replica(begun_with(stepper.replica(), std::move(values)));
-    CpuEvaluator evaluator(net, workers, settings.parallel.precision,
-                           data.summary().normalization);
+    CpuEvaluator evaluator(net, workers, settings.parallel.precision, data.summary().normalization);
     std::vector<std::unique_ptr<Callback>> none;
     return train(comm, net, data, {stepper, evaluator}, settings, none);
   }
@@ -69,9 +68,9 @@ class Frozen : public testing::Test {
 // Neither decay nor clipping nor the moving average touches them; the others all move.
 TEST_F(Frozen, LayersKeepEveryBitAtEveryWorldSize) {
   using Patterns = std::vector<std::string>;
-  for (const Patterns& freeze : {Patterns{"0.*", "1.*"}, Patterns{"4.*", "5.*"},
-                                 Patterns{"*", "!6.*"},
-                                 Patterns{"0.conv.weight", "5.batch_norm.scale"}}) {
+  for (const Patterns& freeze :
+       {Patterns{"0.*", "1.*"}, Patterns{"4.*", "5.*"}, Patterns{"*", "!6.*"},
+        Patterns{"0.conv.weight", "5.batch_norm.scale"}}) {
     const Network net = network(freeze);
     std::vector<float> begin = net.initial_weights(kSeed);
     for (std::size_t i = 0; i < begin.size(); ++i) begin[i] += 1e-3F * static_cast<float>(i % 7);

@@ -31,7 +31,7 @@ struct Primitive {
 struct LayerInfo {
   std::string title;  // "conv 32 3x3 relu"
   ImageShape output;
-  std::int64_t parameters = 0;  // trainable ones and statistics
+  std::int64_t parameters = 0;            // trainable ones and statistics
   std::int64_t trainable_parameters = 0;  // without frozen ones
   std::int64_t multiply_adds = 0;  // of a sample's forward pass: conv and dense, without biases
   int depth = 0;                   // blocks around it

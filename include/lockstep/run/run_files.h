@@ -35,10 +35,10 @@ inline constexpr const char* kSamplesPng = "samples.png";
 
 // All of these that are files, but for the lock.
 inline constexpr std::array kFilesOfARun = {
-    kExperimentFile, kEnvironmentFile,    kStatusFile,     kMetricsFile, kTimesFile,
-    kEvaluationFile, kClassificationFile, kReportPage,     kCurvesSvg,   kCurvesPng,
-    kConfusionSvg,   kConfusionPng,       kPredictionsPng, kSamplesPng,  kMisclassifiedPng,
-    kInitialWeightsFile,
+    kExperimentFile, kEnvironmentFile, kStatusFile,         kMetricsFile,
+    kTimesFile,      kEvaluationFile,  kClassificationFile, kReportPage,
+    kCurvesSvg,      kCurvesPng,       kConfusionSvg,       kConfusionPng,
+    kPredictionsPng, kSamplesPng,      kMisclassifiedPng,   kInitialWeightsFile,
 };
 
 // What the launcher adds, some of it before the training begins.
