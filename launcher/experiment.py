@@ -23,6 +23,7 @@ class Experiment:
     train: list[str]  # files, as the experiment names them
     validation: list[str]
     test: list[str]
+    weights: list[str]  # to begin with
     metric: str  # val_accuracy or val_loss: of the best checkpoint
 
 

@@ -48,7 +48,8 @@ def needs_of(
     if experiment and not take_option(arguments, "--data")[1]:
         data = (experiment.test if command in ("predict", "submit")
                 else experiment.train + experiment.validation)
-        files += [str(root / path) for path in data]
+        weights = experiment.weights if command == "train" else []
+        files += [str(root / path) for path in data + weights]
     folders = []
     if command == "train":
         run_dir = take_option(arguments, "--run-dir")[1]

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "lockstep/data/options.h"
 #include "lockstep/data/training_data.h"
 #include "lockstep/model/network.h"
+#include "lockstep/run/initial_weights.h"
 #include "lockstep/run/place.h"
 #include "lockstep/train/trainer.h"
 
@@ -33,7 +35,8 @@ int run_plan(Communicator& comm, const CommandLine& line);
 int run_export(Communicator& comm, const CommandLine& line);
 
 // What the launcher asks of an experiment, as JSON: name, lanes, gpus (whether
-// every rank must have one), the files of train and test, the metric of the best checkpoint.
+// every rank must have one), the files of train and test and those of weights to begin with, the
+// metric of the best checkpoint.
 int run_needs(Communicator& comm, const CommandLine& line);
 
 // What the commands share.
@@ -41,6 +44,7 @@ int run_needs(Communicator& comm, const CommandLine& line);
 // A relative path of an experiment file stands below LOCKSTEP_ROOT where that is
 // set, below the working folder otherwise.
 SourceOptions below_root(SourceOptions source);
+std::string below_root(const std::string& path);
 
 // Collective: the file that --out names, checked before the work rather than after.
 // Error (2, agreed): its folder is not there; it is a folder.
@@ -48,6 +52,10 @@ void check_out(Communicator& comm, const std::string& out);
 
 // Local. What is no UTF-8, a file's name for one, is replaced.
 void print_json(const nlohmann::ordered_json& json);
+
+// Collective: the weights that an experiment begins with, where it names a file of them.
+std::optional<InitialWeights> find_initial_weights(Communicator& comm, const Experiment& experiment,
+                                                   const Network& network);
 
 // What `train` and `bench` begin with.
 struct PreparedExperiment {
@@ -60,9 +68,6 @@ struct PreparedExperiment {
 // and that there are no more ranks than lanes. BF16 becomes FP32, with a notice, where
 // the CPU computes and has no instructions for it.
 PreparedExperiment prepare(Communicator& comm, const CommandLine& line);
-
-// The network of an experiment; with the fewest classes where they are yet to be counted. Local.
-Network network_of(const Experiment& experiment);
 
 // Collective: takes the classes counted in the data, where the experiment says no number.
 // Error (2, agreed): too few, or too many; layers that do not fit them.

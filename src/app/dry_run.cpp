@@ -304,6 +304,7 @@ void dry_run(Communicator& comm, PreparedExperiment& prepared, const CommandLine
                              Labels::kRequired)
                           .rows;
   }
+  const auto initial = find_initial_weights(comm, experiment, network);
   SplitSizes split;
   RankPlan mine;
   agree(comm, [&] {
@@ -325,6 +326,9 @@ void dry_run(Communicator& comm, PreparedExperiment& prepared, const CommandLine
   const bool root = comm.rank() == 0;
   if (root) {
     fmt::print("{}\n", model_table(network));
+    if (initial) {
+      fmt::print("{}\n", initial_table(network, *initial, experiment.initialize->path));
+    }
     print_source("data", source);
     print_classes(source);
     if (!source.found.empty()) fmt::print("found     {}\n", printable(source.found));

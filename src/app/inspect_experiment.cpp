@@ -81,7 +81,7 @@ int count_classes(const Experiment& experiment) {
 void inspect_experiment(const CommandLine& line) {
   Experiment experiment = load_experiment(line.checkpoint, line.overrides);
   if (experiment.data.classes == 0) experiment.data.classes = count_classes(experiment);
-  const Network network = network_of(experiment);
+  const Network network = make_network(experiment);
   update_parts(network, experiment.train);  // groups that match nothing are an error
   if (line.json) {
     print_json(to_json(experiment, network));

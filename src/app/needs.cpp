@@ -25,8 +25,12 @@ int run_needs(Communicator& comm, const CommandLine& line) {
   Experiment experiment;
   agree(comm, [&] {
     experiment = load_experiment(line.experiment, line.overrides);
-    network_of(experiment);  // its layers fit
+    make_network(experiment);  // its layers fit
   });
+  auto weights = nlohmann::ordered_json::array();
+  if (experiment.initialize && !experiment.initialize->path.empty()) {
+    weights.push_back(experiment.initialize->path);
+  }
   const nlohmann::ordered_json needs = {
       {"name", experiment.name},
       {"lanes", experiment.parallel.lanes},
@@ -34,6 +38,7 @@ int run_needs(Communicator& comm, const CommandLine& line) {
       {"train", files_of(experiment.data.train)},
       {"validation", files_of(experiment.data.validation.source)},
       {"test", files_of(experiment.data.test)},
+      {"weights", weights},
       {"metric", MonitoredMetric(experiment.callbacks.best_checkpoint.monitor, 0).name()}};
   if (comm.rank() == 0) print_json(needs);
   return 0;

@@ -114,7 +114,7 @@ MeasuredTimes measure_times(Communicator& comm, const Experiment& experiment,
     updates.push_back(timers[i]->update_seconds() * worker_count);
   }
   result.update_seconds = median(updates);
-  result.values = network.total_size();
+  result.values = network.changing_size();
   result.add_seconds = measure_addition(comm, result.values, workers);
   return result;
 }

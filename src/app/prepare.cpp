@@ -36,11 +36,6 @@ Precision available_precision(const Communicator& comm, Precision wanted) {
 
 }  // namespace
 
-Network network_of(const Experiment& experiment) {
-  const DataOptions& data = experiment.data;
-  return Network(experiment.model, data.shape, std::max(data.classes, kFewestClasses));
-}
-
 void take_classes(Communicator& comm, PreparedExperiment& prepared, const DataOptions& found) {
   if (prepared.experiment.data.classes != 0) return;
   agree(comm, [&] {
@@ -50,7 +45,7 @@ void take_classes(Communicator& comm, PreparedExperiment& prepared, const DataOp
     }
     prepared.experiment.data.classes = found.classes;
     parse_experiment(to_text(prepared.experiment), "data.train", {});  // what their number decides
-    prepared.network = std::make_unique<Network>(network_of(prepared.experiment));
+    prepared.network = std::make_unique<Network>(make_network(prepared.experiment));
   });
 }
 
@@ -66,7 +61,7 @@ PreparedExperiment prepare(Communicator& comm, const CommandLine& line) {
     prepared.experiment = load_experiment(line.experiment, line.overrides);
     if (line.print_config) return;
     check_world(comm, prepared.experiment);
-    prepared.network = std::make_unique<Network>(network_of(prepared.experiment));
+    prepared.network = std::make_unique<Network>(make_network(prepared.experiment));
     update_parts(*prepared.network, prepared.experiment.train);  // groups that match nothing
   });
   check_same(comm, "experiment", "xxh3:" + digest_of(prepared.experiment).hex(),

@@ -42,7 +42,7 @@ int report_one(Communicator& comm, const CommandLine& line) {
 
 ComparedRun compared_run(const fs::path& run_dir) {
   const Experiment experiment = load_kept_experiment((run_dir / kExperimentFile).string());
-  const Network network = network_of(experiment);
+  const Network network = make_network(experiment);
   return {experiment.name, read_run_record(run_dir), network.parameter_count(),
           fields_of(experiment)};
 }

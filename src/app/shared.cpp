@@ -10,15 +10,24 @@
 
 namespace lockstep {
 
-SourceOptions below_root(SourceOptions source) {
+std::string below_root(const std::string& path) {
   const char* root = std::getenv("LOCKSTEP_ROOT");
-  if (root == nullptr) return source;
-  const auto place = [&](std::string& path) {
-    if (!path.empty()) path = (std::filesystem::path(root) / path).lexically_normal().string();
-  };
-  place(source.path);
-  place(source.labels);
+  if (root == nullptr || path.empty()) return path;
+  return (std::filesystem::path(root) / path).lexically_normal().string();
+}
+
+SourceOptions below_root(SourceOptions source) {
+  source.path = below_root(source.path);
+  source.labels = below_root(source.labels);
   return source;
+}
+
+std::optional<InitialWeights> find_initial_weights(Communicator& comm, const Experiment& experiment,
+                                                   const Network& network) {
+  const auto& initialize = experiment.initialize;
+  if (!initialize || initialize->path.empty()) return std::nullopt;
+  return load_initial_weights(comm, network, *initialize, below_root(initialize->path),
+                              experiment.seed);
 }
 
 void check_out(Communicator& comm, const std::string& out) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "app/commands.h"
@@ -120,6 +121,19 @@ void report_all(Communicator& comm, const PreparedExperiment& prepared, const Tr
   }
 }
 
+// Collective: weights of a file take the place of those that the seed draws.
+void begin_with(Communicator& comm, const PreparedExperiment& prepared, InitialWeights initial,
+                const fs::path& run_dir, Stepper& stepper) {
+  agree(comm, [&] {
+    if (comm.rank() != 0) return;
+    const std::string table =
+        initial_table(*prepared.network, initial, prepared.experiment.initialize->path);
+    say("{}\n", table);
+    write_file_atomically(run_dir / kInitialWeightsFile, table);
+  });
+  stepper.set_replica(begun_with(stepper.replica(), std::move(initial.values)));
+}
+
 // What is trained on what, before it begins.
 void tell_of_start(const Network& network, const std::string& device, const DataSummary& data) {
   say("{}\ndevice {}\n", model_table(network), device);
@@ -155,6 +169,9 @@ int run_train(Communicator& comm, const CommandLine& line) {
   RunLock lock;
   StartPoint start = find_start(comm, experiment, line.run_dir, line.resume, lock);
   if (root && !start.files.empty()) warn_of_changes(start.run_dir, places.front(), device.name());
+  // A run that goes on does not read them again.
+  std::optional<InitialWeights> initial;
+  if (start.files.empty()) initial = find_initial_weights(comm, experiment, *network);
   const fs::path run_dir = make_run_folder(comm, experiment, start.run_dir.string(), device.name(),
                                            threads, places, lock);
   if (root && !start.files.empty()) say("going on in {}\n", run_dir.string());
@@ -164,8 +181,10 @@ int run_train(Communicator& comm, const CommandLine& line) {
   settings.metadata = metadata_of(experiment, data.summary().normalization,
                                   measure_framing(comm, data, experiment.data.shape));
   settings.resume_from = std::move(start.files);
+  if (initial) settings.initial_digest = initial->digest.hex();
   settings.stop_requested = signal_came;
   const auto stepper = device.make_stepper(comm, *network, data, workers, experiment);
+  if (initial) begin_with(comm, prepared, std::move(*initial), run_dir, *stepper);
   const auto evaluator =
       device.make_evaluator(*network, workers, data.summary().normalization, experiment);
   const TrainResult result =

@@ -44,7 +44,8 @@ bool averages(const Experiment& experiment) { return experiment.train.ema_decay 
 // Values of the largest input or output of an op, a sample.
 std::int64_t widest(const Network& network) {
   std::int64_t values = network.input().pixels();
-  for (const Op& op : network.plan()) values = std::max<std::int64_t>(values, op.out.shape.pixels());
+  for (const Op& op : network.plan())
+    values = std::max<std::int64_t>(values, op.out.shape.pixels());
   return values;
 }
 
@@ -104,6 +105,7 @@ MemoryNeed memory_need(const Communicator& comm, const Experiment& experiment,
       experiment.data.shape.pixels() * static_cast<std::int64_t>(bytes_of(source.pixel_type));
   const Precision precision = experiment.parallel.precision;
   const std::int64_t flat = network.total_size() * std::int64_t{sizeof(float)};
+  const std::int64_t summed = network.changing_size() * std::int64_t{sizeof(float)};
   const std::int64_t wanted = (experiment.parallel.global_batch + lanes - 1) / lanes;
   // A batch has no more rows than there are.
   const std::int64_t lane_samples =
@@ -114,7 +116,7 @@ MemoryNeed memory_need(const Communicator& comm, const Experiment& experiment,
   need.weights = flat + (precision == Precision::kBf16 ? flat / 2 : 0) +
                  (averages(experiment) ? flat : 0) +
                  moments_of(experiment) * network.trainable_size() * std::int64_t{sizeof(float)};
-  need.sums = flat * (own + 1) + flat * (lanes - own) / comm.world_size();
+  need.sums = summed * (own + 1) + summed * (lanes - own) / comm.world_size();
   need.passes =
       std::min<std::int64_t>(workers, own) * training_pass_bytes(network, precision, lane_samples) +
       workers * inference_pass_bytes(network, precision, kChunkRows) +

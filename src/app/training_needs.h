@@ -3,13 +3,13 @@
 //
 // Memory of a rank, in bytes. P is the pixels of a row, N rows in the source of which T
 // are for training and U for validation, W ranks, V lanes of which this rank computes L
-// with w workers, S the floats of the flat weights and s the trainable ones, B the
-// global batch.
+// with w workers, S the floats of the flat weights, s the trainable ones and C those that
+// change, B the global batch.
 //   rows       one rank: N P where they were parsed, U P a copy of the validation rows;
 //              several: T P L / V + U P / W; with each row's label, number and place
 //   weights    4 S, with bf16 2 S more, with a moving average 4 S more; 4 s a moment
-//   sums       4 S for each own lane, the sum, and the parts of the other lanes that
-//              this rank adds: 4 S (L + 1 + (V - L) / W)
+//   sums       4 C for each own lane, the sum, and the parts of the other lanes that
+//              this rank adds: 4 C (L + 1 + (V - L) / W)
 //   passes     min(w, L) training passes of ceil(min(B, T) / V) samples and w of inference on
 //              128 (model/memory_need.h); with Muon w times what its largest matrix takes
 //              (train/orthogonal.h)

@@ -149,7 +149,7 @@ int run_verify(Communicator& comm, const CommandLine& line) {
         "weights need the same kind of processor",
         run_dir.string());
   });
-  const Network network = network_of(experiment);
+  const Network network = make_network(experiment);
   const TrainingData data = load_training_data(comm, experiment);
   TrainSettings settings = train_settings(experiment, /*run_dir=*/{});
   Workers workers(worker_count(comm, line.threads), prepare_worker_thread);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "checkpoint/dtypes.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/core/text.h"
@@ -27,9 +28,13 @@ static_assert(std::endian::native == std::endian::little);
 // A tensor as the header gives it, before its place is checked.
 struct Entry {
   std::string name;
+  std::string dtype;
   std::vector<std::int64_t> shape;
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
+
+  // Of its values, once its place is checked.
+  std::size_t count() const { return static_cast<std::size_t>(end - begin) / dtype_bytes(dtype); }
 };
 
 // Elements of a shape, or -1 where their number does not fit the file.
@@ -42,11 +47,16 @@ std::int64_t elements_of(const std::vector<std::int64_t>& shape, std::size_t lim
   return count;
 }
 
-Entry read_entry(const std::string& name, const Json& value) {
+Entry read_entry(const std::string& name, const Json& value, Dtypes dtypes) {
   if (value.size() != 3)
     fail_usage("tensor \"{}\" has other keys than dtype, shape, data_offsets", name);
   const auto dtype = value.at("dtype").get<std::string>();
-  if (dtype != "F32") fail_usage("tensor \"{}\" has dtype {}; only F32 is read", name, dtype);
+  if (dtypes == Dtypes::kF32 && dtype != "F32") {
+    fail_usage("tensor \"{}\" has dtype {}; only F32 is read", name, dtype);
+  }
+  if (dtype_bytes(dtype) == 0) {
+    fail_usage("tensor \"{}\" has dtype {}, which is not known", name, printable(dtype));
+  }
   for (const char* key : {"shape", "data_offsets"}) {
     for (const Json& number : value.at(key)) {
       if (!number.is_number_unsigned()) {
@@ -54,7 +64,7 @@ Entry read_entry(const std::string& name, const Json& value) {
       }
     }
   }
-  Entry entry{name, value.at("shape").get<std::vector<std::int64_t>>(), 0, 0};
+  Entry entry{name, dtype, value.at("shape").get<std::vector<std::int64_t>>(), 0, 0};
   const Json& offsets = value.at("data_offsets");
   if (!offsets.is_array() || offsets.size() != 2) {
     fail_usage("tensor \"{}\": data_offsets must be two integers", name);
@@ -62,6 +72,31 @@ Entry read_entry(const std::string& name, const Json& value) {
   entry.begin = offsets[0].get<std::uint64_t>();
   entry.end = offsets[1].get<std::uint64_t>();
   return entry;
+}
+
+// One after the other without gaps, each of its shape's size. `entries` ascend.
+void check_places(const std::vector<Entry>& entries, std::size_t data_bytes) {
+  std::uint64_t expected = 0;
+  for (const Entry& entry : entries) {
+    const std::int64_t elements = elements_of(entry.shape, data_bytes);
+    if (entry.begin != expected || entry.end < entry.begin || entry.end > data_bytes ||
+        elements < 0 ||
+        entry.end - entry.begin !=
+            static_cast<std::uint64_t>(elements) * dtype_bytes(entry.dtype)) {
+      fail_usage("tensor \"{}\": bytes {} to {} do not fit its shape, its neighbours or the file",
+                 entry.name, entry.begin, entry.end);
+    }
+    expected = entry.end;
+  }
+  if (expected != data_bytes) {
+    fail_usage("the tensors take {} bytes, but {} follow the header", expected, data_bytes);
+  }
+}
+
+std::size_t float_count(const std::vector<Entry>& entries) {
+  std::size_t count = 0;
+  for (const Entry& entry : entries) count += is_float(entry.dtype) ? entry.count() : 0;
+  return count;
 }
 
 // Refuses, before it takes memory, what no header has: a root that is no object, deep nesting,
@@ -118,8 +153,8 @@ std::string to_safetensors(std::span<const TensorView> tensors, const Metadata& 
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
     : SafetensorsFile(read_file(path), path.string()) {}
 
-SafetensorsFile::SafetensorsFile(std::string content, const std::string& origin)
-    : origin_(origin), content_(std::move(content)) {
+SafetensorsFile::SafetensorsFile(std::string content, const std::string& origin, Dtypes dtypes)
+    : origin_(origin), dtypes_(dtypes), content_(std::move(content)) {
   try {
     parse();
   } catch (const Error& error) {
@@ -155,33 +190,26 @@ void SafetensorsFile::parse_header(const std::string& header, std::size_t data_b
     if (name == "__metadata__") {
       metadata_ = value.get<Metadata>();
     } else {
-      entries.push_back(read_entry(name, value));
+      entries.push_back(read_entry(name, value, dtypes_));
     }
   }
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
   });
-  std::uint64_t expected = 0;
-  for (const Entry& entry : entries) {
-    const std::int64_t elements = elements_of(entry.shape, data_bytes);
-    if (entry.begin != expected || entry.end < entry.begin || entry.end > data_bytes ||
-        elements < 0 || entry.end - entry.begin != static_cast<std::uint64_t>(elements) * 4) {
-      fail_usage("tensor \"{}\": bytes {} to {} do not fit its shape, its neighbours or the file",
-                 entry.name, entry.begin, entry.end);
-    }
-    expected = entry.end;
-  }
-  if (expected != data_bytes) {
-    fail_usage("the tensors take {} bytes, but {} follow the header", expected, data_bytes);
-  }
-  values_.resize(data_bytes / sizeof(float));
-  std::copy_n(content_.data() + (content_.size() - data_bytes), data_bytes,
-              reinterpret_cast<char*>(values_.data()));
+  check_places(entries, data_bytes);
+  values_.resize(float_count(entries));
+  const char* const data = content_.data() + (content_.size() - data_bytes);
+  std::size_t first = 0;
   for (Entry& entry : entries) {
-    const auto values = std::span<const float>(values_).subspan(
-        static_cast<std::size_t>(entry.begin) / sizeof(float),
-        static_cast<std::size_t>(entry.end - entry.begin) / sizeof(float));
+    if (!is_float(entry.dtype)) {
+      unread_.push_back({std::move(entry.name), std::move(entry.dtype)});
+      continue;
+    }
+    const std::span<float> values = std::span(values_).subspan(first, entry.count());
+    to_floats(entry.dtype, data + entry.begin, static_cast<std::int64_t>(values.size()),
+              values.data());
     tensors_.push_back({std::move(entry.name), std::move(entry.shape), values});
+    first += values.size();
   }
 }
 

@@ -34,8 +34,32 @@ void fields(Visit& visit, CheckpointOptions& checkpoint) {
 }
 
 template <class Visit>
+void fields(Visit& visit, RenameOptions& rename) {
+  auto& [from, to] = rename;
+  visit("from", from, "tensors of the file by a pattern: `*` stands for any characters");
+  visit("to", to, "their new name, each `*` being what that of `from` in its place stands for");
+}
+
+template <class Visit>
+void fields(Visit& visit, InitializeOptions& initialize) {
+  auto& [path, rename, map, skip, freeze] = initialize;
+  visit(
+      "path", path,
+      "file of weights: a run folder, a checkpoint folder, or a `.safetensors` file of ours or of "
+      "PyTorch's tensors; empty: none");
+  visit.sections("rename", "Rename", rename,
+                 "new names for the file's tensors, one rule after the other");
+  visit("map", map, "then names of torchvision's networks become those of the configs'");
+  visit("skip", skip, "patterns of parameters that begin as without a file");
+  visit("freeze", freeze,
+        "patterns of parameters that are not trained; the last one that fits decides, and `!` "
+        "before it takes out again");
+}
+
+template <class Visit>
 void fields(Visit& visit, Experiment& experiment) {
-  auto& [name, seed, device, data, model, parallel, train, evaluation, callbacks, checkpoint] =
+  auto& [name, seed, device, data, model, initialize, parallel, train, evaluation, callbacks,
+         checkpoint] =
       experiment;
   visit("name", name,
         "name of the run folders under `models/`: letters, digits, `.`, `_`, `-`, a letter or "
@@ -48,6 +72,8 @@ void fields(Visit& visit, Experiment& experiment) {
         "and says why");
   section(visit, "data", "Data", data);
   section(visit, "model", "Model", model);
+  visit.optional("initialize", "Initialize", initialize,
+                 "weights to begin with, and those that stay (see [Fine-tuning](#fine-tuning))");
   Training training{parallel, train};
   section(visit, "training", "Training", training);
   Updates updates{train};

@@ -204,6 +204,22 @@ void check_classes_and_lanes(const Experiment& experiment) {
   }
 }
 
+void check_initialize(const InitializeOptions& initialize) {
+  if (initialize.path.empty() &&
+      !(initialize.rename.empty() && initialize.skip.empty() && initialize.map == NameMap::kNone)) {
+    fail("initialize.path", "empty", "a file, since rename, map or skip say how it is read");
+  }
+  for (std::size_t i = 0; i < initialize.rename.size(); ++i) {
+    const auto& [from, to] = initialize.rename[i];
+    const std::string path = fmt::format("initialize.rename[{}]", i);
+    if (from.empty()) fail(path + ".from", "empty", "a tensor's name, or a pattern of names");
+    if (std::count(to.begin(), to.end(), '*') > std::count(from.begin(), from.end(), '*')) {
+      fail(path + ".to", fmt::format("\"{}\"", to),
+           fmt::format("no more stars than in from, \"{}\"", from));
+    }
+  }
+}
+
 void check_callbacks(const CallbackOptions& callbacks, double validation_fraction) {
   if ((callbacks.early_stopping || callbacks.reduce_on_plateau) && validation_fraction == 0) {
     fail("data.validation.fraction", validation_fraction,
@@ -227,6 +243,7 @@ void validate(const Experiment& experiment) {
   check_name(experiment.name);
   check_data(experiment.data);
   if (experiment.model.layers.empty()) fail("model", "empty", "at least one layer");
+  if (experiment.initialize) check_initialize(*experiment.initialize);
   check_training(experiment.parallel, experiment.train);
   check_classes_and_lanes(experiment);
   if (experiment.data.validation.source.path.empty()) {

@@ -48,7 +48,7 @@ at::Tensor DeviceLane::form_batch(const Pass& pass) const {
 void DeviceLane::run(std::int64_t samples, const DeviceReplica& replica, std::span<float> sums) {
   const Network& network = settings_.network;
   const auto trainable = static_cast<std::size_t>(network.trainable_size());
-  const auto total = static_cast<std::size_t>(network.total_size());
+  const auto changing = static_cast<std::size_t>(network.changing_size());
   const Pass pass{.mode = Mode::kTrain,
                   .network = network,
                   .device = device_of(settings_.accelerator),
@@ -56,11 +56,11 @@ void DeviceLane::run(std::int64_t samples, const DeviceReplica& replica, std::sp
                   .rounded_weights = replica.rounded_weights(),
                   .samples = static_cast<int>(samples),
                   .gradients = sums.first(trainable),
-                  .statistics = sums.subspan(trainable, total - trainable)};
+                  .statistics = sums.subspan(trainable, changing - trainable)};
   gpu::Loss loss{.logits = nullptr,
                  .d_logits = nullptr,
                  .by_sample = nullptr,
-                 .tail = sums.data() + total,
+                 .tail = sums.data() + changing,
                  .samples = dropout_.samples,
                  .rule = settings_.rule,
                  .class_weights = first_or_null(settings_.class_weights),
@@ -69,7 +69,7 @@ void DeviceLane::run(std::int64_t samples, const DeviceReplica& replica, std::sp
                  .smoothing = settings_.label_smoothing};
   const Grid one_block{1, 1, kBlockThreads};
   if (samples == 0) {
-    view_floats(pass, sums.data(), {network.total_size()}).zero_();
+    view_floats(pass, sums.data(), {network.changing_size()}).zero_();
     launch(settings_.accelerator, gpu::kCrossEntropy, one_block, loss);
     return;
   }

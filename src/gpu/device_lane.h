@@ -35,7 +35,7 @@ class DeviceLane {
   DeviceLane(const LaneSettings& settings, const void* rows, const DropoutSource& dropout);
 
   // Enqueues batch, forward and backward pass of the step's first `samples` samples into
-  // `sums`, device memory [network.total_size() + kTailSize]: gradients, statistics, tail.
+  // `sums`, device memory [network.changing_size() + kTailSize]: gradients, statistics, tail.
   void run(std::int64_t samples, const DeviceReplica& replica, std::span<float> sums);
 
  private:

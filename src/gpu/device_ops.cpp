@@ -56,7 +56,7 @@ class DeviceNorm final : public UnaryRunner {
     at::Tensor y = make_activations(pass, op_.out, op_.type);
     gpu::Norm norm = form(pass);
     at::Tensor partial;
-    if (pass.mode == Mode::kTrain) {
+    if (norm.training != 0) {
       partial = make_partial(norm);
       norm.partial = partial.data_ptr<double>();
     }
@@ -65,20 +65,28 @@ class DeviceNorm final : public UnaryRunner {
     if (norm.training != 0) launch(accelerator_, gpu::kNormMoments, chunk_grid(norm), norm);
     launch(accelerator_, gpu::kNormFinish, channel_grid(), norm);
     launch(accelerator_, gpu::kNormForward, grid_of(norm.rows * norm.channels), norm);
-    if (norm.training != 0) x_ = std::move(x);
+    if (pass.mode == Mode::kTrain) x_ = std::move(x);
     return y;
   }
 
   at::Tensor backward(const Pass& pass, at::Tensor dy) override {
-    at::Tensor dx = make_activations(pass, op_.in, op_.type);
     gpu::Norm norm = form(pass);
     const at::Tensor partial = make_partial(norm);
     norm.partial = partial.data_ptr<double>();
     norm.x = x_.const_data_ptr();
     norm.dy = dy.const_data_ptr();
+    if (norm.training != 0) {
+      launch(accelerator_, gpu::kNormSums, chunk_grid(norm), norm);
+      launch(accelerator_, gpu::kNormGradients, channel_grid(), norm);
+    } else {
+      norm.kd = norm.factor;  // of a frozen one; kx and k1 stay 0
+    }
+    if (op_.input == InputGradient::kUnused) {
+      x_.reset();
+      return {};
+    }
+    at::Tensor dx = make_activations(pass, op_.in, op_.type);
     norm.out = dx.data_ptr();
-    launch(accelerator_, gpu::kNormSums, chunk_grid(norm), norm);
-    launch(accelerator_, gpu::kNormGradients, channel_grid(), norm);
     launch(accelerator_, gpu::kNormBackward, grid_of(norm.rows * norm.channels), norm);
     x_.reset();
     return dx;
@@ -98,7 +106,7 @@ class DeviceNorm final : public UnaryRunner {
     norm.epsilon = norm_.epsilon;
     norm.relu_before = fused_.relu_before ? 1 : 0;
     norm.relu_after = fused_.relu_after ? 1 : 0;
-    norm.training = pass.mode == Mode::kTrain ? 1 : 0;
+    norm.training = pass.mode == Mode::kTrain && pass.changes(norm_.running_mean) ? 1 : 0;
     float* values = by_channel_.data_ptr<float>();
     for (float** each :
          {&norm.mean, &norm.variance, &norm.factor, &norm.offset, &norm.kd, &norm.kx, &norm.k1}) {
@@ -111,8 +119,8 @@ class DeviceNorm final : public UnaryRunner {
     norm.running_variance = pass.values(norm_.running_variance);
     norm.dropout = dropout_.in(pass, op_.in.pixels());
     if (norm.training == 0) return norm;
-    norm.scale_gradient = pass.gradient(norm_.scale);
-    norm.shift_gradient = pass.gradient(norm_.shift);
+    if (pass.changes(norm_.scale)) norm.scale_gradient = pass.gradient(norm_.scale);
+    if (pass.changes(norm_.shift)) norm.shift_gradient = pass.gradient(norm_.shift);
     norm.mean_statistic = pass.statistic(norm_.running_mean);
     norm.variance_statistic = pass.statistic(norm_.running_variance);
     return norm;

@@ -34,7 +34,7 @@ T* data_as(const at::Tensor& bytes) {
 std::vector<float> momenta(const Network& network) {
   std::vector<float> momenta(static_cast<std::size_t>(network.statistics_size()), 1.0F);
   for (const Parameter& parameter : network.parameters()) {
-    if (!is_statistic(parameter.role)) continue;
+    if (!is_statistic(parameter.role) || parameter.frozen) continue;
     const auto first = momenta.begin() + (parameter.range.first - network.trainable_size());
     std::fill(first, first + parameter.range.size(), parameter.momentum);
   }
@@ -48,7 +48,8 @@ DeviceReplica::DeviceReplica(Accelerator& accelerator, const Network& network, c
     : accelerator_(accelerator),
       options_(options),
       parts_(first.optimizer.parts()),
-      trainable_(network.trainable_size()) {
+      trainable_(network.trainable_size()),
+      changing_(network.changing_size()) {
   const auto zeros = [&](std::int64_t count, at::ScalarType type = at::kFloat) {
     return device_zeros(accelerator, count, type);
   };
@@ -137,7 +138,7 @@ gpu::Update DeviceReplica::arguments() const {
   update.squares = squares_.defined() ? squares_.data_ptr<double>() : nullptr;
   update.ratios = data_or_null(ratios_);
   update.trainable = trainable_;
-  update.total = weights_.numel();
+  update.changing = changing_;
   update.part_count = static_cast<int>(parts_.size());
   update.kind = update_kind(options_);
   update.adam = adam_constants(options_);
@@ -166,7 +167,7 @@ void DeviceReplica::move(const gpu::StepRule* rule, const gpu::StepFacts* facts,
       matrix.copy_(orthogonalized(matrix));
     }
   }
-  launch(accelerator_, gpu::kUpdateWeights, grid_of(update.total), update);
+  launch(accelerator_, gpu::kUpdateWeights, grid_of(update.changing), update);
 }
 
 }  // namespace lockstep

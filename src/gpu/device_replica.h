@@ -40,6 +40,7 @@ class DeviceReplica {
   std::vector<UpdatePart> parts_;
   std::vector<RatioBlock> blocks_;  // of LAMB and LARS
   std::int64_t trainable_;
+  std::int64_t changing_;
   at::Tensor weights_;
   at::Tensor rounded_;  // undefined in fp32
   at::Tensor average_;  // undefined without an ema_decay

@@ -136,7 +136,7 @@ GpuStepper::GpuStepper(Accelerator& accelerator, Communicator& comm, const Netwo
       .transport = std::move(transport),
       .replica = std::move(replica),
       .device = std::move(device),
-      .sum = DeviceSum(accelerator, between, parallel.lanes, network.total_size() + kTailSize,
+      .sum = DeviceSum(accelerator, between, parallel.lanes, network.changing_size() + kTailSize,
                        parallel.reduction),
       .layers = std::move(layers),
       .layout = layout,
@@ -263,7 +263,7 @@ void GpuStepper::State::update() {
                       .count = network.trainable_size()});
   launch(accelerator, gpu::kFinishSum, {1, 1, kBlockThreads},
          gpu::FinishSum{.squares = squares.const_data_ptr<double>(),
-                        .tail = sums + network.total_size(),
+                        .tail = sums + network.changing_size(),
                         .rule = rule,
                         .facts = facts_on_device(),
                         .blocks = blocks});

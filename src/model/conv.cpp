@@ -35,15 +35,18 @@ class TorchRunner<ConvOp> final : public UnaryRunner {
 
   at::Tensor backward(const Pass& pass, at::Tensor dy) override {
     const bool needs_input = op_.input == InputGradient::kNeeded;
-    const bool has_bias = conv_.bias.has_value();
+    const bool trains_weight = pass.changes(conv_.weight);
+    const bool has_bias = conv_.bias && pass.changes(*conv_.bias);
     const auto bias_sizes =
         has_bias ? at::OptionalIntArrayRef(bias_shape_) : at::OptionalIntArrayRef();
     auto [dx, dw, db] = at::convolution_backward(channels_first(dy), x_, weight(pass), bias_sizes,
                                                  both(conv_.stride), padding(),
                                                  both(conv_.dilation), /*transposed=*/false, {0, 0},
-                                                 conv_.groups, {needs_input, true, has_bias});
+                                                 conv_.groups, {needs_input, trains_weight, has_bias});
     x_.reset();
-    filters_first(view_floats(pass, pass.gradient(conv_.weight), stored_shape())).copy_(dw);
+    if (trains_weight) {
+      filters_first(view_floats(pass, pass.gradient(conv_.weight), stored_shape())).copy_(dw);
+    }
     if (has_bias) view_floats(pass, pass.gradient(*conv_.bias), bias_shape_).copy_(db);
     if (!needs_input) return {};
     if (!symmetric()) {
@@ -102,10 +105,11 @@ class OwnConv final : public UnaryRunner {
     const std::int64_t samples = dy.size(0);
     at::Tensor dx;
     if (op_.input == InputGradient::kNeeded) dx = make_activations(samples, op_.in, at::kBFloat16);
-    kernels_.backward(samples, const_bits(x_), const_bits(dy), pass.rounded(conv_.weight),
-                      pass.gradient(conv_.weight), dx.defined() ? bits(dx) : nullptr);
+    float* const dw = pass.changes(conv_.weight) ? pass.gradient(conv_.weight) : nullptr;
+    kernels_.backward(samples, const_bits(x_), const_bits(dy), pass.rounded(conv_.weight), dw,
+                      dx.defined() ? bits(dx) : nullptr);
     x_.reset();
-    if (conv_.bias) {
+    if (conv_.bias && pass.changes(*conv_.bias)) {
       kernels().bf16.sum_rows(reinterpret_cast<const Bf16*>(const_bits(dy)),
                               samples * op_.out.height * op_.out.width, op_.out.channels,
                               pass.gradient(*conv_.bias));

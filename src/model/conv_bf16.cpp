@@ -74,13 +74,14 @@ void ConvBf16::backward(std::int64_t samples, const std::uint16_t* x, const std:
       forward_.height * (forward_.width - left_ - right_) * forward_.channels;
   const std::int64_t dy_size = forward_.out_height * forward_.out_width * forward_.filters;
   const std::int64_t group = std::max<std::int64_t>(1, kGroupValues / (x_size + dy_size));
-  sums_.assign(static_cast<std::size_t>(taps * forward_.filters), 0.0F);
+  if (dweight != nullptr) sums_.assign(static_cast<std::size_t>(taps * forward_.filters), 0.0F);
   if (dx != nullptr) arrange_weight_for_input(weight);
   for (std::int64_t n = 0; n < samples; n += group) {
     forward_.samples = backward_.samples = std::min(group, samples - n);
-    add_to_weight_sums(x + n * x_size, dy + n * dy_size);
+    if (dweight != nullptr) add_to_weight_sums(x + n * x_size, dy + n * dy_size);
     if (dx != nullptr) correlate_back(dy + n * dy_size, dx + n * x_size);
   }
+  if (dweight == nullptr) return;
   kernels_.transpose(sums_.data(), taps, forward_.filters, dweight);
 }
 

@@ -29,7 +29,7 @@ class ConvBf16 {
                const std::uint16_t* bias, std::uint16_t* y);
 
   // From dy, of y's shape in bf16: dweight, of the weight's shape in fp32, and dx, of
-  // x's shape in bf16, unless it is null.
+  // x's shape in bf16, but for one that is null.
   void backward(std::int64_t samples, const std::uint16_t* x, const std::uint16_t* dy,
                 const std::uint16_t* weight, float* dweight, std::uint16_t* dx);
 

@@ -39,10 +39,13 @@ class TorchRunner<DenseOp> final : public UnaryRunner {
   at::Tensor backward(const Pass& pass, at::Tensor dy) override {
     dy = dy.view({pass.samples, units_});
     const at::Tensor dy32 = dy.to(at::kFloat);
-    at::Tensor dw = view_floats(pass, pass.gradient(dense_.weight), {units_, inputs_});
-    at::mm_out(dw, dy32.t(), x_.to(at::kFloat));
+    if (pass.changes(dense_.weight)) {
+      at::Tensor dw = view_floats(pass, pass.gradient(dense_.weight), {units_, inputs_});
+      at::mm_out(dw, dy32.t(), x_.to(at::kFloat));
+    }
     x_.reset();
-    if (dense_.bias) sum_rows(dy32, pass, pass.gradient(*dense_.bias));
+    if (dense_.bias && pass.changes(*dense_.bias))
+      sum_rows(dy32, pass, pass.gradient(*dense_.bias));
     if (input_ == InputGradient::kUnused) return {};
     const at::Tensor weight = view_weights(pass, dense_.weight, {units_, inputs_}, compute_);
     return at::mm(dy, weight).to(type_);
@@ -86,9 +89,12 @@ class OwnDense final : public UnaryRunner {
 
   at::Tensor backward(const Pass& pass, at::Tensor dy) override {
     const std::int64_t samples = dy.size(0);
-    kernels_.backward_weight(samples, const_bits(x_), const_bits(dy), pass.gradient(dense_.weight));
+    if (pass.changes(dense_.weight)) {
+      kernels_.backward_weight(samples, const_bits(x_), const_bits(dy),
+                               pass.gradient(dense_.weight));
+    }
     x_.reset();
-    if (dense_.bias) {
+    if (dense_.bias && pass.changes(*dense_.bias)) {
       kernels().bf16.sum_rows(reinterpret_cast<const Bf16*>(const_bits(dy)), samples,
                               op_.out.channels, pass.gradient(*dense_.bias));
     }

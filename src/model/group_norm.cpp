@@ -28,6 +28,16 @@ at::ScalarType type_of_statistics(at::ScalarType type) {
   return type == at::kDouble ? at::kDouble : at::kFloat;
 }
 
+// Of a frozen parameter nobody wants it.
+void give_gradient(const Pass& pass, ParameterId id, const at::Tensor& gradient) {
+  if (pass.changes(id)) view_floats(pass, pass.gradient(id), gradient.sizes()).copy_(gradient);
+}
+
+template <typename T>
+void give_gradient(const Pass& pass, ParameterId id, const std::vector<T>& gradient) {
+  if (pass.changes(id)) std::copy(gradient.begin(), gradient.end(), pass.gradient(id));
+}
+
 }  // namespace
 
 template <>
@@ -51,8 +61,8 @@ class TorchRunner<GroupNormOp> final : public UnaryRunner {
         planes(dy), planes(x_), mean_, inverse_, weights(pass, norm_.scale), pass.samples,
         channels(), pixels(), norm_.groups, {needs_input, true, true});
     x_.reset();
-    view_floats(pass, pass.gradient(norm_.scale), {channels()}).copy_(d_scale);
-    view_floats(pass, pass.gradient(norm_.shift), {channels()}).copy_(d_shift);
+    give_gradient(pass, norm_.scale, d_scale);
+    give_gradient(pass, norm_.shift, d_shift);
     if (!needs_input) return {};
     return channels_last(dx).to(op_.type).contiguous();
   }
@@ -98,8 +108,8 @@ class TorchRunner<LayerNormOp> final : public UnaryRunner {
         dy.to(compute_), x_.to(compute_), {channels()}, mean_, inverse_, weights(pass, norm_.scale),
         weights(pass, norm_.shift), {needs_input, true, true});
     x_.reset();
-    view_floats(pass, pass.gradient(norm_.scale), {channels()}).copy_(d_scale);
-    view_floats(pass, pass.gradient(norm_.shift), {channels()}).copy_(d_shift);
+    give_gradient(pass, norm_.scale, d_scale);
+    give_gradient(pass, norm_.shift, d_shift);
     if (!needs_input) return {};
     return dx.to(op_.type);
   }
@@ -174,8 +184,8 @@ class OwnGroupNorm final : public UnaryRunner {
                            factor_.data(), kx_.data(), k1_.data(), data_of<T>(dx) + first);
     }
     x_.reset();
-    std::copy(d_scale_.begin(), d_scale_.end(), pass.gradient(norm_.scale));
-    std::copy(d_shift_.begin(), d_shift_.end(), pass.gradient(norm_.shift));
+    give_gradient(pass, norm_.scale, d_scale_);
+    give_gradient(pass, norm_.shift, d_shift_);
     return dx;
   }
 
@@ -261,7 +271,11 @@ class OwnGroupNorm final : public UnaryRunner {
 template <typename T>
 class OwnLayerNorm final : public UnaryRunner {
  public:
-  OwnLayerNorm(const LayerNormOp& norm, const OpContext& context) : norm_(norm), op_(context) {}
+  OwnLayerNorm(const LayerNormOp& norm, const OpContext& context)
+      : norm_(norm),
+        op_(context),
+        d_scale_(static_cast<std::size_t>(context.in.channels)),
+        d_shift_(d_scale_.size()) {}
 
   at::Tensor forward(const Pass& pass, at::Tensor x) override {
     at::Tensor y = make_activations(pass.samples, op_.out, op_.type);
@@ -278,9 +292,11 @@ class OwnLayerNorm final : public UnaryRunner {
     at::Tensor dx = make_activations(pass.samples, op_.in, op_.type);
     kernels().of<T>().layer_norm_backward(data_of<T>(x_), data_of<T>(dy), rows(pass),
                                           op_.in.channels, pass.values(norm_.scale), mean_.data(),
-                                          inverse_.data(), data_of<T>(dx),
-                                          pass.gradient(norm_.scale), pass.gradient(norm_.shift));
+                                          inverse_.data(), data_of<T>(dx), d_scale_.data(),
+                                          d_shift_.data());
     x_.reset();
+    give_gradient(pass, norm_.scale, d_scale_);
+    give_gradient(pass, norm_.shift, d_shift_);
     return dx;
   }
 
@@ -292,6 +308,7 @@ class OwnLayerNorm final : public UnaryRunner {
   LayerNormOp norm_;
   OpContext op_;
   // Of the pass under way:
+  std::vector<float> d_scale_, d_shift_;  // [channels]
   at::Tensor x_;
   std::vector<float> mean_, inverse_;  // [samples, height, width]
 };

@@ -59,7 +59,7 @@ void draw_all(const Parameter& parameter, PhiloxKey key, std::uint32_t number,
 }  // namespace
 
 std::vector<float> Network::initial_weights(std::uint64_t seed) const {
-  std::vector<float> weights(static_cast<std::size_t>(total_size_), 0.0F);
+  std::vector<float> weights(static_cast<std::size_t>(total_size()), 0.0F);
   const PhiloxKey key = philox_key(seed, Purpose::kInitialize);
   for (std::size_t p = 0; p < parameters().size(); ++p) {
     const Parameter& parameter = parameters()[p];

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "lockstep/model/plan.h"
+#include "model/freeze.h"
 
 namespace lockstep {
 
@@ -31,7 +32,9 @@ std::int64_t common_bytes(const Network& network, Precision precision, std::int6
         std::max(largest_copy, samples * op.in.front().shape.pixels() * value_bytes(precision));
   }
   const std::int64_t images = samples * network.input().pixels() * std::int64_t{sizeof(float)};
-  return images + kept + largest_copy + network.trainable_size() * value_bytes(precision);
+  const std::int64_t weights =
+      network.trainable_size() + network.total_size() - network.changing_size();
+  return images + kept + largest_copy + weights * value_bytes(precision);
 }
 
 // The blocks that a pass's thread holds, by size: as many as there were of them at once.
@@ -59,6 +62,7 @@ class Pretended {
  public:
   explicit Pretended(const Network& network)
       : network_(network),
+        gradients_(values_with_gradients(network.graph(), plan())),
         first_use_(network.graph().values.size(), plan().size()),
         last_use_(network.graph().values.size(), 0) {
     for (std::size_t i = 0; i < plan().size(); ++i) {
@@ -84,6 +88,7 @@ class Pretended {
     blocks_.take(size(plan().back().out.id));
     for (std::size_t i = plan().size(); i-- > 0;) {
       const Op& op = plan()[i];
+      if (!has_gradient(op.out.id)) continue;
       for (const Operand& in : op.in) {
         blocks_.take(size(in.id));
         if (!gradients.insert(in.id).second) blocks_.give_back(size(in.id));
@@ -98,8 +103,21 @@ class Pretended {
 
   std::int64_t values() const { return blocks_.values(); }
 
+  // The values that ops keep for the backward pass.
+  std::set<ValueId> kept() const {
+    std::set<ValueId> kept;
+    for (const Op& op : plan()) {
+      if (!has_gradient(op.out.id)) continue;
+      if (kept_of(op).output) kept.insert(op.out.id);
+      if (!kept_of(op).input) continue;
+      for (const Operand& in : op.in) kept.insert(in.id);
+    }
+    return kept;
+  }
+
  private:
   const Plan& plan() const { return network_.plan(); }
+  bool has_gradient(ValueId id) const { return gradients_[index(id)] != 0; }
   std::int64_t size(ValueId id) const { return network_.graph().shape(id).pixels(); }
 
   std::set<ValueId> inputs(std::size_t op) const {
@@ -109,28 +127,18 @@ class Pretended {
   }
 
   const Network& network_;
-  std::vector<std::size_t> first_use_;  // by value: an op
+  std::vector<std::uint8_t> gradients_;  // by value
+  std::vector<std::size_t> first_use_;   // by value: an op
   std::vector<std::size_t> last_use_;
   Blocks blocks_;
 };
-
-// The values that ops keep for the backward pass.
-std::set<ValueId> kept_values(const Plan& plan) {
-  std::set<ValueId> kept;
-  for (const Op& op : plan) {
-    if (kept_of(op).output) kept.insert(op.out.id);
-    if (!kept_of(op).input) continue;
-    for (const Operand& in : op.in) kept.insert(in.id);
-  }
-  return kept;
-}
 
 }  // namespace
 
 std::int64_t training_pass_bytes(const Network& network, Precision precision,
                                  std::int64_t samples) {
-  const std::set<ValueId> kept = kept_values(network.plan());
   Pretended pass(network);
+  const std::set<ValueId> kept = pass.kept();
   pass.forward(kept);
   pass.backward(kept);
   return common_bytes(network, precision, samples) +

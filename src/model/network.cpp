@@ -1,16 +1,17 @@
 #include "lockstep/model/network.h"
 
 #include "lockstep/core/learning_formulas.h"
+#include "model/freeze.h"
 #include "model/fuse.h"
 #include "model/lower.h"
 
 namespace lockstep {
 
-Network::Network(const ModelOptions& options, const ImageShape& input, int classes)
+Network::Network(const ModelOptions& options, const ImageShape& input, int classes,
+                 std::span<const std::string> patterns)
     : graph_(lower(options, input, classes)),
       plan_(fuse(graph_)),
-      trainable_size_(graph_.trainable_size()),
-      total_size_(graph_.total_size()) {}
+      sizes_(freeze(graph_, patterns)) {}
 
 std::int64_t Network::parameter_count() const {
   std::int64_t count = 0;
@@ -28,10 +29,10 @@ void Network::update_statistics(std::span<float> weights, std::span<const float>
                                 float samples, std::int64_t update) const {
   const float limit = formula::statistics_limit(static_cast<float>(update));
   for (const Parameter& parameter : parameters()) {
-    if (!is_statistic(parameter.role)) continue;
+    if (!is_statistic(parameter.role) || parameter.frozen) continue;
     for (std::int64_t i = parameter.range.first; i < parameter.range.last; ++i) {
       float& running = weights[static_cast<std::size_t>(i)];
-      const float sum = sums[static_cast<std::size_t>(i - trainable_size_)];
+      const float sum = sums[static_cast<std::size_t>(i - trainable_size())];
       running = formula::running_statistic(parameter.momentum, limit, running, sum, samples);
     }
   }

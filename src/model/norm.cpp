@@ -6,6 +6,8 @@
 // variance over N values, i = 1 / sqrt(v + epsilon), g the scale, d the gradient at
 // the norm's output, S sums over the N values:
 //   du = g i (d - S(d) / N - (u - m) i^2 (S(d u) - m S(d)) / N)
+// One that is frozen has its running m and v in training too, which do not depend on u:
+//   du = g i d
 
 #include <vector>
 
@@ -33,13 +35,14 @@ class Norm final : public UnaryRunner {
   at::Tensor forward(const Pass& pass, at::Tensor x) override {
     form_ = make_form(pass);
     const bool training = pass.mode == Mode::kTrain;
-    if (training) {
+    const bool of_batch = training && pass.changes(norm_.running_mean);
+    if (of_batch) {
       kernels().of<T>().moments(data(x), form_.rows, form_.channels, form_.relu_before,
                                 mean_.data(), variance_.data());
       write_statistics(pass);
     }
-    const float* mean = training ? mean_.data() : pass.values(norm_.running_mean);
-    const float* variance = training ? variance_.data() : pass.values(norm_.running_variance);
+    const float* mean = of_batch ? mean_.data() : pass.values(norm_.running_mean);
+    const float* variance = of_batch ? variance_.data() : pass.values(norm_.running_variance);
     for (std::size_t c = 0; c < mean_.size(); ++c) {
       const float inverse = formula::inverse_deviation(variance[c], norm_.epsilon);
       factor_[c] = pass.values(norm_.scale)[c] * inverse;
@@ -53,18 +56,14 @@ class Norm final : public UnaryRunner {
 
   at::Tensor backward(const Pass& pass, at::Tensor dy) override {
     const auto& kernel = kernels().of<T>();
-    kernel.norm_sums(form_, data(x_), factor_.data(), offset_.data(), data(dy), sum_d_.data(),
-                     sum_dx_.data());
-    const auto count = static_cast<float>(form_.rows);
-    for (std::size_t c = 0; c < mean_.size(); ++c) {
-      const float inverse = formula::inverse_deviation(variance_[c], norm_.epsilon);
-      const NormGradients found =
-          formula::norm_gradients(factor_[c], inverse, mean_[c], sum_d_[c], sum_dx_[c], count);
-      pass.gradient(norm_.scale)[c] = found.scale;
-      pass.gradient(norm_.shift)[c] = sum_d_[c];
-      kd_[c] = found.kd;
-      kx_[c] = found.kx;
-      k1_[c] = found.k1;
+    if (pass.changes(norm_.running_mean)) {
+      find_gradients(pass, dy);
+    } else {
+      kd_ = factor_;
+    }
+    if (op_.input == InputGradient::kUnused) {
+      x_.reset();
+      return {};
     }
     at::Tensor dx = make_activations(pass.samples, op_.in, op_.type);
     kernel.norm_backward(form_, data(x_), factor_.data(), offset_.data(), data(dy), kd_.data(),
@@ -75,6 +74,23 @@ class Norm final : public UnaryRunner {
 
  private:
   static T* data(const at::Tensor& tensor) { return static_cast<T*>(tensor.data_ptr()); }
+
+  // Those of scale and shift, and what that of the input is made of.
+  void find_gradients(const Pass& pass, const at::Tensor& dy) {
+    kernels().of<T>().norm_sums(form_, data(x_), factor_.data(), offset_.data(), data(dy),
+                                sum_d_.data(), sum_dx_.data());
+    const auto count = static_cast<float>(form_.rows);
+    for (std::size_t c = 0; c < mean_.size(); ++c) {
+      const float inverse = formula::inverse_deviation(variance_[c], norm_.epsilon);
+      const NormGradients found =
+          formula::norm_gradients(factor_[c], inverse, mean_[c], sum_d_[c], sum_dx_[c], count);
+      if (pass.changes(norm_.scale)) pass.gradient(norm_.scale)[c] = found.scale;
+      if (pass.changes(norm_.shift)) pass.gradient(norm_.shift)[c] = sum_d_[c];
+      kd_[c] = found.kd;
+      kx_[c] = found.kx;
+      k1_[c] = found.k1;
+    }
+  }
 
   NormForm make_form(const Pass& pass) {
     NormForm form{.rows = pass.samples * std::int64_t{op_.in.height} * op_.in.width,

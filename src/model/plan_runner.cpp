@@ -1,6 +1,7 @@
 #include <ATen/ops/add.h>
 
 #include "lockstep/model/op_runner.h"
+#include "model/freeze.h"
 
 namespace lockstep {
 
@@ -23,23 +24,20 @@ at::Tensor sum_of(at::Tensor a, at::Tensor b) {
   return at::add(a, b);
 }
 
-bool has_parameters(const Op& op) {
-  return std::visit([](const auto& work) { return work.kHasParameters; }, op.work);
-}
-
 }  // namespace
 
 PlanRunner::PlanRunner(const Network& network, Precision precision, const MakeRunner& make)
-    : network_(network), needs_gradient_(network.graph().values.size(), 0) {
+    : network_(network), needs_gradient_(values_with_gradients(network.graph(), network.plan())) {
   const Plan& plan = network.plan();
   for (const Op& op : plan) {
-    // Of an op whose inputs need no gradient nothing before it has parameters.
+    // Of an op whose inputs need no gradient nothing before it is trained.
     bool needed = false;
     for (const Operand& in : op.in) needed = needed || needs_gradient_[index(in.id)] != 0;
     const InputGradient input = needed ? InputGradient::kNeeded : InputGradient::kUnused;
     runners_.push_back(make(
         op, {op.in.front().shape, op.out.shape, type_of(precision), input, &op == &plan.back()}));
-    needs_gradient_[index(op.out.id)] = needed || has_parameters(op) ? 1 : 0;
+    const bool passes_back = needs_gradient_[index(op.out.id)] != 0;
+    infers_.push_back(!passes_back && !draws(op) ? 1 : 0);
   }
   last_used_.resize(plan.size());
   std::vector<std::uint8_t> used(needs_gradient_.size(), 0);
@@ -56,7 +54,11 @@ at::Tensor PlanRunner::run(const Pass& pass, std::size_t op) {
     inputs.push_back(view_as(pass, values_[index(in.id)], in.shape));
   }
   for (const std::size_t value : last_used_[op]) values_[value].reset();
-  return runners_[op]->forward_all(pass, std::move(inputs));
+  if (infers_[op] == 0) return runners_[op]->forward_all(pass, std::move(inputs));
+  // What has no pass backward keeps nothing for it.
+  Pass inferring = pass;
+  inferring.mode = Mode::kInfer;
+  return runners_[op]->forward_all(inferring, std::move(inputs));
 }
 
 at::Tensor PlanRunner::forward(const Pass& pass, at::Tensor images) {

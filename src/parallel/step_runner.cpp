@@ -25,15 +25,15 @@ double seconds_between(Clock::time_point begin, Clock::time_point end) {
 
 std::optional<std::int64_t> first_non_finite(const Network& network,
                                              std::span<const float> gradients) {
-  std::int64_t index = 0;
+  std::int64_t index = -1;
   for (const Parameter& parameter : network.parameters()) {
-    if (parameter.range.last > network.trainable_size()) break;
+    ++index;
+    if (parameter.range.last > network.trainable_size()) continue;
     const auto gradient = gradients.subspan(static_cast<std::size_t>(parameter.range.first),
                                             static_cast<std::size_t>(parameter.range.size()));
     for (const float value : gradient) {
       if (!std::isfinite(value)) return index;
     }
-    ++index;
   }
   return std::nullopt;
 }
@@ -51,7 +51,7 @@ struct StepRunner::State {
   std::array<std::atomic<bool>, kFlags> wishes{};
   std::atomic<std::int64_t> next_lane{0};
 
-  std::int64_t tail() const { return network.total_size(); }
+  std::int64_t tail() const { return network.changing_size(); }
 
   void run_lane(int lane, int worker, const Weights& weights, int epoch, const Fill& fill);
   StepSum summed() const;
@@ -87,7 +87,7 @@ StepRunner::StepRunner(Communicator& comm, const Network& network, Workers& work
                        {},
                        {}}) {
   const LaneSumShape shape{.lanes = options.lanes,
-                           .size = network.total_size() + kTailSize,
+                           .size = network.changing_size() + kTailSize,
                            .normed_size = network.trainable_size(),
                            .workers = workers.count()};
   state_->sum = make_lane_sum(comm, shape, options.reduction);

@@ -9,6 +9,7 @@
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/model/lane_executor.h"
+#include "lockstep/run/initial_weights.h"
 #include "lockstep/run/place.h"
 #include "lockstep/train/run_state.h"
 
@@ -16,7 +17,6 @@ namespace lockstep {
 
 namespace {
 
-constexpr const char* kExperimentKey = "lockstep.experiment";
 constexpr const char* kNormalizationKey = "lockstep.normalization";
 constexpr const char* kFramingKey = "lockstep.framing";
 constexpr const char* kDefaultWeights = "models/digits.safetensors";
@@ -73,7 +73,7 @@ TrainedModel read_model(const fs::path& path) {
     Normalization normalization =
         read_normalization(metadata_entry(file, kNormalizationKey), experiment.data.shape.channels);
     const Framing framing = read_framing(file, experiment.data.shape);
-    Network network(experiment.model, experiment.data.shape, experiment.data.classes);
+    Network network = make_network(experiment);
     std::vector<float> values = weights_from(network, file);
     if (!std::all_of(values.begin(), values.end(), [](float w) { return std::isfinite(w); })) {
       fail_usage("not all of its weights are finite");

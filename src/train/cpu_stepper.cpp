@@ -57,7 +57,7 @@ void CpuStepper::update(const StepSum& sum, int worker, float learning_rate) {
   }
   if (worker == 0) {
     network_.update_statistics(replica_.weights.values(), sum.statistics, samples, rule.step);
-    update_average({network_.trainable_size(), network_.total_size()}, rule.step);
+    update_average({network_.trainable_size(), network_.changing_size()}, rule.step);
   }
 }
 

@@ -60,6 +60,7 @@ class Loop {
   std::unique_ptr<CheckpointWriter> writer_;  // on rank 0, with a run folder
 
   LoopState at_;
+  std::string initial_digest_;  // of the run, as RunState has it
   std::vector<float> best_;     // weights of at_.best_epoch
   CheckpointFiles last_;        // the last checkpoint, to go back to; the same on every rank
   std::int64_t last_step_ = 0;  // of which step it is

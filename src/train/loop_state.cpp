@@ -31,11 +31,13 @@ void Loop::save(AsBest best) {
   state.data_digest = data_.summary().digest.hex();
   const Replica& replica = stepper_.replica();
   state.weights_digest = replica.weights.digest(network_).hex();
+  state.initial_digest = initial_digest_;
   state.world_size = comm_.world_size();
   CheckpointFiles files =
       to_files(state, network_, replica.result().values(), replica.optimizer, settings_.metadata);
   if (settings_.train.ema_decay > 0) {
-    files[kTrainingWeights] = to_safetensors(tensors_of(network_, replica.weights.values()), {});
+    files[kTrainingWeights] =
+        to_safetensors(tensors_of(network_, replica.weights.values()), settings_.metadata);
   }
   if (!best_.empty() && best == AsBest::kNo) {
     files[kBestWeights] = to_safetensors(tensors_of(network_, best_), settings_.metadata);
@@ -131,6 +133,7 @@ void Loop::load(const CheckpointFiles& files) {
   }
   check_place(state.loop, span_.steps_per_epoch);
   at_ = state.loop;
+  initial_digest_ = state.initial_digest;
   std::vector<float> weights = read_weights(files, network_);
   Replica replica = stepper_.replica();
   if (settings_.train.ema_decay > 0) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace lockstep {
 
@@ -12,6 +13,12 @@ Replica first_replica(const Network& network, const ParallelOptions& parallel,
   if (train.ema_decay > 0) average = values;
   return {Weights(std::move(values), parallel.precision), std::move(average),
           Optimizer(train.optimizer, update_parts(network, train))};
+}
+
+Replica begun_with(Replica first, std::vector<float> values) {
+  if (!first.average.empty()) first.average = values;
+  first.weights = Weights(std::move(values), first.weights.precision());
+  return first;
 }
 
 Weights Replica::result() const {

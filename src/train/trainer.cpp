@@ -33,7 +33,8 @@ Loop::Loop(Communicator& comm, const Network& network, const TrainingData& data,
       stepper_(engine.stepper),
       evaluator_(engine.evaluator),
       span_{data.steps_per_epoch(settings.parallel.global_batch) * settings.train.epochs,
-            data.steps_per_epoch(settings.parallel.global_batch)} {
+            data.steps_per_epoch(settings.parallel.global_batch)},
+      initial_digest_(settings.initial_digest) {
   if (root() && !settings.run_dir.empty()) {
     writer_ = std::make_unique<CheckpointWriter>(settings.run_dir, settings.checkpoint.keep_last);
   }

@@ -47,7 +47,7 @@ std::string path_of(const Parameter& parameter) {
 std::vector<const Parameter*> trainable(const Network& network) {
   std::vector<const Parameter*> parameters;
   for (const Parameter& parameter : network.parameters()) {
-    if (!is_statistic(parameter.role)) parameters.push_back(&parameter);
+    if (!is_statistic(parameter.role) && !parameter.frozen) parameters.push_back(&parameter);
   }
   return parameters;
 }

@@ -168,7 +168,10 @@ class TrainOptionsTest(LockstepTest):
                                     "--set", "data.test.labels=l.idx").stdout
             self.assertEqual(json.loads(printed) | {"train": []}, {
                 "name": "tiny", "lanes": 3, "gpus": False, "train": [], "validation": [],
-                "test": ["/t.idx", "l.idx"], "metric": "val_accuracy"})
+                "test": ["/t.idx", "l.idx"], "weights": [], "metric": "val_accuracy"})
+        printed = self.lockstep("train", self.experiment, "--needs", "--set",
+                                "initialize.path=runs/a").stdout
+        self.assertEqual(json.loads(printed)["weights"], ["runs/a"])
         printed = self.lockstep(
             "train", self.experiment, "--needs", "--dry-run", "--set", "device=CUDA", "--set",
             "callbacks.best_checkpoint.monitor=VAL_LOSS").stdout

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -65,6 +66,58 @@ TEST(Safetensors, ReadsWhatPythonWrote) {
                         std::vector<float>{1.5F, -2, 0.25F, 3, -0.0F, 1e-40F}));
   EXPECT_EQ(file.tensor("empty").shape, (std::vector<std::int64_t>{0, 4}));
   EXPECT_TRUE(file.tensor("empty").values.empty());
+}
+
+// By hand, with the bits that NumPy gives: float64 [1/3, -2.5], int64 7, float16 [65504, 2**-24,
+// -0.0, 1/3], bfloat16 [-1.5, the upper half of 3e38].
+const std::string kOfManyTypes =
+    std::string("\xdc\0\0\0\0\0\0\0", 8) +
+    R"({"d":{"dtype":"F64","shape":[2],"data_offsets":[0,16]},)"
+    R"("n":{"dtype":"I64","shape":[],"data_offsets":[16,24]},)"
+    R"("h":{"dtype":"F16","shape":[4],"data_offsets":[24,32]},)"
+    R"("b":{"dtype":"BF16","shape":[2],"data_offsets":[32,36]}})" +
+    std::string(
+        "\x55\x55\x55\x55\x55\x55\xd5\x3f\x00\x00\x00\x00\x00\x00\x04\xc0"
+        "\x07\x00\x00\x00\x00\x00\x00\x00\xff\x7b\x01\x00\x00\x80\x55\x35"
+        "\xc0\xbf\x62\x7f",
+        36);
+
+TEST(Safetensors, FloatsOfEveryWidthAreReadWhereThatIsAskedFor) {
+  const SafetensorsFile file(kOfManyTypes, "theirs", Dtypes::kAny);
+  ASSERT_EQ(file.tensors().size(), 3U);
+  EXPECT_TRUE(
+      same_bits(file.tensor("d").values, std::vector<float>{static_cast<float>(1.0 / 3), -2.5F}));
+  EXPECT_TRUE(same_bits(file.tensor("h").values,
+                        std::vector<float>{65504, std::ldexp(1.0F, -24), -0.0F, 0.333251953125F}));
+  EXPECT_TRUE(same_bits(file.tensor("b").values,
+                        std::vector<float>{-1.5F, std::bit_cast<float>(0x7F620000U)}));
+  ASSERT_EQ(file.unread().size(), 1U);
+  EXPECT_EQ(file.unread()[0].name, "n");
+  EXPECT_EQ(file.unread()[0].dtype, "I64");
+  EXPECT_NE(refusal(kOfManyTypes), "");
+}
+
+// IEEE 754: 31 as exponent is infinity, or NaN with a fraction.
+TEST(Safetensors, HalvesThatAreNotFiniteStaySo) {
+  const SafetensorsFile file(
+      file_of(R"({"h":{"dtype":"F16","shape":[3],"data_offsets":[0,6]}})", 0) +
+          std::string("\x00\x7c\x00\xfc\x01\x7e", 6),
+      "halves", Dtypes::kAny);
+  const std::span<const float> values = file.tensor("h").values;
+  EXPECT_EQ(values[0], std::numeric_limits<float>::infinity());
+  EXPECT_EQ(values[1], -std::numeric_limits<float>::infinity());
+  EXPECT_TRUE(std::isnan(values[2]));
+}
+
+TEST(Safetensors, OtherTypesAreHeldToTheirSizesToo) {
+  const auto read = [](const std::string& header, std::size_t bytes) {
+    const SafetensorsFile file(file_of(header, bytes), "theirs", Dtypes::kAny);
+  };
+  EXPECT_NO_THROW(read(R"({"w":{"dtype":"F16","shape":[3],"data_offsets":[0,6]}})", 6));
+  EXPECT_THROW(read(R"({"w":{"dtype":"F16","shape":[3],"data_offsets":[0,12]}})", 12), Error);
+  EXPECT_THROW(read(R"({"w":{"dtype":"F64","shape":[3],"data_offsets":[0,12]}})", 12), Error);
+  EXPECT_THROW(read(R"({"w":{"dtype":"I64","shape":[3],"data_offsets":[0,12]}})", 12), Error);
+  EXPECT_THROW(read(R"({"w":{"dtype":"C64","shape":[3],"data_offsets":[0,24]}})", 24), Error);
 }
 
 TEST(Safetensors, MissingTensorIsNamed) {

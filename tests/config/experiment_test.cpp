@@ -70,6 +70,17 @@ TEST(DefaultsTest, StayInSectionsThatAreEmpty) {
   EXPECT_EQ(to_text(parse(text)), to_text(parse(kSmallest)));
 }
 
+// So that the text and the digest of all other experiments are as they were.
+TEST(DefaultsTest, WeightsToBeginWithAreToldWhereTheyAreNamed) {
+  EXPECT_EQ(to_text(parse(kSmallest)).find("initialize {"), std::string::npos);
+  EXPECT_FALSE(parse(kSmallest).initialize.has_value());
+  const Experiment experiment =
+      parse(kSmallest, {"initialize.path=w.safetensors", "initialize.freeze=0.*,2.*"});
+  EXPECT_EQ(experiment.initialize->path, "w.safetensors");
+  EXPECT_EQ(experiment.initialize->freeze, (std::vector<std::string>{"0.*", "2.*"}));
+  EXPECT_EQ(experiment.initialize->map, NameMap::kNone);
+}
+
 TEST(DefaultsTest, OfCallbacksHoldOnceTheyAreNamed) {
   const CallbackOptions callbacks =
       parse(kSmallest + "callbacks { early_stopping {} reduce_on_plateau {} }").callbacks;
@@ -192,6 +203,8 @@ INSTANTIATE_TEST_SUITE_P(
                                  "device=CPU", "training.reduction=NATIVE"},
         std::vector<std::string>{"data.train.path=a \"quoted\"\\name", "data.classes=3",
                                  "data.class_names=\303\251t\303\251,it's,\"b\""},
+        std::vector<std::string>{"initialize={ path: 'w' map: RESNET18 rename { from: '*' to: 'a' "
+                                 "} rename { from: 'b' to: 'c' } skip: '0.*' freeze: '*' }"},
         std::vector<std::string>{"model.layer[0].conv={ filters: 3 padding: SAME bias: false }",
                                  "seed=18446744073709551615"}));
 

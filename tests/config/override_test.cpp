@@ -226,8 +226,8 @@ INSTANTIATE_TEST_SUITE_P(
                     "digest_every_steps)"},
         BadOverride{"optimiser.adam.beta1=0.8",
                     "an experiment has no field \"optimiser\"; did you mean \"optimizer\"? "
-                    "(valid: name, seed, device, data, model, training, optimizer, schedule, "
-                    "evaluation, callbacks, checkpoint)"},
+                    "(valid: name, seed, device, data, model, initialize, training, optimizer, "
+                    "schedule, evaluation, callbacks, checkpoint)"},
         BadOverride{"model.layer[1].dense.unit=3",
                     "model.layer[1].dense has no field \"unit\"; did you mean \"units\"? (valid: "
                     "units, activation, initializer, bias)"},
@@ -263,7 +263,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadOverride{"training.epochs", "expected PATH=VALUE, as in training.epochs=3"},
         BadOverride{"=3",
                     "an experiment has no field \"\" (valid: name, seed, device, data, model, "
-                    "training, optimizer, schedule, evaluation, callbacks, checkpoint)"},
+                    "initialize, training, optimizer, schedule, evaluation, callbacks, "
+                    "checkpoint)"},
         BadOverride{"training.class_weights=1,two", "expected a number, got \"two\""}));
 
 }  // namespace

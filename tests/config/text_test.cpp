@@ -27,8 +27,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "digest_every_steps)"},
         BadText{"xyzzyxyzzy: 3",
                 "tiny.textproto:1:1: unknown field \"xyzzyxyzzy\" in Experiment (valid: name, "
-                "seed, device, data, model, training, optimizer, schedule, evaluation, callbacks, "
-                "checkpoint)"},
+                "seed, device, data, model, initialize, training, optimizer, schedule, "
+                "evaluation, callbacks, checkpoint)"},
         BadText{"model { layer { flatten { size: 3 } } }",
                 "tiny.textproto:1:27: unknown field \"size\" in Flatten"},
         BadText{"name: \"a\"\n\ndevice: CUDAA  # CUDAA is no device\nseed: 3\n",

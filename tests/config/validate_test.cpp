@@ -192,6 +192,19 @@ INSTANTIATE_TEST_SUITE_P(
                  "checkpoint.every_seconds is -1; expected at least 0"},
         BadValue{"checkpoint.keep_last=0", "checkpoint.keep_last is 0; expected at least 1"}));
 
+INSTANTIATE_TEST_SUITE_P(
+    Initialize, BadValueTest,
+    testing::Values(
+        BadValue{"initialize.map=RESNET50",
+                 "initialize.path is empty; expected a file, since rename, map or skip say how it "
+                 "is read"},
+        BadValue{"initialize={ path: 'w' rename { from: 'a.*' to: '*.*' } }",
+                 "initialize.rename[0].to is \"*.*\"; expected no more stars than in from, "
+                 "\"a.*\""},
+        BadValue{"initialize={ path: 'w' rename { to: 'b' } }",
+                 "initialize.rename[0].from is empty; expected a tensor's name, or a pattern of "
+                 "names"}));
+
 TEST(ValidateTest, NamesTheFileAloneWithoutOverrides) {
   EXPECT_EQ(error_of(kSmallest + "training { epochs: 0 }"),
             "tiny.textproto: training.epochs is 0; expected at least 1");

@@ -33,7 +33,7 @@ constexpr std::uint64_t kSeed = 23;
 constexpr float kRate = 0.003F;
 
 // Every kind of op, in forms that fuse differently.
-Network network() {
+Network network(const std::vector<std::string>& freeze = {}) {
   const ConvOptions same{.filters = 9, .padding = Padding::kSame, .bias = false};
   const ResidualOptions residual{
       .layers = {same, BatchNormOptions{}}, .activation = ActivationKind::kRelu, .drop_path = 0.2F};
@@ -52,7 +52,7 @@ Network network() {
         DropoutOptions{.rate = 0.1F}, residual, branches, gate, FlattenOptions{},
         DenseOptions{.units = 33, .activation = ActivationKind::kGelu}, BatchNormOptions{},
         DenseOptions{.units = samples::kClasses}}},
-      samples::options().shape, samples::kClasses);
+      samples::options().shape, samples::kClasses, freeze);
 }
 
 class GpuSteps : public testing::Test {
@@ -269,6 +269,37 @@ TEST_F(GpuSteps, AStepIsTheCpus) {
   const double norm = std::sqrt(of_cpu.square_norm) / static_cast<double>(of_cpu.samples);
   expect_near(mine.optimizer.buffers()[0].values, other.optimizer.buffers()[0].values,
               1e-4 * std::min(norm, 1.0));
+}
+
+// Layers that are frozen before all that is trained, between, and a norm's scale alone.
+TEST_F(GpuSteps, FrozenLayersStayAndTheOthersAreTheCpus) {
+  train_.optimizer = SgdOptions{.weight_decay = 1e-3F};
+  const TrainingData rows = data(test_comm());
+  using Patterns = std::vector<std::string>;
+  for (const Patterns& freeze :
+       {Patterns{"0.*", "1.*"}, Patterns{"3.*", "4.*"}, Patterns{"*", "!14.*"},
+        Patterns{"3.conv.weight", "4.batch_norm.scale", "8.residual.1.*", "12.dense.bias",
+                 "14.dense.weight"}}) {
+    network_ = network(freeze);
+    GpuStepper gpu = on_gpu(test_comm(), rows);
+    CpuStepper cpu = on_cpu(test_comm(), rows);
+    const std::vector<float> begin(gpu.replica().weights.values().begin(),
+                                   gpu.replica().weights.values().end());
+    for (int step = 0; step < 2; ++step) {
+      gpu.step(0, step, kRate);
+      cpu.step(0, step, kRate);
+    }
+    const std::span<const float> mine = gpu.replica().weights.values();
+    const std::span<const float> other = cpu.replica().weights.values();
+    for (const Parameter& parameter : network_.parameters()) {
+      for (std::int64_t at = parameter.range.first; at < parameter.range.last; ++at) {
+        const auto i = static_cast<std::size_t>(at);
+        ASSERT_NEAR(mine[i], other[i], 1e-4 * std::max(1.0F, std::abs(other[i]))) << parameter.name;
+        if (!parameter.frozen) continue;
+        ASSERT_EQ(mine[i], begin[i]) << parameter.name;
+      }
+    }
+  }
 }
 
 TEST_F(GpuSteps, GoesOnFromAReplica) {

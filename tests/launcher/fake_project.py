@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # What a program, a shell script, begins with: the launcher asks it of the experiment.
 ANSWER_NEEDS = """
     case " $* " in *" --needs "*) echo '{"name": "tiny", "lanes": 4, "gpus": false,
-      "train": [], "validation": [], "test": [], "metric": "val_accuracy"}'; exit;; esac
+      "train": [], "validation": [], "test": [], "weights": [],
+      "metric": "val_accuracy"}'; exit;; esac
 """
 
 

@@ -175,11 +175,13 @@ class JudgeTest(unittest.TestCase):
 
 class NeedsTest(unittest.TestCase):
     def needs(self, command, *arguments, gpus=False):
-        experiment = Experiment("x", 4, gpus, ["a.zip"], ["v.csv"], ["/t.csv"], "val_accuracy")
+        experiment = Experiment("x", 4, gpus, ["a.zip"], ["v.csv"], ["/t.csv"],
+                                ["w.safetensors"], "val_accuracy")
         return preflight.needs_of(Path("/p/b"), command, list(arguments), experiment, Path("/p"))
 
     def test_data_files(self):
-        self.assertEqual(self.needs("train").files, ["/p/a.zip", "/p/v.csv"])
+        self.assertEqual(self.needs("train").files, ["/p/a.zip", "/p/v.csv", "/p/w.safetensors"])
+        self.assertEqual(self.needs("bench").files, ["/p/a.zip", "/p/v.csv"])
         self.assertEqual(self.needs("predict").files, ["/t.csv"])
         self.assertEqual(self.needs("predict", "--data", "/x").files, [])
 

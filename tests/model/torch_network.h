@@ -71,10 +71,12 @@ class TorchLayers {
     return at::linear(x.flatten(1), mine("weight"), bias(logits.bias)).unsqueeze(2).unsqueeze(3);
   }
 
-  // With a momentum of 1 the running statistics become the batch's own.
+  // With a momentum of 1 the running statistics become the batch's own; one that is frozen uses
+  // what it has.
   at::Tensor run(const BatchNormOptions& norm, const at::Tensor& x) const {
+    const bool trained = mine("scale").requires_grad() || mine("shift").requires_grad();
     return at::batch_norm(x, mine("scale"), mine("shift"), mine("running_mean"),
-                          mine("running_variance"), pass_.phase == Phase::kTrain,
+                          mine("running_variance"), trained && pass_.phase == Phase::kTrain,
                           /*momentum=*/1.0, static_cast<double>(norm.epsilon), false);
   }
 

@@ -16,14 +16,15 @@ namespace lockstep::samples {
 
 class TorchReference {
  public:
-  // `values` are the flat weights of `network`, which was made of `model`.
+  // `values` are the flat weights of `network`, which was made of `model`; what it freezes has no
+  // gradient.
   TorchReference(ModelOptions model, const Network& network, std::span<const float> values)
       : model_(std::move(model)), network_(network) {
     for (const Parameter& parameter : network.parameters()) {
       auto* data = const_cast<float*>(values.data() + parameter.range.first);
       at::Tensor tensor = at::from_blob(data, parameter.shape, at::kFloat).to(at::kDouble).clone();
       const bool running = parameter.name.find(".running_") != std::string::npos;
-      parameters_[parameter.name] = tensor.requires_grad_(!running);
+      parameters_[parameter.name] = tensor.requires_grad_(!running && !parameter.frozen);
     }
   }
 

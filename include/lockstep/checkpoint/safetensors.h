@@ -1,6 +1,6 @@
 // Weights on disk in the safetensors layout: 8 bytes little-endian length of a
-// JSON header, the header, then the tensors' bytes without gaps. Only fp32
-// ("F32") tensors. The reader is strict: it takes nothing on a file's word
+// JSON header, the header, then the tensors' bytes without gaps. Ours hold fp32
+// ("F32") alone. The reader is strict: it takes nothing on a file's word
 // before sizes are checked, and refuses whatever the layout does not allow.
 //
 // Local, any thread. Errors: Error 2 for a file that is not as it must be, 1 for
@@ -27,12 +27,18 @@ using Metadata = std::map<std::string, std::string>;
 // The file's bytes; equal for equal arguments.
 std::string to_safetensors(std::span<const TensorView> tensors, const Metadata& metadata);
 
+// What a file may hold.
+enum class Dtypes {
+  kF32,  // nothing else, as in files of ours
+  kAny,  // F64, F16 and BF16 become fp32; tensors of other types are told by name
+};
+
 class SafetensorsFile {
  public:
   // Reads and checks the whole file.
   explicit SafetensorsFile(const std::filesystem::path& path);
   // The same from memory; `origin` stands for the file in errors.
-  SafetensorsFile(std::string content, const std::string& origin);
+  SafetensorsFile(std::string content, const std::string& origin, Dtypes dtypes = Dtypes::kF32);
   SafetensorsFile(SafetensorsFile&&) noexcept = default;  // no copies: tensors are views
 
   const Metadata& metadata() const { return metadata_; }
@@ -41,14 +47,23 @@ class SafetensorsFile {
   // By name; an Error that names file and tensor when there is none.
   const TensorView& tensor(const std::string& name) const;
 
+  // Of no type that can be read as floats.
+  struct Unread {
+    std::string name;
+    std::string dtype;
+  };
+  const std::vector<Unread>& unread() const { return unread_; }
+
  private:
   void parse();
   void parse_header(const std::string& header, std::size_t data_bytes);
 
   std::string origin_;
+  Dtypes dtypes_;
   std::string content_;
   Metadata metadata_;
   std::vector<TensorView> tensors_;
+  std::vector<Unread> unread_;
   std::vector<float> values_;  // of all tensors, aligned
 };
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,6 +32,7 @@ struct Experiment {
   Device device = Device::kAuto;
   DataOptions data;
   ModelOptions model;
+  std::optional<InitializeOptions> initialize;
   ParallelOptions parallel;
   TrainOptions train;
   EvaluationOptions evaluation;

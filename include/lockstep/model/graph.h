@@ -31,8 +31,8 @@ struct Primitive {
 struct LayerInfo {
   std::string title;  // "conv 32 3x3 relu"
   ImageShape output;
-  std::int64_t parameters = 0;  // trainable ones and statistics
-  std::int64_t trainable_parameters = 0;
+  std::int64_t parameters = 0;            // trainable ones and statistics
+  std::int64_t trainable_parameters = 0;  // without frozen ones
   std::int64_t multiply_adds = 0;  // of a sample's forward pass: conv and dense, without biases
   int depth = 0;                   // blocks around it
 };
@@ -40,11 +40,11 @@ struct LayerInfo {
 struct Graph {
   std::vector<ImageShape> values;     // by ValueId; the first are the images
   std::vector<Primitive> primitives;  // each after those that give its inputs
-  std::vector<Parameter> parameters;  // trainable ones, then statistics; ranges ascend
+  std::vector<Parameter> parameters;  // trainable ones, then statistics; see Network
   std::size_t trainable_count = 0;    // of the parameters
   std::vector<LayerInfo> layers;      // as written, a block before its layers
 
-  // Floats of the flat weights, with gaps: each parameter starts at a multiple of 16 floats.
+  // Floats of the flat weights, with gaps, while nothing is frozen.
   std::int64_t trainable_size() const;
   std::int64_t total_size() const;
 

@@ -8,6 +8,7 @@
 // of the weights, as convolutions rearrange them. Beside these
 //   training: every value that an op keeps for the backward pass, until the first op that
 //     uses it is passed again, and the gradients from the last use of a value to its first;
+//     neither of what stands before all that is trained;
 //   inference: values until their last use.
 #pragma once
 

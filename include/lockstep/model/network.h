@@ -2,11 +2,13 @@
 // weights. Immutable, free of LibTorch; made once a rank and shared by its workers.
 //
 // Flat weights are fp32: first the trainable parameters in layer order, each starting at a
-// multiple of 16 floats (gaps are zero), then the running statistics likewise.
+// multiple of 16 floats (gaps are zero), then the running statistics likewise, then all that is
+// frozen: no step reads or writes a gradient, a moment or a sum for it.
 #pragma once
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "lockstep/core/batch.h"
@@ -19,8 +21,12 @@ namespace lockstep {
 class Network {
  public:
   // Throws Error (2) that names the layer where shapes do not fit, or where the
-  // last layer's output is not [1, 1, classes].
-  Network(const ModelOptions& options, const ImageShape& input, int classes);
+  // last layer's output is not [1, 1, classes]. The trainable parameters that `freeze` chooses
+  // (core/pattern.h) are frozen, and the statistics of a batch norm whose scale and shift both
+  // are: it uses them in training too. Error (2): a pattern that is for none of them; nothing
+  // is left to train.
+  Network(const ModelOptions& options, const ImageShape& input, int classes,
+          std::span<const std::string> freeze = {});
 
   const Graph& graph() const { return graph_; }
   const Plan& plan() const { return plan_; }
@@ -28,15 +34,18 @@ class Network {
   int classes() const { return graph_.values.back().channels; }
   const std::vector<LayerInfo>& layers() const { return graph_.layers; }
 
-  // Trainable parameters first, then running statistics; ranges ascend.
+  // Trainable parameters first, then running statistics, in both the frozen ones among the
+  // others; ranges ascend but for those of the frozen ones.
   const std::vector<Parameter>& parameters() const { return graph_.parameters; }
   std::int64_t parameter_count() const;            // without gaps
-  std::int64_t trainable_parameter_count() const;  // without gaps
+  std::int64_t trainable_parameter_count() const;  // without gaps and frozen ones
 
-  // Floats of the flat weights, with gaps: [0, trainable) and [trainable, total).
-  std::int64_t trainable_size() const { return trainable_size_; }
-  std::int64_t total_size() const { return total_size_; }
-  std::int64_t statistics_size() const { return total_size_ - trainable_size_; }
+  // Floats of the flat weights, with gaps: [0, trainable), [trainable, changing) of the
+  // statistics, [changing, total) of what is frozen.
+  std::int64_t trainable_size() const { return sizes_.trainable; }
+  std::int64_t changing_size() const { return sizes_.changing; }
+  std::int64_t total_size() const { return sizes_.total; }
+  std::int64_t statistics_size() const { return sizes_.changing - sizes_.trainable; }
 
   // Weights at the start of a run, [total_size()]: weights by the layer's
   // initializer from Philox keyed by the seed, biases and running means 0, scales
@@ -65,8 +74,7 @@ class Network {
  private:
   Graph graph_;
   Plan plan_;
-  std::int64_t trainable_size_;
-  std::int64_t total_size_;
+  FlatSizes sizes_;
 };
 
 }  // namespace lockstep

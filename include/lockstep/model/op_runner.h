@@ -16,43 +16,11 @@
 #include "lockstep/core/philox.h"
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/model/network.h"
+#include "lockstep/model/pass.h"
 #include "lockstep/model/plan.h"
 #include "lockstep/model/weights.h"
 
 namespace lockstep {
-
-enum class Mode { kTrain, kInfer };
-
-// What all ops of one pass share.
-struct Pass {
-  Mode mode;
-  const Network& network;
-  at::Device device;               // where all memory below lies, but for the batch and its context
-  std::span<const float> weights;  // [network.total_size()]
-  std::span<const std::uint16_t> rounded_weights;  // likewise; empty in fp32
-  int samples;
-  std::span<float> gradients;            // empty when inferring
-  std::span<float> statistics;           // empty when inferring
-  const Batch* batch = nullptr;          // on the CPU
-  const LaneContext* context = nullptr;  // on the CPU
-
-  // [of the parameter's or statistic's size]
-  template <typename Id>
-  const float* values(Id id) const {
-    return weights.data() + first(id);
-  }
-  const std::uint16_t* rounded(ParameterId id) const { return rounded_weights.data() + first(id); }
-  float* gradient(ParameterId id) const { return gradients.data() + first(id); }
-  float* statistic(StatisticId id) const {
-    return statistics.data() + (first(id) - network.trainable_size());
-  }
-
- private:
-  template <typename Id>
-  std::int64_t first(Id id) const {
-    return network.graph().parameter(id).range.first;
-  }
-};
 
 // Whether an op must give the gradients of its inputs; the first one need not.
 enum class InputGradient { kNeeded, kUnused };
@@ -122,6 +90,7 @@ class PlanRunner {
   std::vector<std::unique_ptr<OpRunner>> runners_;   // by op
   std::vector<std::vector<std::size_t>> last_used_;  // by op: the values that no later op uses
   std::vector<std::uint8_t> needs_gradient_;         // by value
+  std::vector<std::uint8_t> infers_;                 // by op: a pass is the same in training
   Tensors values_;                                   // of the pass under way, by value
   Watch watch_;
 };

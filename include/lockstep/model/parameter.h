@@ -32,6 +32,14 @@ struct Parameter {
   Initializer initializer = Initializer::kGlorotUniform;  // of a weight, and of its bias
   Fans fans = {};                                         // likewise
   float momentum = 0;                                     // of a statistic
+  bool frozen = false;  // as it begins so it stays; it has no gradient
+};
+
+// Floats of the flat weights, with gaps: each parameter starts at a multiple of 16 floats.
+struct FlatSizes {
+  std::int64_t trainable = 0;
+  std::int64_t changing = 0;  // and of the statistics behind them
+  std::int64_t total = 0;     // and of what is frozen
 };
 
 // Numbers of a graph's trainable parameters, and of its statistics.

@@ -1,5 +1,5 @@
 // The end of a lane's flat buffer, after gradients and statistics: what a step counts,
-// summed over lanes with the rest. Indices from network.total_size(). Read by the compiler
+// summed over lanes with the rest. Indices from network.changing_size(). Read by the compiler
 // for GPUs too.
 #pragma once
 

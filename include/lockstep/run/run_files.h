@@ -9,6 +9,7 @@ namespace lockstep {
 // What was run, and where.
 inline constexpr const char* kExperimentFile = "experiment.textproto";
 inline constexpr const char* kEnvironmentFile = "environment.json";
+inline constexpr const char* kInitialWeightsFile = "initial_weights.txt";
 
 // While it runs.
 inline constexpr const char* kLockFile = "lock";
@@ -34,9 +35,10 @@ inline constexpr const char* kSamplesPng = "samples.png";
 
 // All of these that are files, but for the lock.
 inline constexpr std::array kFilesOfARun = {
-    kExperimentFile, kEnvironmentFile,    kStatusFile,     kMetricsFile, kTimesFile,
-    kEvaluationFile, kClassificationFile, kReportPage,     kCurvesSvg,   kCurvesPng,
-    kConfusionSvg,   kConfusionPng,       kPredictionsPng, kSamplesPng,  kMisclassifiedPng,
+    kExperimentFile, kEnvironmentFile, kStatusFile,         kMetricsFile,
+    kTimesFile,      kEvaluationFile,  kClassificationFile, kReportPage,
+    kCurvesSvg,      kCurvesPng,       kConfusionSvg,       kConfusionPng,
+    kPredictionsPng, kSamplesPng,      kMisclassifiedPng,   kInitialWeightsFile,
 };
 
 // What the launcher adds, some of it before the training begins.

@@ -39,6 +39,9 @@ void check_training_rows(Communicator& comm, const std::string& checkpoint, cons
 // own and the one above that to have it. Local. Error (2): `problem` and where it is not.
 std::string default_checkpoint(const std::string& problem);
 
+// Of the entry that every file of ours has.
+inline constexpr const char* kExperimentKey = "lockstep.experiment";
+
 // What the file's metadata must hold for that.
 Metadata metadata_of(const Experiment& experiment, const Normalization& normalization,
                      const Framing& framing);

@@ -50,6 +50,7 @@ struct RunState {
   std::uint64_t seed = 0;
   std::string data_digest;
   std::string weights_digest;  // of all parameters, in hex
+  std::string initial_digest;  // of those that the run began with, if they came from a file
   int world_size = 1;
 };
 

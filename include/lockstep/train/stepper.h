@@ -40,6 +40,9 @@ Replica first_replica(const Network& network, const ParallelOptions& parallel,
 std::vector<float> loss_weights(const TrainOptions& train,
                                 std::span<const std::int64_t> training_class_counts);
 
+// Local: with these weights, flat, [network.total_size()], instead.
+Replica begun_with(Replica first, std::vector<float> values);
+
 // How far the moving average goes to the weights in update `update` (from 1): 1 - d_t.
 float average_part(float ema_decay, std::int64_t update);
 

@@ -38,6 +38,10 @@ struct TrainSettings {
   std::filesystem::path run_dir;  // empty: nothing is written
   Metadata metadata;              // of the weights on disk
 
+  // Of the weights that a new run begins with, in hex, if they came from a file; one that goes
+  // on has it from its checkpoint.
+  std::string initial_digest;
+
   // The checkpoint to go on from; the same on every rank, empty to begin anew.
   CheckpointFiles resume_from;
 

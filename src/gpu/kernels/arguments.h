@@ -127,10 +127,10 @@ struct Update {
   const float* sum;
   const StepFacts* facts;
   const StepRule* rule;
-  const float* momentum;    // [total - trainable], of the running statistics
-  float* weights;           // [total]
-  unsigned short* rounded;  // [total], or null
-  float* average;           // [total], or null
+  const float* momentum;    // [changing - trainable], of the running statistics
+  float* weights;           // [changing]
+  unsigned short* rounded;  // [changing], or null
+  float* average;           // [changing], or null
   float* first;             // [trainable], the optimizer's first buffer
   float* second;            // [trainable], or null: the second one
   float* direction;         // [trainable], or null: of matrices
@@ -139,7 +139,7 @@ struct Update {
   double* squares;          // [blocks, 2]: of weights, and of directions or gradients
   float* ratios;            // [part_count]
   long long trainable;
-  long long total;
+  long long changing;
   int part_count;
   UpdateKind kind;
   AdamConstants adam;

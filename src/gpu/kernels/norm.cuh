@@ -140,8 +140,8 @@ LOCKSTEP_KERNEL norm_gradients(const Norm norm) {
   const float inverse = formula::inverse_deviation(norm.variance[c], norm.epsilon);
   const NormGradients found = formula::norm_gradients(norm.factor[c], inverse, norm.mean[c], sum_d,
                                                       sum_dx, static_cast<float>(norm.rows));
-  norm.scale_gradient[c] = found.scale;
-  norm.shift_gradient[c] = sum_d;
+  if (norm.scale_gradient != nullptr) norm.scale_gradient[c] = found.scale;
+  if (norm.shift_gradient != nullptr) norm.shift_gradient[c] = sum_d;
   norm.kd[c] = found.kd;
   norm.kx[c] = found.kx;
   norm.k1[c] = found.k1;

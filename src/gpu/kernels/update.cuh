@@ -106,7 +106,7 @@ __device__ inline float moved_weight(const Update& update, long long i, float va
 
 LOCKSTEP_KERNEL update_weights(const Update update) {
   const long long i = thread_number();
-  if (i >= update.total || update.facts->applied == 0) return;
+  if (i >= update.changing || update.facts->applied == 0) return;
   const StepRule& rule = *update.rule;
   float value = update.weights[i];
   if (i < update.trainable) {
