@@ -98,6 +98,7 @@ class DeviceNorm final : public UnaryRunner {
     norm.epsilon = norm_.epsilon;
     norm.relu_before = fused_.relu_before ? 1 : 0;
     norm.relu_after = fused_.relu_after ? 1 : 0;
+    norm.relu_limit = fused_.relu_limit;
     norm.training = pass.mode == Mode::kTrain ? 1 : 0;
     float* values = by_channel_.data_ptr<float>();
     for (float** each :
