@@ -1,11 +1,11 @@
 #include "model/direct_conv.h"
 
 #include <algorithm>
-#include <array>
 #include <type_traits>
 #include <utility>
 
 #include "model/conv_axes.h"
+#include "model/product_loops.h"
 
 namespace lockstep {
 
@@ -18,7 +18,6 @@ constexpr std::int64_t kUnit = sizeof(float) / sizeof(In);
 // them for a sum to stay in its register for a while.
 constexpr std::int64_t kRowsValues = 16 * 1024;
 constexpr std::int64_t kProductsOfRows = 128;
-constexpr std::int64_t kEnoughProducts = 8;    // in the inmost loop
 constexpr std::int64_t kSamplesOfStrides = 8;  // at once, where a row's pixels are not all used
 
 bool unfolds(const ConvForm& form) {
@@ -29,38 +28,6 @@ ConvForm unfolded(const ConvForm& form, std::int64_t channels) {
   return {.in = {form.out.height, form.out.width, static_cast<int>(channels)},
           .out = form.out,
           .input_gradient = false};
-}
-
-// One of the three loops over k of a ProductSum.
-struct Loop {
-  std::int64_t count;
-  std::int64_t x_step;
-  std::int64_t dy_step;
-
-  bool goes_on_in(const Loop& outer) const {
-    return outer.x_step == count * x_step && outer.dy_step == count * dy_step;
-  }
-};
-
-using Loops = std::array<Loop, 3>;
-
-// As x lies in memory, the inmost last.
-void join(Loops& loops) {
-  constexpr Loop kOnce{1, 0, 0};
-  std::stable_sort(loops.begin(), loops.end(),
-                   [](const Loop& a, const Loop& b) { return a.x_step > b.x_step; });
-  for (int joined = 0; joined < 2 && loops[2].goes_on_in(loops[1]); ++joined) {
-    loops[2].count *= loops[1].count;
-    loops[1] = std::exchange(loops[0], kOnce);
-  }
-}
-
-// The longest loop becomes the inmost where that one is short.
-void lengthen(Loops& loops) {
-  if (loops[2].count >= kEnoughProducts) return;
-  const auto longest = std::max_element(loops.rbegin(), loops.rend(),
-                                        [](auto& a, auto& b) { return a.count < b.count; });
-  std::swap(*longest, loops[2]);
 }
 
 // Those of bf16 come in pairs.
@@ -75,10 +42,30 @@ void clear_columns(T* rows, std::int64_t count, std::int64_t size, std::int64_t 
     std::fill(rows + i * size + first, rows + (i + 1) * size, T{});
 }
 
+// At least so large: it is larger where another layer needs it.
 template <typename T>
 T* resized(std::vector<T>& values, std::int64_t size) {
-  values.resize(static_cast<std::size_t>(size));
+  if (static_cast<std::int64_t>(values.size()) < size) {
+    values.resize(static_cast<std::size_t>(size));
+  }
   return values.data();
+}
+
+// A thread's, for one layer after the other.
+template <typename In, typename Out>
+struct Buffers {
+  std::vector<In> weights;                // as correlations want them
+  std::vector<In> inputs;                 // of a correlation, of a few samples
+  std::vector<In> x_samples, dy_samples;  // [height, width, samples, channels]
+  std::vector<Out> stored;                // weights on their way
+  std::vector<Out> bias;                  // with zeros for filters that there are not
+  std::vector<float> sums;                // [taps, channels, filters]
+};
+
+template <typename In, typename Out>
+Buffers<In, Out>& buffers() {
+  thread_local Buffers<In, Out> of_thread;
+  return of_thread;
 }
 
 }  // namespace
@@ -121,8 +108,9 @@ void DirectConv<In, Out>::add_backward_parts() {
       backward_.push_back({Correlation<In, Out>(kernels_, backward_axis(form_, rows_of(form_), row),
                                                 backward_axis(form_, columns_of(form_), column),
                                                 form_.out.channels, form_.in.channels),
-                           std::move(taps),
-                           {}});
+                           std::move(taps), backward_weights_});
+      const Correlation<In, Out>& added = backward_.back().correlation;
+      backward_weights_ += added.units() * kUnit<In> * added.padded_filters();
     }
   }
 }
@@ -130,25 +118,26 @@ void DirectConv<In, Out>::add_backward_parts() {
 template <typename In, typename Out>
 void DirectConv<In, Out>::forward(std::int64_t samples, const Out* x, const Out* weight,
                                   const Out* bias, Out* y) {
-  arrange_weight(weight);
+  const In* weights = arrange_weight(weight);
   bias = whole_bias(bias);
   const std::int64_t block = forward_.block(form_.in.pixels());
   for (std::int64_t n = 0; n < samples; n += block) {
     const std::int64_t count = std::min(block, samples - n);
     const Out* from = x + n * given_.in.pixels();
     if (unfolding_) from = unfolding_->unfold(count, from);
-    forward_.run(count, inputs(from, count * form_.in.pixels()), weights_.data(), bias,
+    forward_.run(count, inputs(from, count * form_.in.pixels()), weights, bias,
                  y + n * form_.out.pixels());
   }
 }
 
 // With zeros for the filters that there are not.
 template <typename In, typename Out>
-const Out* DirectConv<In, Out>::whole_bias(const Out* bias) {
+const Out* DirectConv<In, Out>::whole_bias(const Out* bias) const {
   if (bias == nullptr || forward_.padded_filters() == form_.out.channels) return bias;
-  biases_.assign(static_cast<std::size_t>(forward_.padded_filters()), Out{});
-  std::copy_n(bias, form_.out.channels, biases_.data());
-  return biases_.data();
+  Out* whole = resized(buffers<In, Out>().bias, forward_.padded_filters());
+  std::fill_n(std::copy_n(bias, form_.out.channels, whole),
+              forward_.padded_filters() - form_.out.channels, Out{});
+  return whole;
 }
 
 // A few samples at a time: what is read twice is in the core's cache then.
@@ -156,9 +145,13 @@ template <typename In, typename Out>
 void DirectConv<In, Out>::backward(std::int64_t samples, const Out* x, const Out* dy,
                                    const Out* weight, float* dweight, Out* dx) {
   const std::int64_t rows = taps() * form_.in.channels;
-  float* sums = sums_by_channel() ? resized(sums_, rows * form_.out.channels) : dweight;
+  float* sums =
+      sums_by_channel() ? resized(buffers<In, Out>().sums, rows * form_.out.channels) : dweight;
   if (dx != nullptr && !takes_stored_weight()) {
-    for (BackwardPart& part : backward_) arrange_weight(weight, part);
+    In* to = resized(buffers<In, Out>().weights, backward_weights_);
+    for (const BackwardPart& part : backward_) {
+      arrange_weight(weight, part, to + part.weights_first);
+    }
   }
   const std::int64_t values = std::int64_t{form_.in.pixels()} + form_.out.pixels();
   const std::int64_t least = form_.stride > 1 ? kSamplesOfStrides : 1;
@@ -196,7 +189,8 @@ void DirectConv<In, Out>::run_back(const BackwardPart& part, std::int64_t sample
       return part.correlation.run(samples, dy, stored, nullptr, dx);
     }
   }
-  part.correlation.run(samples, dy, part.weights.data(), nullptr, dx);
+  part.correlation.run(samples, dy, buffers<In, Out>().weights.data() + part.weights_first, nullptr,
+                       dx);
 }
 
 template <typename In, typename Out>
@@ -205,13 +199,13 @@ void DirectConv<In, Out>::turn_sums(float* dweight) const {
   const std::int64_t filters = form_.out.channels;
   std::vector<float> turned;
   float* to = unfolding_ ? resized(turned, rows * filters) : dweight;
-  arrange_kernels().transpose(sums_.data(), rows, filters, filters, to, rows);
+  arrange_kernels().transpose(buffers<In, Out>().sums.data(), rows, filters, filters, to, rows);
   if (unfolding_) unfolding_->narrow_rows(filters, to, dweight);
 }
 
 // [filters, kernel, kernel, channels] to forward_'s [filters / group, units, group].
 template <typename In, typename Out>
-void DirectConv<In, Out>::arrange_weight(const Out* weight) {
+const In* DirectConv<In, Out>::arrange_weight(const Out* weight) const {
   const ArrangeKernels& arrange = arrange_kernels();
   const std::int64_t filters = form_.out.channels;
   const std::int64_t group = forward_.group();
@@ -222,35 +216,36 @@ void DirectConv<In, Out>::arrange_weight(const Out* weight) {
     unfolding_->widen_rows(filters, weight, resized(whole, filters * values));
     weight = whole.data();
   }
-  In* to = resized(weights_, forward_.padded_filters() * values);
-  if (forward_.padded_filters() > filters) std::fill(weights_.begin(), weights_.end(), In{});
-  std::vector<Out> pairs;
-  if constexpr (!std::is_same_v<In, Out>) pairs.resize(static_cast<std::size_t>(group * values));
+  const std::int64_t size = forward_.padded_filters() * values;
+  In* to = resized(buffers<In, Out>().weights, size);
+  if (forward_.padded_filters() > filters) std::fill_n(to, size, In{});
   for (std::int64_t f = 0; f < filters; f += group) {
     const Out* from = weight + f * values;
     const std::int64_t some = std::min(group, filters - f);
     if constexpr (std::is_same_v<In, Out>) {
       arrange.transpose(from, some, units, units, to + f * values, group);
     } else {
-      arrange.transpose(from, some, units, units, pairs.data(), group);
-      if (some < group) clear_columns(pairs.data(), units, 2 * group, 2 * some);
-      arrange.split_pairs(pairs.data(), units, group, to + f * values);
+      Out* pairs = resized(buffers<In, Out>().stored, group * values);
+      arrange.transpose(from, some, units, units, pairs, group);
+      if (some < group) clear_columns(pairs, units, 2 * group, 2 * some);
+      arrange.split_pairs(pairs, units, group, to + f * values);
     }
   }
+  return to;
 }
 
 // [filters, kernel, kernel, channels] to [channels / group, taps of the part, filters, group].
 template <typename In, typename Out>
-void DirectConv<In, Out>::arrange_weight(const Out* weight, BackwardPart& part) const {
+void DirectConv<In, Out>::arrange_weight(const Out* weight, const BackwardPart& part,
+                                         In* to) const {
   const ArrangeKernels& arrange = arrange_kernels();
   const std::int64_t channels = form_.in.channels;
   const std::int64_t filters = form_.out.channels;
   const std::int64_t group = part.correlation.group();
   const std::int64_t filter = taps() * channels;
-  const auto size =
-      static_cast<std::int64_t>(part.taps.size()) * part.correlation.padded_filters() * filters;
-  In* to = resized(part.weights, size);
-  if (part.correlation.padded_filters() > channels) std::fill_n(to, size, In{});
+  if (part.correlation.padded_filters() > channels) {
+    std::fill_n(to, part.correlation.units() * kUnit<In> * part.correlation.padded_filters(), In{});
+  }
   for (std::int64_t c = 0; c < channels; c += group) {
     const std::int64_t some = std::min(group, channels - c);
     for (const std::int64_t tap : part.taps) {
@@ -272,11 +267,11 @@ void DirectConv<In, Out>::arrange_weight(const Out* weight, BackwardPart& part) 
 
 // `values` values as a correlation takes them.
 template <typename In, typename Out>
-const In* DirectConv<In, Out>::inputs(const Out* x, std::int64_t values) {
+const In* DirectConv<In, Out>::inputs(const Out* x, std::int64_t values) const {
   if constexpr (std::is_same_v<In, Out>) {
     return x;
   } else {
-    In* to = resized(inputs_, values);
+    In* to = resized(buffers<In, Out>().inputs, values);
     arrange_kernels().widen_turned(x, values, to);
     return to;
   }
@@ -313,8 +308,8 @@ void DirectConv<In, Out>::add_to_weight_sums(std::int64_t samples, const Out* x,
                  x, dy, mode, sums);
   } else {
     const std::int64_t whole = whole_samples<Out>(samples);
-    In* x_samples = resized(x_samples_, x_pixels * whole * channels);
-    In* dy_samples = resized(dy_samples_, dy_pixels * whole * filters);
+    In* x_samples = resized(buffers<In, Out>().x_samples, x_pixels * whole * channels);
+    In* dy_samples = resized(buffers<In, Out>().dy_samples, dy_pixels * whole * filters);
     if constexpr (std::is_same_v<In, float>) {
       arrange_kernels().widen_samples(x, samples, x_pixels, channels, x_samples);
       arrange_kernels().widen_samples(dy, samples, dy_pixels, filters, dy_samples);

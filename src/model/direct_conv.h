@@ -1,6 +1,6 @@
 // One convolution or dense layer by the kernels of conv_kernels.h: rearranges weights and
-// activations for them. Internal to the model room; one thread at a time, a lane's own.
-// The buffers are kept from step to step.
+// activations for them. Internal to the model room; one thread at a time. What is rearranged
+// lies in buffers that all layers of a thread share.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +39,7 @@ class DirectConv {
   struct BackwardPart {
     Correlation<In, Out> correlation;
     std::vector<std::int64_t> taps;  // of the kernel, u kernel + v, in the correlation's order
-    std::vector<In> weights;         // as it wants them
+    std::int64_t weights_first;      // where its weights lie among those of all parts
   };
   // Where the k of ProductSum lie in x and in dy.
   struct Places {
@@ -51,16 +51,16 @@ class DirectConv {
   std::int64_t taps() const { return form_.kernel * form_.kernel; }
   // Whether the weights' sums are made as [taps, channels, filters].
   bool sums_by_channel() const { return form_.in.channels % kFiltersOfVector != 0 || unfolding_; }
-  const Out* whole_bias(const Out* bias);
+  const Out* whole_bias(const Out* bias) const;
   void turn_sums(float* dweight) const;
   void add_backward_parts();
-  void arrange_weight(const Out* weight);
-  void arrange_weight(const Out* weight, BackwardPart& part) const;
+  const In* arrange_weight(const Out* weight) const;
+  void arrange_weight(const Out* weight, const BackwardPart& part, In* to) const;
   // Where weights need no rearranging for the gradient of the input.
   bool takes_stored_weight() const;
   void run_back(const BackwardPart& part, std::int64_t samples, const In* dy, const Out* weight,
                 Out* dx) const;
-  const In* inputs(const Out* x, std::int64_t values);
+  const In* inputs(const Out* x, std::int64_t values) const;
   bool is_one_product(std::int64_t samples, std::int64_t block) const;
   void add_to_weight_sums(std::int64_t samples, const Out* x, const Out* dy, Sums mode,
                           float* sums);
@@ -76,11 +76,7 @@ class DirectConv {
   std::vector<Span> row_spans_, column_spans_;  // by tap
   Correlation<In, Out> forward_;
   std::vector<BackwardPart> backward_;
-  std::vector<In> weights_;                 // as forward_ wants them
-  std::vector<In> inputs_;                  // of a correlation, of a few samples
-  std::vector<In> x_samples_, dy_samples_;  // [height, width, samples, channels]
-  std::vector<Out> biases_;                 // with zeros for filters that there are not
-  std::vector<float> sums_;                 // [taps, channels, filters]
+  std::int64_t backward_weights_ = 0;  // values of all parts
 };
 
 extern template class DirectConv<float, float>;
