@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "lockstep/core/error.h"
 #include "lockstep/core/text.h"
 #include "lockstep/model/lane_executor.h"
+#include "lockstep/model/peak.h"
 #include "lockstep/train/stepper.h"
 
 namespace lockstep {
@@ -24,6 +26,10 @@ using Clock = std::chrono::steady_clock;
 struct Measurement {
   double step = 0;  // median
   std::vector<StepTimes> by_rank;
+  double flop = 0;        // of a step
+  double peak_flops = 0;  // a second, of all ranks' cores; 0 where a GPU computes
+
+  double flops() const { return flop / step; }
 };
 
 Measurement measure(Communicator& comm, const Experiment& experiment, const TrainingData& data,
@@ -55,11 +61,33 @@ Measurement measure(Communicator& comm, const Experiment& experiment, const Trai
   return {*middle, gather_values(comm, times)};
 }
 
+// Of convolutions and dense layers. The backward pass takes twice the multiply-adds of the
+// forward pass: once for the gradient of the input, once for that of the weights.
+double flop_of_a_step(const Network& network, int global_batch) {
+  double multiply_adds = 0;
+  for (const LayerInfo& layer : network.layers()) {
+    multiply_adds += static_cast<double>(layer.multiply_adds);
+  }
+  return 2 * 3 * multiply_adds * global_batch;
+}
+
+// Collective: all cores at once, as in a step.
+double peak_of_all(Communicator& comm, Workers& workers, Precision precision) {
+  comm.barrier();
+  const std::vector<double> by_rank = gather_values(comm, measure_peak_flops(workers, precision));
+  return std::accumulate(by_rank.begin(), by_rank.end(), 0.0);
+}
+
 std::string to_json(const Measurement& measured, const Experiment& experiment, int threads) {
   nlohmann::ordered_json json;
   json["images_per_second"] = experiment.parallel.global_batch / measured.step;
   json["seconds_per_step"] = measured.step;
   json["global_batch"] = experiment.parallel.global_batch;
+  json["gflops"] = measured.flops() / 1e9;
+  if (measured.peak_flops > 0) {
+    json["peak_gflops"] = measured.peak_flops / 1e9;
+    json["share_of_peak"] = measured.flops() / measured.peak_flops;
+  }
   json["ranks"] = measured.by_rank.size();
   json["threads"] = threads;
   const Straggler straggler = find_straggler(measured.by_rank);
@@ -72,14 +100,25 @@ std::string to_json(const Measurement& measured, const Experiment& experiment, i
   return json.dump() + "\n";
 }
 
+std::string arithmetic_of(const Measurement& measured) {
+  std::string text = fmt::format("{:.1f} GFLOP/s", measured.flops() / 1e9);
+  if (measured.peak_flops > 0) {
+    text += fmt::format(", {:.1f} % of the {:.0f} that these cores reach in registers",
+                        100 * measured.flops() / measured.peak_flops, measured.peak_flops / 1e9);
+  }
+  return text +
+         "\n(6 x multiply-adds of convolutions and dense layers: 3 x the forward pass's, "
+         "2 FLOP each)\n";
+}
+
 std::string to_table(const Measurement& measured, const Experiment& experiment, int threads) {
   const auto ranks = measured.by_rank.size();
   std::string text = fmt::format(
-      "{:.0f} images/s, {:.3f} ms a step of {}; {} of {}\n\n"
+      "{:.0f} images/s, {:.3f} ms a step of {}; {} of {}\n{}\n"
       "rank    data  forward  backward    wait     sum  exposed  update   (ms a step)\n",
       experiment.parallel.global_batch / measured.step, measured.step * 1e3,
       count_of(experiment.parallel.global_batch, "image"), count_of(ranks, "rank"),
-      count_of(threads, "worker"));
+      count_of(threads, "worker"), arithmetic_of(measured));
   const int slowest = find_straggler(measured.by_rank).rank;
   for (std::size_t rank = 0; rank < ranks; ++rank) {
     const StepTimes& times = measured.by_rank[rank];
@@ -102,7 +141,11 @@ int run_bench(Communicator& comm, const CommandLine& line) {
   const int threads = worker_count(comm, line.threads);
   Workers workers(threads, prepare_worker_thread);
   const auto stepper = device.make_stepper(comm, *network, data, workers, experiment);
-  const Measurement measured = measure(comm, experiment, data, *stepper, line.steps);
+  Measurement measured = measure(comm, experiment, data, *stepper, line.steps);
+  measured.flop = flop_of_a_step(*network, experiment.parallel.global_batch);
+  if (device.gpu == nullptr) {
+    measured.peak_flops = peak_of_all(comm, workers, experiment.parallel.precision);
+  }
   if (comm.rank() == 0) {
     fmt::print("{}", line.json ? to_json(measured, experiment, threads)
                                : to_table(measured, experiment, threads));

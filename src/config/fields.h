@@ -59,8 +59,7 @@ void fields(Visit& visit, InitializeOptions& initialize) {
 template <class Visit>
 void fields(Visit& visit, Experiment& experiment) {
   auto& [name, seed, device, data, model, initialize, parallel, train, evaluation, callbacks,
-         checkpoint] =
-      experiment;
+         checkpoint] = experiment;
   visit("name", name,
         "name of the run folders under `models/`: letters, digits, `.`, `_`, `-`, a letter or "
         "digit first",

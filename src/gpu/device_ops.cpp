@@ -107,6 +107,7 @@ class DeviceNorm final : public UnaryRunner {
     norm.relu_before = fused_.relu_before ? 1 : 0;
     norm.relu_after = fused_.relu_after ? 1 : 0;
     norm.training = pass.mode == Mode::kTrain && pass.changes(norm_.running_mean) ? 1 : 0;
+    norm.relu_limit = fused_.relu_limit;
     float* values = by_channel_.data_ptr<float>();
     for (float** each :
          {&norm.mean, &norm.variance, &norm.factor, &norm.offset, &norm.kd, &norm.kx, &norm.k1}) {

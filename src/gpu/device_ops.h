@@ -22,6 +22,6 @@ std::vector<std::uint32_t> dropout_layers(const Network& network);
 // The runners of a network on `accelerator`, for one lane; what they refer to must
 // outlive them.
 PlanRunner make_device_ops(Accelerator& accelerator, const Network& network, Precision precision,
-                        const DropoutSource& dropout);
+                           const DropoutSource& dropout);
 
 }  // namespace lockstep

@@ -8,8 +8,7 @@
 #include <optional>
 #include <utility>
 
-#include "model/conv_bf16.h"
-#include "model/kernels.h"
+#include "model/own_conv.h"
 #include "model/own_runners.h"
 #include "model/torch_runner.h"
 
@@ -39,10 +38,10 @@ class TorchRunner<ConvOp> final : public UnaryRunner {
     const bool has_bias = conv_.bias && pass.changes(*conv_.bias);
     const auto bias_sizes =
         has_bias ? at::OptionalIntArrayRef(bias_shape_) : at::OptionalIntArrayRef();
-    auto [dx, dw, db] = at::convolution_backward(channels_first(dy), x_, weight(pass), bias_sizes,
-                                                 both(conv_.stride), padding(),
-                                                 both(conv_.dilation), /*transposed=*/false, {0, 0},
-                                                 conv_.groups, {needs_input, trains_weight, has_bias});
+    auto [dx, dw, db] = at::convolution_backward(
+        channels_first(dy), x_, weight(pass), bias_sizes, both(conv_.stride), padding(),
+        both(conv_.dilation), /*transposed=*/false, {0, 0}, conv_.groups,
+        {needs_input, trains_weight, has_bias});
     x_.reset();
     if (trains_weight) {
       filters_first(view_floats(pass, pass.gradient(conv_.weight), stored_shape())).copy_(dw);
@@ -88,15 +87,17 @@ template std::unique_ptr<OpRunner> make_torch_runner(const ConvOp&, const OpCont
 
 namespace {
 
+// In and Out: see conv_kernels.h.
+template <typename In, typename Out>
 class OwnConv final : public UnaryRunner {
  public:
-  OwnConv(const ConvOp& conv, const OpContext& context)
-      : conv_(conv), op_(context), kernels_(conv, context.in, context.out) {}
+  OwnConv(const ConvKernels<In, Out>& kernels, const ConvOp& conv, const OpContext& context)
+      : conv_(conv), op_(context), body_(kernels, form_of(conv, context)) {}
 
   at::Tensor forward(const Pass& pass, at::Tensor x) override {
-    at::Tensor y = make_activations(x.size(0), op_.out, at::kBFloat16);
-    kernels_.forward(x.size(0), const_bits(x), pass.rounded(conv_.weight),
-                     conv_.bias ? pass.rounded(*conv_.bias) : nullptr, bits(y));
+    at::Tensor y = make_activations(x.size(0), op_.out, op_.type);
+    body_.forward(x.size(0), values<Out>(x), own_weights<Out>(pass, conv_.weight),
+                  conv_.bias ? own_weights<Out>(pass, *conv_.bias) : nullptr, values<Out>(y));
     if (pass.mode == Mode::kTrain) x_ = std::move(x);
     return y;
   }
@@ -104,35 +105,39 @@ class OwnConv final : public UnaryRunner {
   at::Tensor backward(const Pass& pass, at::Tensor dy) override {
     const std::int64_t samples = dy.size(0);
     at::Tensor dx;
-    if (op_.input == InputGradient::kNeeded) dx = make_activations(samples, op_.in, at::kBFloat16);
-    float* const dw = pass.changes(conv_.weight) ? pass.gradient(conv_.weight) : nullptr;
-    kernels_.backward(samples, const_bits(x_), const_bits(dy), pass.rounded(conv_.weight), dw,
-                      dx.defined() ? bits(dx) : nullptr);
+    if (op_.input == InputGradient::kNeeded) dx = make_activations(samples, op_.in, op_.type);
+    body_.backward(samples, values<Out>(x_), values<Out>(dy), own_weights<Out>(pass, conv_.weight),
+                   gradient_or_null(pass, conv_.weight), dx.defined() ? values<Out>(dx) : nullptr);
     x_.reset();
     if (conv_.bias && pass.changes(*conv_.bias)) {
-      kernels().bf16.sum_rows(reinterpret_cast<const Bf16*>(const_bits(dy)),
-                              samples * op_.out.height * op_.out.width, op_.out.channels,
-                              pass.gradient(*conv_.bias));
+      sum_rows(values<Out>(dy), samples * op_.out.height * op_.out.width, op_.out.channels,
+               pass.gradient(*conv_.bias));
     }
     return dx;
+  }
+
+  static ConvForm form_of(const ConvOp& conv, const OpContext& context) {
+    return {.in = context.in,
+            .out = context.out,
+            .kernel = conv.kernel,
+            .stride = conv.stride,
+            .rows_before = conv.rows.before,
+            .columns_before = conv.columns.before,
+            .input_gradient = context.input == InputGradient::kNeeded};
   }
 
  private:
   ConvOp conv_;
   OpContext op_;
-  ConvBf16 kernels_;
+  DirectConv<In, Out> body_;
   at::Tensor x_;  // of the pass under way
 };
 
 }  // namespace
 
 std::unique_ptr<OpRunner> make_own_conv(const ConvOp& conv, const OpContext& context) {
-  const bool needs_input = context.input == InputGradient::kNeeded;
-  if (context.type != at::kBFloat16 ||
-      !ConvBf16::can_train(conv, context.in, context.out, needs_input)) {
-    return nullptr;
-  }
-  return std::make_unique<OwnConv>(conv, context);
+  if (conv.groups != 1 || conv.dilation != 1) return nullptr;
+  return make_direct<OwnConv>(conv, context);
 }
 
 }  // namespace lockstep

@@ -1,5 +1,5 @@
-// Dense layers by LibTorch's matrix products, or by our own kernels in bf16 where
-// the processor and the layer allow. The gradient of the weights is computed in
+// Dense layers by our own kernels where the processor and the layer allow, or by LibTorch's
+// matrix products. The gradient of the weights is computed in
 // fp32 straight into the lane's gradient buffer.
 
 #include <ATen/ops/addmm.h>
@@ -8,10 +8,10 @@
 
 #include <utility>
 
-#include "model/dense_bf16.h"
-#include "model/kernels.h"
+#include "model/own_conv.h"
 #include "model/own_runners.h"
 #include "model/torch_runner.h"
+#include "model/turned_dense.h"
 
 namespace lockstep {
 
@@ -74,51 +74,61 @@ template std::unique_ptr<OpRunner> make_torch_runner(const DenseOp&, const OpCon
 
 namespace {
 
+// To the kernels a convolution of images of one pixel. In and Out: see conv_kernels.h.
+template <typename In, typename Out>
 class OwnDense final : public UnaryRunner {
  public:
-  OwnDense(const DenseOp& dense, const OpContext& context)
-      : dense_(dense), op_(context), kernels_(context.in.channels, context.out.channels) {}
+  OwnDense(const ConvKernels<In, Out>& kernels, const DenseOp& dense, const OpContext& context)
+      : dense_(dense),
+        op_(context),
+        body_(kernels, form_of(dense, context)),
+        turned_(kernels, context.in.pixels(), context.out.channels) {}
 
   at::Tensor forward(const Pass& pass, at::Tensor x) override {
-    at::Tensor y = make_activations(x.size(0), op_.out, at::kBFloat16);
-    kernels_.forward(x.size(0), const_bits(x), pass.rounded(dense_.weight),
-                     dense_.bias ? pass.rounded(*dense_.bias) : nullptr, bits(y));
+    at::Tensor y = make_activations(x.size(0), op_.out, op_.type);
+    const Out* weight = own_weights<Out>(pass, dense_.weight);
+    const Out* bias = dense_.bias ? own_weights<Out>(pass, *dense_.bias) : nullptr;
+    if (turned_.suits(x.size(0)) && op_.in.pixels() % 2 == 0) {
+      turned_.forward(x.size(0), values<Out>(x), weight, bias, values<Out>(y));
+    } else {
+      body_.forward(x.size(0), values<Out>(x), weight, bias, values<Out>(y));
+    }
     if (pass.mode == Mode::kTrain) x_ = std::move(x);
     return y;
   }
 
   at::Tensor backward(const Pass& pass, at::Tensor dy) override {
     const std::int64_t samples = dy.size(0);
-    if (pass.changes(dense_.weight)) {
-      kernels_.backward_weight(samples, const_bits(x_), const_bits(dy),
-                               pass.gradient(dense_.weight));
-    }
+    at::Tensor dx;
+    if (op_.input == InputGradient::kNeeded) dx = make_activations(samples, op_.in, op_.type);
+    body_.backward(samples, values<Out>(x_), values<Out>(dy), own_weights<Out>(pass, dense_.weight),
+                   gradient_or_null(pass, dense_.weight), dx.defined() ? values<Out>(dx) : nullptr);
     x_.reset();
     if (dense_.bias && pass.changes(*dense_.bias)) {
-      kernels().bf16.sum_rows(reinterpret_cast<const Bf16*>(const_bits(dy)), samples,
-                              op_.out.channels, pass.gradient(*dense_.bias));
+      sum_rows(values<Out>(dy), samples, op_.out.channels, pass.gradient(*dense_.bias));
     }
-    if (op_.input == InputGradient::kUnused) return {};
-    at::Tensor dx = make_activations(samples, op_.in, at::kBFloat16);
-    kernels_.backward_input(samples, const_bits(dy), pass.rounded(dense_.weight), bits(dx));
     return dx;
+  }
+
+  static ConvForm form_of(const DenseOp& /*dense*/, const OpContext& context) {
+    return {.in = {1, 1, context.in.pixels()},
+            .out = context.out,
+            .input_gradient = context.input == InputGradient::kNeeded};
   }
 
  private:
   DenseOp dense_;
   OpContext op_;
-  DenseBf16 kernels_;
+  DirectConv<In, Out> body_;
+  TurnedDense<In, Out> turned_;
   at::Tensor x_;  // [samples, 1, 1, inputs] of the pass under way
 };
 
 }  // namespace
 
 std::unique_ptr<OpRunner> make_own_dense(const DenseOp& dense, const OpContext& context) {
-  if (context.type != at::kBFloat16 || context.gives_logits ||
-      !DenseBf16::can_train(context.in.channels, context.out.channels)) {
-    return nullptr;
-  }
-  return std::make_unique<OwnDense>(dense, context);
+  if (context.gives_logits) return nullptr;
+  return make_direct<OwnDense>(dense, context);
 }
 
 }  // namespace lockstep

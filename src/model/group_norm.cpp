@@ -290,10 +290,9 @@ class OwnLayerNorm final : public UnaryRunner {
 
   at::Tensor backward(const Pass& pass, at::Tensor dy) override {
     at::Tensor dx = make_activations(pass.samples, op_.in, op_.type);
-    kernels().of<T>().layer_norm_backward(data_of<T>(x_), data_of<T>(dy), rows(pass),
-                                          op_.in.channels, pass.values(norm_.scale), mean_.data(),
-                                          inverse_.data(), data_of<T>(dx), d_scale_.data(),
-                                          d_shift_.data());
+    kernels().of<T>().layer_norm_backward(
+        data_of<T>(x_), data_of<T>(dy), rows(pass), op_.in.channels, pass.values(norm_.scale),
+        mean_.data(), inverse_.data(), data_of<T>(dx), d_scale_.data(), d_shift_.data());
     x_.reset();
     give_gradient(pass, norm_.scale, d_scale_);
     give_gradient(pass, norm_.shift, d_shift_);

@@ -22,6 +22,7 @@ struct NormForm {
   std::int64_t channels;
   bool relu_before;
   bool relu_after;
+  float relu_limit;          // the most that relu_after gives
   const std::uint8_t* bits;  // random bytes [rows, channels], or null without dropout
   std::uint8_t drop_below;   // an element is dropped when its byte is below this
   float keep_scale;          // factor of the kept ones, 1 / (1 - rate)
@@ -38,6 +39,15 @@ struct GateForm {
   const std::uint8_t* bits;  // random bytes [samples, out_height, out_width, channels], or null
   std::uint8_t drop_below;
   float keep_scale;
+};
+
+// A convolution of each channel alone, 3x3, over [samples, height, width, channels].
+struct DepthwiseForm {
+  std::int64_t samples;
+  std::int64_t height, width, channels;  // of the input; channels: a multiple of 16
+  std::int64_t out_height, out_width;
+  std::int64_t stride;     // 1 or 2
+  std::int64_t top, left;  // rows of zeros above, columns left: 0 to 2
 };
 
 template <typename T>
@@ -68,6 +78,15 @@ struct TypedKernels {
                               float* d_scale, float* d_shift);
   // sums[c] = sum over rows of x.
   void (*sum_rows)(const T* x, std::int64_t rows, std::int64_t channels, float* sums);
+  // Weights and their sums [3, 3, channels]; bias [channels] or null; `zeros`, a row of them as
+  // long as the longer one of x and y. The last one adds to `sums`.
+  void (*depthwise_forward)(const DepthwiseForm& form, const T* x, const float* weights,
+                            const float* bias, const T* zeros, T* y);
+  // For a stride of 2: that of 1 is a forward pass from dy with turned taps.
+  void (*depthwise_backward_input)(const DepthwiseForm& form, const T* dy, const float* weights,
+                                   const T* zeros, T* dx);
+  void (*depthwise_backward_weight)(const DepthwiseForm& form, const T* x, const T* dy,
+                                    const T* zeros, float* sums);
 };
 
 struct Kernels {

@@ -97,6 +97,7 @@ class Norm final : public UnaryRunner {
                   .channels = op_.in.channels,
                   .relu_before = fused_.relu_before,
                   .relu_after = fused_.relu_after,
+                  .relu_limit = fused_.relu_limit,
                   .bits = nullptr,
                   .drop_below = static_cast<std::uint8_t>(fused_.drop.of_256),
                   .keep_scale = fused_.drop.keep_scale()};

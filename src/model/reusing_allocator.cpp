@@ -2,6 +2,7 @@
 
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
+#include <sys/mman.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -14,13 +15,24 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
-constexpr std::size_t kGranularity = 4096;      // sizes are rounded up to this
+constexpr std::size_t kGranularity = 4096;  // sizes are rounded up to this
+constexpr std::size_t kHugePage = 2u << 20;
 constexpr std::size_t kKeptBytes = 256u << 20;  // of free memory, at most, a thread
 
 // In front of each block, as large as the alignment.
 struct Header {
   std::size_t bytes;
 };
+
+// The system is asked for huge pages where a block has room for them: passes over
+// activations then wait less for the addresses of pages. It may refuse.
+void* new_block(std::size_t bytes) {
+  if (bytes < kHugePage) return std::aligned_alloc(kAlignment, bytes);
+  void* block = nullptr;
+  if (posix_memalign(&block, kHugePage, bytes) != 0) return nullptr;
+  madvise(block, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+  return block;
+}
 
 // The free blocks of a thread, by size. A block goes to the thread that frees it.
 class FreeBlocks {
@@ -79,7 +91,7 @@ class ReusingAllocator final : public c10::Allocator {
     const std::size_t bytes = (count + kAlignment + kGranularity - 1) / kGranularity * kGranularity;
     FreeBlocks* blocks = free_blocks();
     void* block = blocks == nullptr ? nullptr : blocks->take(bytes);
-    if (block == nullptr) block = std::aligned_alloc(kAlignment, bytes);
+    if (block == nullptr) block = new_block(bytes);
     if (block == nullptr) throw std::bad_alloc();
     new (block) Header{bytes};
     void* data = static_cast<std::byte*>(block) + kAlignment;

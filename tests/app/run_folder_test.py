@@ -180,6 +180,19 @@ class TrainOptionsTest(LockstepTest):
         self.assertEqual(len(json.loads(printed)["train"]), 1)
         self.assertEqual(self.files(), before)
 
+    def test_bench(self):
+        # 10x10 places of 6 filters of 3x3; then 5x5x6 values meet 16 units, those 5 classes.
+        multiply_adds = 10 * 10 * 6 * 9 + 150 * 16 + 16 * 5
+        told = json.loads(self.lockstep("bench", self.experiment, "--steps", "2", "--json",
+                                        ranks=2).stdout)
+        gflops = 6 * multiply_adds * 48 / told["seconds_per_step"] / 1e9
+        self.assertAlmostEqual(told["gflops"], gflops, delta=1e-6 * gflops)
+        self.assertGreater(told["peak_gflops"], told["gflops"])
+        share = told["gflops"] / told["peak_gflops"]
+        self.assertAlmostEqual(told["share_of_peak"], share, delta=1e-6 * share)
+        text = self.lockstep("bench", self.experiment, "--steps", "2").stdout
+        self.assertRegex(text, r"[0-9.]+ GFLOP/s, [0-9.]+ % of the [0-9]+ that these cores reach")
+
     def test_overrides(self):
         before = self.lockstep("train", self.experiment, "--print-config").stdout.splitlines()
         after = self.lockstep(

@@ -32,6 +32,7 @@ PYTHON = VENV / "bin" / "python"
 CSV = Path(".deps/bench-data/train.csv")
 PHOTOS = Path(".deps/bench-data/photos")
 PHOTO_COUNT = 20000
+ROWS = Path(".deps/bench-data")  # of random pixels, as random-<channels>x<height>x<width>.npz
 THREADS = 2
 ACCURACY = 0.9920  # of the validation rows, in the pairs that train until it is reached
 
@@ -44,6 +45,27 @@ MPI = {
     "OMPI_MCA_btl_base_warn_component_unused": "0",
     "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
 }
+
+
+@dataclass(frozen=True)
+class Network:
+    """An experiment whose network torch_networks.py has too."""
+
+    experiment: str
+    batch: int
+    settings: tuple[str, ...] = ()
+
+
+NETWORKS = {
+    "digits": Network("configs/digits.textproto", 128),
+    "plain": Network("tests/bench/plain.textproto", 128),
+} | {
+    name: Network(
+        f"configs/{name}.textproto", 64,
+        (f"data.train.path={ROWS / 'random-3x64x64.npz'}", "training.lanes=2"),
+    )
+    for name in ("resnet18", "mobilenet")
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -122,9 +144,12 @@ def saving_train(every_steps: int) -> list[str]:
     return [*command, "--run-dir", str(ROOT / ".deps" / "bench-data" / f"save-{every_steps}")]
 
 
-def lockstep_bench(precision: str, ranks: int, steps: int, threads: int = 0) -> list[str]:
-    """Training steps of the reference experiment; threads of a rank, 0: all cores."""
-    command = ["launcher/lockstep", "bench", "configs/digits.textproto"]
+def lockstep_bench(
+    precision: str, ranks: int, steps: int, threads: int = 0, name: str = "digits"
+) -> list[str]:
+    """Training steps of a network's experiment; threads of a rank, 0: all cores."""
+    command = ["launcher/lockstep", "bench", NETWORKS[name].experiment]
+    command += [f"--set={each}" for each in NETWORKS[name].settings]
     command += ["--set", f"training.precision={precision.upper()}"]
     command += ["-np", str(ranks), "--threads", str(threads or THREADS // ranks)]
     return [*command, "--steps", str(steps), "--json"]
@@ -144,11 +169,15 @@ def torch_peer(*arguments: str, ranks: int = 1, steps: int) -> list[str]:
     return [*command, "--threads", str(THREADS // ranks), "--steps", str(steps)]
 
 
-def step_pair(precision: str, layout: str, mode: str, ranks: int, steps: int) -> Pair:
+def step_pair(
+    precision: str, layout: str, mode: str, ranks: int, steps: int, name: str = "digits"
+) -> Pair:
     """A training step against PyTorch's."""
-    settings = ("--precision", precision, "--layout", layout, "--mode", mode)
+    settings = ["--precision", precision, "--layout", layout, "--mode", mode]
+    settings += ["--network", name, "--batch", str(NETWORKS[name].batch)]
+    ours = lockstep_bench(precision, ranks, steps, name=name)
     return Pair(
-        Side(lockstep_bench(precision, ranks, steps), json_seconds("seconds_per_step")),
+        Side(ours, json_seconds("seconds_per_step")),
         Side(
             torch_peer("step", *settings, ranks=ranks, steps=steps),
             json_seconds("seconds_per_step"),
@@ -190,6 +219,11 @@ def make_pairs(steps: int) -> dict[str, Pair]:
             pairs[f"torch-{name}-{mode}"] = step_pair(precision, layout, mode, 1, steps)
         for precision in ("fp32", "bf16"):
             pairs[f"ddp-{precision}-{mode}"] = step_pair(precision, "channels-last", mode, 2, steps)
+        for name in ("plain", "resnet18", "mobilenet"):
+            for precision in ("fp32", "bf16"):
+                pairs[f"{name}-{precision}-{mode}"] = step_pair(
+                    precision, "channels-last", mode, 1, max(steps // 5, 1), name
+                )
     pairs["allreduce"] = Pair(
         Side(lockstep_bench("fp32", 2, steps), part_seconds("sum")),
         Side(
@@ -250,6 +284,21 @@ def prepare_ingest() -> None:
         (ROOT / CSV).parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(ROOT / "data" / "digit-recognizer.zip") as archive:
             archive.extract(CSV.name, (ROOT / CSV).parent)
+
+
+def prepare_rows() -> None:
+    """Makes the files of random rows."""
+    for side in (32, 64):
+        path = ROWS / f"random-3x{side}x{side}.npz"
+        if (ROOT / path).exists():
+            continue
+        (ROOT / ROWS).mkdir(parents=True, exist_ok=True)
+        make = (
+            "import numpy; of = numpy.random.default_rng(1).integers; "
+            f"numpy.savez({str(path)!r}, y=numpy.arange(4096) % {10 if side == 32 else 19}, "
+            f"x=of(0, 256, (4096, {side}, {side}, 3), numpy.uint8))"
+        )
+        subprocess.run([PYTHON, "-c", make], cwd=ROOT, check=True)
 
 
 def prepare_photos() -> None:
@@ -333,6 +382,8 @@ def main() -> None:
         prepare_ingest()
     if "images" in chosen:
         prepare_photos()
+    if any(name.startswith(("plain-", "resnet18-", "mobilenet-")) for name in chosen):
+        prepare_rows()
     print(f"{'pair':32} {'ratio':>6}  (range)  ours  peer  repeats")
     for name in chosen:
         measure(name, pairs[name], options.repeats)

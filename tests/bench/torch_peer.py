@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""PyTorch on the work of configs/digits.textproto; prints one JSON object.
+"""PyTorch on the work of configs/digits.textproto, or of another network of
+torch_networks.py; prints one JSON object.
 
     torch_peer.py step       training steps, on one process or with DDP over Gloo
     torch_peer.py allreduce  Gloo's all-reduce of the same network's gradients
@@ -20,34 +21,12 @@ import time
 
 import torch
 import torch.distributed as dist
-from torch import nn
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
+from torch_networks import NETWORKS
 
-ROWS = 33600
-GRADIENTS = 536874  # trainable parameters of the network
+GRADIENTS = 536874  # trainable parameters of the network of digits
 STEPS_WITHOUT_WAIT = 10  # on a GPU
-
-
-def make_network() -> nn.Sequential:
-    """The network of configs/digits.textproto, with its batch-norm settings."""
-
-    def conv(inputs: int, filters: int) -> list[nn.Module]:
-        return [nn.Conv2d(inputs, filters, 3), nn.ReLU()]
-
-    def norm(channels: int) -> nn.Module:
-        return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
-
-    return nn.Sequential(
-        *conv(1, 32), norm(32), *conv(32, 32), nn.MaxPool2d(2), nn.Dropout(0.25),
-        *conv(32, 64), norm(64), *conv(64, 64), nn.MaxPool2d(2), nn.Dropout(0.25),
-        *conv(64, 128), norm(128), nn.Dropout(0.25),
-        nn.Flatten(),
-        nn.Linear(512, 512), nn.ReLU(), nn.BatchNorm1d(512, eps=1e-3, momentum=0.01),
-        nn.Dropout(0.5),
-        nn.Linear(512, 256), nn.ReLU(), nn.Dropout(0.5),
-        nn.Linear(256, 10),
-    )  # fmt: skip
 
 
 class Step:
@@ -61,9 +40,12 @@ class Step:
         if options.layout == "channels-last":
             self._layout = torch.channels_last
         device = torch.device(self._device)
-        self._images = torch.randint(0, 256, (ROWS, 1, 28, 28), dtype=torch.uint8, device=device)
-        self._labels = torch.randint(0, 10, (ROWS,), device=device)
-        network = make_network().to(device, memory_format=self._layout)
+        chosen = NETWORKS[options.network]
+        self._images = torch.randint(
+            0, 256, (chosen.rows, *chosen.image), dtype=torch.uint8, device=device
+        )
+        self._labels = torch.randint(0, chosen.classes, (chosen.rows,), device=device)
+        network = chosen.make().to(device, memory_format=self._layout)
         self._recorded = "graph" in options.mode
         self._optimizer = torch.optim.Adam(
             network.parameters(), lr=1e-3, fused=True, capturable=self._recorded
@@ -77,7 +59,7 @@ class Step:
 
     def __call__(self) -> None:
         if len(self._order) < self._batch:
-            self._order = torch.randperm(ROWS, device=self._order.device)
+            self._order = torch.randperm(len(self._labels), device=self._order.device)
         self._rows.copy_(self._order[: self._batch])
         self._order = self._order[self._batch :]
         if self._graph is not None:
@@ -168,6 +150,7 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("work", choices=("step", "allreduce"))
+    parser.add_argument("--network", choices=tuple(NETWORKS), default="digits")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--layout", choices=("contiguous", "channels-last"), default="contiguous")
     modes = ("eager", "compile", "graph", "compile-graph")

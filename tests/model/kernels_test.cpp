@@ -76,11 +76,13 @@ NormElement norm_element(const NormForm& form, const std::vector<T>& x, const st
   NormElement element;
   element.input = form.relu_before ? std::max(raw, 0.0) : raw;
   const double normal = static_cast<double>(factor[c]) * element.input + offset[c];
-  const double passed = form.relu_after ? std::max(normal, 0.0) : normal;
+  const double limit = form.relu_limit;
+  const double passed = form.relu_after ? std::clamp(normal, 0.0, limit) : normal;
   const bool dropped = form.bits != nullptr && form.bits[i] < form.drop_below;
   const double scale = form.bits == nullptr ? 1.0 : form.keep_scale;
   element.value = dropped ? 0 : passed * scale;
-  element.d = dropped || (form.relu_after && normal <= 0) ? 0 : real(dy[i]) * scale;
+  element.d =
+      dropped || (form.relu_after && (normal <= 0 || normal >= limit)) ? 0 : real(dy[i]) * scale;
   return element;
 }
 
@@ -132,6 +134,7 @@ TYPED_TEST(EachKernel, NormWithAllEightChoices) {
                                     .channels = channels,
                                     .relu_before = (choice & 1) != 0,
                                     .relu_after = (choice & 2) != 0,
+                                    .relu_limit = channels % 2 == 0 ? 0.3F : INFINITY,
                                     .bits = (choice & 4) != 0 ? bits.data() : nullptr,
                                     .drop_below = 77,
                                     .keep_scale = (choice & 4) != 0 ? 256.0F / 179 : 1.0F});

@@ -79,6 +79,7 @@ LOCKSTEP_FORMULA NormGradients norm_gradients(float factor, float inverse, float
 
 // A NaN stays.
 LOCKSTEP_FORMULA float relu_if(bool on, float value) { return on && value < 0 ? 0.0F : value; }
+LOCKSTEP_FORMULA float at_most(float limit, float value) { return value > limit ? limit : value; }
 
 // Mean and biased variance of `count` values, from their sum and that of their squares.
 LOCKSTEP_FORMULA void moments(double sum, double square, double count, float& mean,

@@ -124,11 +124,10 @@ struct BranchesOptions;
 struct GateOptions;
 struct RepeatOptions;
 
-using LayerOptions =
-    std::variant<ConvOptions, DenseOptions, BatchNormOptions, DropoutOptions, MaxPoolOptions,
-                 AvgPoolOptions, FlattenOptions, ActivationOptions, GroupNormOptions,
-                 LayerNormOptions, ResidualOptions, BranchesOptions, GateOptions, RepeatOptions,
-                 LogitsOptions>;
+using LayerOptions = std::variant<ConvOptions, DenseOptions, BatchNormOptions, DropoutOptions,
+                                  MaxPoolOptions, AvgPoolOptions, FlattenOptions, ActivationOptions,
+                                  GroupNormOptions, LayerNormOptions, ResidualOptions,
+                                  BranchesOptions, GateOptions, RepeatOptions, LogitsOptions>;
 
 // --- Blocks: layers of layers ---
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "lockstep/core/batch.h"
@@ -16,6 +17,7 @@ struct NormOp {
   BatchNormOp norm{};
   bool relu_before = false;
   bool relu_after = false;
+  float relu_limit = std::numeric_limits<float>::infinity();  // the most that relu_after gives
   DropoutOp drop{};
 
   static constexpr const char* kName = "norm";

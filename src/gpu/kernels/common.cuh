@@ -11,6 +11,7 @@
 
 namespace lockstep::gpu {
 
+using formula::at_most;
 using formula::relu_if;
 
 #if LOCKSTEP_BF16

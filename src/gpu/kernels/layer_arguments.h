@@ -46,6 +46,7 @@ struct Norm {
   float epsilon;
   int relu_before;
   int relu_after;
+  float relu_limit;
   int training;
   Dropout dropout;
 };

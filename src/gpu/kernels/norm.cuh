@@ -77,7 +77,8 @@ __device__ inline TwoSums sum_chunks(const Norm& norm) {
 __device__ inline float inner_gradient(const Norm& norm, long long at, int c, float input) {
   if (is_dropped(norm.dropout, at)) return 0;
   const float d = load(norm.dy, at) * norm.dropout.keep_scale;
-  const bool shut = norm.relu_after != 0 && !(norm.factor[c] * input + norm.offset[c] > 0);
+  const float inner = norm.factor[c] * input + norm.offset[c];
+  const bool shut = norm.relu_after != 0 && !(inner > 0 && inner < norm.relu_limit);
   return shut ? 0.0F : d;
 }
 
@@ -116,7 +117,8 @@ LOCKSTEP_KERNEL norm_forward(const Norm norm) {
   if (at >= norm.rows * norm.channels) return;
   const int c = static_cast<int>(at % norm.channels);
   const float input = relu_if(norm.relu_before != 0, load(norm.x, at));
-  const float value = relu_if(norm.relu_after != 0, norm.factor[c] * input + norm.offset[c]);
+  float value = relu_if(norm.relu_after != 0, norm.factor[c] * input + norm.offset[c]);
+  if (norm.relu_after != 0) value = at_most(norm.relu_limit, value);
   store(norm.out, at, is_dropped(norm.dropout, at) ? 0.0F : value * norm.dropout.keep_scale);
 }
 

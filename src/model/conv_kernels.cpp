@@ -1,0 +1,26 @@
+#include "model/conv_kernels.h"
+
+namespace lockstep {
+
+extern const ConvKernels<float, float> conv_kernels_fp32_avx2;
+extern const ConvKernels<float, float> conv_kernels_fp32_avx512;
+extern const ConvKernels<Bf16Bits, Bf16Bits> conv_kernels_paired;
+extern const ConvKernels<float, Bf16Bits> conv_kernels_widened;
+extern const ArrangeKernels arrange_kernels_baseline;
+extern const ArrangeKernels arrange_kernels_avx512;
+
+const ConvKernels<float, float>* fp32_conv_kernels() {
+  if (__builtin_cpu_supports("x86-64-v4")) return &conv_kernels_fp32_avx512;
+  if (__builtin_cpu_supports("x86-64-v3")) return &conv_kernels_fp32_avx2;
+  return nullptr;
+}
+
+const ConvKernels<Bf16Bits, Bf16Bits>& paired_conv_kernels() { return conv_kernels_paired; }
+const ConvKernels<float, Bf16Bits>& widened_conv_kernels() { return conv_kernels_widened; }
+
+const ArrangeKernels& arrange_kernels() {
+  static const bool wide = __builtin_cpu_supports("x86-64-v4");
+  return wide ? arrange_kernels_avx512 : arrange_kernels_baseline;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,209 @@
+#include "model/correlation.h"
+
+#include <algorithm>
+#include <array>
+
+namespace lockstep {
+
+namespace {
+
+template <typename In>
+constexpr std::int64_t kUnit = sizeof(float) / sizeof(In);
+
+// So many outputs at once keep the processor busy.
+constexpr std::int64_t kEnoughOutputs = 7;
+// Of x, that stay in a core's cache while one group of filters follows another.
+constexpr std::int64_t kBlockValues = 64 * 1024;
+constexpr std::int64_t kSamplesOfSmall = 28;  // at once, where a row has not enough outputs
+
+// Of groups of 2, 3 and 1 vectors the first that leaves the fewest places empty.
+int vectors_of_group(std::int64_t filters, int most) {
+  int best = 1;
+  std::int64_t fewest = filters + kFiltersOfVector;
+  for (const int vectors : {2, 3, 1}) {
+    const std::int64_t group = vectors * kFiltersOfVector;
+    const std::int64_t empty = (filters + group - 1) / group * group - filters;
+    if (vectors > most || empty >= fewest) continue;
+    best = vectors;
+    fewest = empty;
+  }
+  return best;
+}
+
+// One of the three directions in which outputs follow one another.
+struct Direction {
+  std::int64_t count;
+  std::int64_t x_step;
+  std::int64_t y_step;
+
+  bool goes_on_in(const Direction& outer) const {
+    return outer.x_step == count * x_step && outer.y_step == count * y_step;
+  }
+};
+
+// The inmost last: columns, where they are enough; where one direction goes on in the
+// next, both are one.
+std::array<Direction, 3> order(std::array<Direction, 3> each) {
+  constexpr Direction kOnce{1, 0, 0};
+  auto& [samples, rows, columns] = each;
+  if (columns.goes_on_in(rows)) {
+    columns.count *= rows.count;
+    rows = kOnce;
+    if (columns.goes_on_in(samples)) {
+      columns.count *= samples.count;
+      samples = kOnce;
+    }
+  }
+  if (columns.count >= kEnoughOutputs) return each;
+  const auto most = std::max_element(
+      each.rbegin(), each.rend(), [](const auto& a, const auto& b) { return a.count < b.count; });
+  std::swap(*most, columns);
+  return each;
+}
+
+}  // namespace
+
+std::vector<Span> spans_by_output(const Axis& axis) {
+  std::vector<Span> spans;
+  for (std::int64_t output = 0; output < axis.outputs; ++output) {
+    const auto inside = [&](std::int64_t tap) {
+      const std::int64_t input = axis.input(output, tap);
+      return input >= 0 && input < axis.inputs;
+    };
+    Span span{output, output + 1, 0, axis.taps};
+    while (span.tap_begin < span.tap_end && !inside(span.tap_begin)) ++span.tap_begin;
+    while (span.tap_begin < span.tap_end && !inside(span.tap_end - 1)) --span.tap_end;
+    if (!spans.empty() && spans.back().tap_begin == span.tap_begin &&
+        spans.back().tap_end == span.tap_end) {
+      spans.back().end = span.end;
+    } else {
+      spans.push_back(span);
+    }
+  }
+  return spans;
+}
+
+std::vector<Span> spans_by_tap(const Axis& axis) {
+  std::vector<Span> spans;
+  for (std::int64_t tap = 0; tap < axis.taps; ++tap) {
+    Span span{0, axis.outputs, tap, tap + 1};
+    while (span.begin < span.end && axis.input(span.begin, tap) < 0) ++span.begin;
+    while (span.begin < span.end && axis.input(span.end - 1, tap) >= axis.inputs) --span.end;
+    spans.push_back(span);
+  }
+  return spans;
+}
+
+template <typename In, typename Out>
+Correlation<In, Out>::Correlation(const ConvKernels<In, Out>& kernels, const Axis& rows,
+                                  const Axis& columns, std::int64_t channels, std::int64_t filters)
+    : kernels_(kernels),
+      rows_(rows),
+      columns_(columns),
+      channels_(channels),
+      filters_(filters),
+      vectors_(vectors_of_group(filters, kernels.most_vectors)) {
+  for (const Span& row : spans_by_output(rows)) {
+    for (const Span& column : spans_by_output(columns)) {
+      regions_.push_back({row, column, stretches(row, column)});
+    }
+  }
+}
+
+template <typename In, typename Out>
+std::int64_t Correlation<In, Out>::units() const {
+  return rows_.taps * columns_.taps * channels_ / kUnit<In>;
+}
+
+template <typename In, typename Out>
+std::vector<TapStretch> Correlation<In, Out>::stretches(const Span& rows,
+                                                        const Span& columns) const {
+  std::vector<TapStretch> stretches;
+  const bool joined = columns_.dilation == 1;  // taps of neighbouring inputs are one stretch
+  const std::int64_t taps = joined ? columns.tap_end - columns.tap_begin : 1;
+  for (std::int64_t u = rows.tap_begin; u < rows.tap_end; ++u) {
+    for (std::int64_t v = columns.tap_begin; v < columns.tap_end; v += taps) {
+      stretches.push_back({.x = ((u - rows.tap_begin) * rows_.dilation * columns_.inputs +
+                                 (v - columns.tap_begin) * columns_.dilation) *
+                                channels_,
+                           .weights = (u * columns_.taps + v) * channels_ / kUnit<In>,
+                           .units = taps * channels_ / kUnit<In>});
+    }
+  }
+  return stretches;
+}
+
+template <typename In, typename Out>
+std::int64_t Correlation<In, Out>::block(std::int64_t values) const {
+  return std::max(kBlockValues / values, columns_.outputs < kEnoughOutputs ? kSamplesOfSmall : 2);
+}
+
+template <typename In, typename Out>
+void Correlation<In, Out>::run(std::int64_t samples, const In* x, const In* weights,
+                               const Out* bias, Out* y) const {
+  const std::int64_t step = group() * kUnit<In>;
+  run(samples, x, WeightPlaces<In>{weights, units() * step, step}, bias, y);
+}
+
+template <typename In, typename Out>
+void Correlation<In, Out>::run(std::int64_t samples, const In* x, const WeightPlaces<In>& weights,
+                               const Out* bias, Out* y) const {
+  for (std::int64_t f = 0; f < filters_; f += group()) {
+    for (const Region& region : regions_) {
+      run_region(region, samples,
+                 {.stretches = region.stretches.data(),
+                  .stretch_count = static_cast<std::int64_t>(region.stretches.size()),
+                  .count = 0,
+                  .x = x,
+                  .x_step = 0,
+                  .weights = weights.first + f / group() * weights.group_step,
+                  .weights_step = weights.unit_step,
+                  .bias = bias == nullptr ? nullptr : bias + f,
+                  .output_bias = nullptr,
+                  .y = y + f,
+                  .y_step = 0,
+                  .vectors = vectors_,
+                  .filters = static_cast<int>(std::min(group(), filters_ - f))});
+    }
+  }
+}
+
+// `run` is of the first sample's first input and output.
+template <typename In, typename Out>
+void Correlation<In, Out>::run_region(const Region& region, std::int64_t samples,
+                                      OutputRun<In, Out> run) const {
+  const auto& [rows, columns, stretches] = region;
+  if (!stretches.empty()) {
+    run.x += (rows_.input(rows.begin, rows.tap_begin) * columns_.inputs +
+              columns_.input(columns.begin, columns.tap_begin)) *
+             channels_;
+  }
+  run.y += ((rows_.first + rows.begin * rows_.apart) * columns_.stored + columns_.first +
+            columns.begin * columns_.apart) *
+           filters_;
+  const auto [outer, middle, inner] = order(
+      {{{samples, rows_.inputs * columns_.inputs * channels_,
+         rows_.stored * columns_.stored * filters_},
+        {rows.end - rows.begin, rows_.step * columns_.inputs * channels_,
+         rows_.apart * columns_.stored * filters_},
+        {columns.end - columns.begin, columns_.step * channels_, columns_.apart * filters_}}});
+  run.count = inner.count;
+  run.x_step = inner.x_step;
+  run.y_step = inner.y_step;
+  for (std::int64_t i = 0; i < outer.count; ++i) {
+    OutputRun<In, Out> each = run;
+    for (std::int64_t j = 0; j < middle.count; ++j) {
+      kernels_.correlate(each);
+      each.x += middle.x_step;
+      each.y += middle.y_step;
+    }
+    run.x += outer.x_step;
+    run.y += outer.y_step;
+  }
+}
+
+template class Correlation<float, float>;
+template class Correlation<Bf16Bits, Bf16Bits>;
+template class Correlation<float, Bf16Bits>;
+
+}  // namespace lockstep

@@ -1,0 +1,63 @@
+// What the runners of convolutions and dense layers by our own kernels share.
+#pragma once
+
+#include <memory>
+
+#include "lockstep/model/lane_executor.h"
+#include "lockstep/model/op_runner.h"
+#include "model/direct_conv.h"
+#include "model/kernels.h"
+
+namespace lockstep {
+
+template <typename T>
+T* values(const at::Tensor& tensor) {
+  return static_cast<T*>(tensor.data_ptr());
+}
+
+// A parameter in the type of the activations.
+template <typename Out>
+const Out* own_weights(const Pass& pass, ParameterId id) {
+  if constexpr (sizeof(Out) == sizeof(float)) {
+    return pass.values(id);
+  } else {
+    return pass.rounded(id);
+  }
+}
+
+// Of a frozen parameter nobody wants it.
+inline float* gradient_or_null(const Pass& pass, ParameterId id) {
+  return pass.changes(id) ? pass.gradient(id) : nullptr;
+}
+
+inline void sum_rows(const float* x, std::int64_t rows, std::int64_t channels, float* sums) {
+  kernels().fp32.sum_rows(x, rows, channels, sums);
+}
+inline void sum_rows(const Bf16Bits* x, std::int64_t rows, std::int64_t channels, float* sums) {
+  kernels().bf16.sum_rows(reinterpret_cast<const Bf16*>(x), rows, channels, sums);
+}
+
+// Intel's processors take as long for one product of pairs as for four of fp32 vectors, AMD's
+// as for one. The bits are the same.
+inline bool pairs_are_slow() {
+  static const bool slow = __builtin_cpu_is("intel");
+  return slow;
+}
+
+// A Runner<In, Out> for this processor; null where the kernels are not for it or such an op.
+template <template <typename, typename> class Runner, typename Work>
+std::unique_ptr<OpRunner> make_direct(const Work& work, const OpContext& context) {
+  if (!suits_conv_kernels(Runner<float, float>::form_of(work, context))) return nullptr;
+  if (context.type == at::kFloat) {
+    const ConvKernels<float, float>* kernels = fp32_conv_kernels();
+    if (kernels == nullptr) return nullptr;
+    return std::make_unique<Runner<float, float>>(*kernels, work, context);
+  }
+  if (!has_bf16_instructions()) return nullptr;
+  if (pairs_are_slow()) {
+    return std::make_unique<Runner<float, Bf16Bits>>(widened_conv_kernels(), work, context);
+  }
+  return std::make_unique<Runner<Bf16Bits, Bf16Bits>>(paired_conv_kernels(), work, context);
+}
+
+}  // namespace lockstep

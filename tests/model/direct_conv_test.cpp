@@ -1,0 +1,258 @@
+// Convolutions and dense layers by our own kernels, of every instruction set here, against
+// plain loops in double on the same values.
+
+#include "model/direct_conv.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <type_traits>
+#include <vector>
+
+#include "lockstep/model/lane_executor.h"
+#include "model/kernels.h"
+#include "model/turned_dense.h"
+
+namespace lockstep {
+
+extern const ConvKernels<float, float> conv_kernels_fp32_avx2;
+
+namespace {
+
+double value(float each) { return each; }
+double value(Bf16Bits bits) {
+  return __builtin_bit_cast(float, static_cast<std::uint32_t>(bits) << 16);
+}
+
+template <typename T>
+std::vector<T> random_values(std::int64_t count, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::uniform_real_distribution<float> uniform(-1, 1);
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (float& v : values) v = uniform(generator);
+  if constexpr (std::is_same_v<T, float>) {
+    return values;
+  } else {
+    std::vector<Bf16Bits> bits(values.size());
+    kernels().round_to_bf16(values.data(), bits.data(), count);
+    return bits;
+  }
+}
+
+struct Case {
+  int samples, height, width, channels, filters, kernel, before, after, stride = 1, dilation = 1;
+};
+
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << c.samples << "x" << c.height << "x" << c.width << "x" << c.channels << ", " << c.filters
+       << " filters " << c.kernel << ", padding " << c.before << " " << c.after << ", stride "
+       << c.stride << ", dilation " << c.dilation;
+}
+
+ConvForm form_of(const Case& c) {
+  const auto outputs = [&](int inputs) {
+    return (inputs + c.before + c.after - (c.kernel - 1) * c.dilation - 1) / c.stride + 1;
+  };
+  return {.in = {c.height, c.width, c.channels},
+          .out = {outputs(c.height), outputs(c.width), c.filters},
+          .kernel = c.kernel,
+          .stride = c.stride,
+          .dilation = c.dilation,
+          .rows_before = c.before,
+          .columns_before = c.before,
+          .input_gradient = c.channels % 8 == 0};
+}
+
+// What a convolution is given, and what it gives.
+template <typename T>
+struct Values {
+  std::vector<T> x, dy, weight, bias;
+
+  explicit Values(const Case& c)
+      : x(random_values<T>(std::int64_t{c.samples} * form_of(c).in.pixels(), 1)),
+        dy(random_values<T>(std::int64_t{c.samples} * form_of(c).out.pixels(), 2)),
+        weight(random_values<T>(std::int64_t{c.filters} * c.kernel * c.kernel * c.channels, 3)),
+        bias(random_values<T>(c.filters, 4)) {}
+};
+
+// body(x index, weight index, y index) for every product of the convolution.
+template <typename Body>
+void for_products(const Case& c, Body body) {
+  const ImageShape out = form_of(c).out;
+  for (int n = 0; n < c.samples; ++n) {
+    for (int i = 0; i < out.height; ++i) {
+      for (int j = 0; j < out.width; ++j) {
+        for (int tap = 0; tap < c.kernel * c.kernel; ++tap) {
+          const int row = i * c.stride + tap / c.kernel * c.dilation - c.before;
+          const int column = j * c.stride + tap % c.kernel * c.dilation - c.before;
+          if (row < 0 || row >= c.height || column < 0 || column >= c.width) continue;
+          for (int f = 0; f < c.filters; ++f) {
+            for (int k = 0; k < c.channels; ++k) {
+              body(((n * c.height + row) * c.width + column) * c.channels + k,
+                   (f * c.kernel * c.kernel + tap) * c.channels + k,
+                   ((n * out.height + i) * out.width + j) * c.filters + f);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+template <typename Out>
+void expect_near(const std::vector<Out>& seen, const std::vector<double>& expected) {
+  // bf16 is off by half a unit in the 8th bit; fp32 sums before it by less.
+  const double tolerance = std::is_same_v<Out, float> ? 1e-6 : 1.0 / 256;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_NEAR(value(seen[i]), expected[i], std::abs(expected[i]) * tolerance + 5e-5)
+        << "at " << i;
+  }
+}
+
+template <typename In, typename Out>
+void expect_case(const ConvKernels<In, Out>& kernels, const Case& c) {
+  const ConvForm form = form_of(c);
+  const Values<Out> v(c);
+  ASSERT_TRUE(suits_conv_kernels(form));
+  std::vector<double> y_expected(v.dy.size()), dx_expected(v.x.size()), dw(v.weight.size());
+  for (std::size_t i = 0; i < y_expected.size(); ++i) {
+    y_expected[i] = value(v.bias[i % v.bias.size()]);
+  }
+  for_products(c, [&](int x, int w, int y) {
+    y_expected[y] += value(v.x[x]) * value(v.weight[w]);
+    dx_expected[x] += value(v.dy[y]) * value(v.weight[w]);
+    dw[w] += value(v.dy[y]) * value(v.x[x]);
+  });
+  DirectConv<In, Out> conv(kernels, form);
+  std::vector<Out> y(v.dy.size(), static_cast<Out>(0x7FC0));
+  conv.forward(c.samples, v.x.data(), v.weight.data(), v.bias.data(), y.data());
+  expect_near(y, y_expected);
+  std::vector<Out> dx(v.x.size(), static_cast<Out>(0x7FC0));
+  std::vector<float> dweight(v.weight.size(), NAN);
+  conv.backward(c.samples, v.x.data(), v.dy.data(), v.weight.data(), dweight.data(),
+                form.input_gradient ? dx.data() : nullptr);
+  if (form.input_gradient) expect_near(dx, dx_expected);
+  for (std::size_t i = 0; i < dw.size(); ++i) {
+    ASSERT_NEAR(dweight[i], dw[i], std::abs(dw[i]) * 1e-6 + 1e-4) << "at " << i;
+  }
+}
+
+class DirectConvTest : public testing::TestWithParam<Case> {};
+
+TEST_P(DirectConvTest, Fp32) {
+  if (fp32_conv_kernels() == nullptr) GTEST_SKIP() << "no AVX2 here";
+  expect_case(*fp32_conv_kernels(), GetParam());
+}
+
+TEST_P(DirectConvTest, Fp32WithAvx2) {
+  if (!__builtin_cpu_supports("x86-64-v3")) GTEST_SKIP() << "no AVX2 here";
+  expect_case(conv_kernels_fp32_avx2, GetParam());
+}
+
+TEST_P(DirectConvTest, Bf16InPairs) {
+  if (!has_bf16_instructions()) GTEST_SKIP() << "no AVX-512 BF16 here";
+  expect_case(paired_conv_kernels(), GetParam());
+}
+
+TEST_P(DirectConvTest, Bf16Widened) {
+  if (!has_bf16_instructions()) GTEST_SKIP() << "no AVX-512 BF16 here";
+  expect_case(widened_conv_kernels(), GetParam());
+}
+
+TEST_P(DirectConvTest, Bf16InPairsAndWidenedHaveTheSameBits) {
+  if (!has_bf16_instructions()) GTEST_SKIP() << "no AVX-512 BF16 here";
+  const Case& c = GetParam();
+  const Values<Bf16Bits> v(c);
+  const auto results = [&](auto conv) {
+    std::vector<Bf16Bits> y(v.dy.size());
+    std::vector<Bf16Bits> dx(v.x.size());
+    std::vector<float> dweight(v.weight.size());
+    conv.forward(c.samples, v.x.data(), v.weight.data(), v.bias.data(), y.data());
+    conv.backward(c.samples, v.x.data(), v.dy.data(), v.weight.data(), dweight.data(),
+                  form_of(c).input_gradient ? dx.data() : nullptr);
+    return std::tuple(y, dx, dweight);
+  };
+  EXPECT_EQ(results(DirectConv<Bf16Bits, Bf16Bits>(paired_conv_kernels(), form_of(c))),
+            results(DirectConv<float, Bf16Bits>(widened_conv_kernels(), form_of(c))));
+}
+
+// A sample gives the same bits alone and among others.
+TEST_P(DirectConvTest, ForwardDoesNotDependOnTheBatch) {
+  if (fp32_conv_kernels() == nullptr) GTEST_SKIP() << "no AVX2 here";
+  const Case& c = GetParam();
+  const Values<float> v(c);
+  DirectConv<float, float> conv(*fp32_conv_kernels(), form_of(c));
+  std::vector<float> together(v.dy.size());
+  conv.forward(c.samples, v.x.data(), v.weight.data(), v.bias.data(), together.data());
+  std::vector<float> alone(v.dy.size());
+  for (int n = 0; n < c.samples; ++n) {
+    conv.forward(1, v.x.data() + n * form_of(c).in.pixels(), v.weight.data(), v.bias.data(),
+                 alone.data() + n * form_of(c).out.pixels());
+  }
+  EXPECT_EQ(alone, together);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, DirectConvTest,
+    testing::Values(Case{3, 5, 7, 1, 16, 3, 0, 0}, Case{2, 6, 6, 3, 32, 3, 1, 1},
+                    Case{1, 28, 28, 1, 32, 5, 0, 0}, Case{2, 26, 26, 32, 32, 3, 0, 0},
+                    Case{3, 10, 10, 64, 64, 3, 0, 0}, Case{33, 4, 4, 64, 128, 3, 0, 0},
+                    Case{2, 9, 13, 48, 80, 3, 1, 1}, Case{3, 3, 3, 16, 16, 3, 0, 0},
+                    Case{2, 7, 5, 16, 48, 2, 0, 1}, Case{2, 5, 37, 16, 16, 4, 1, 2},
+                    Case{5, 1, 1, 32, 16, 1, 0, 0}, Case{2, 2, 3, 16, 32, 3, 1, 1},
+                    Case{1, 3, 2, 16, 16, 5, 2, 2}, Case{31, 2, 2, 96, 144, 3, 1, 1},
+                    Case{3, 7, 9, 24, 48, 1, 0, 0}, Case{3, 7, 9, 96, 24, 1, 0, 0},
+                    Case{2, 6, 9, 40, 32, 3, 1, 1}, Case{2, 9, 5, 32, 8, 3, 1, 1},
+                    Case{7, 1, 1, 48, 80, 1, 0, 0}, Case{13, 1, 1, 512, 256, 1, 0, 0}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Strides, DirectConvTest,
+    testing::Values(Case{3, 9, 9, 16, 32, 3, 1, 1, 2}, Case{2, 8, 8, 32, 16, 3, 0, 1, 2},
+                    Case{3, 21, 19, 3, 16, 7, 3, 3, 2}, Case{5, 7, 6, 16, 16, 1, 0, 0, 2},
+                    Case{2, 11, 10, 16, 48, 5, 2, 2, 3}, Case{9, 4, 4, 32, 32, 2, 0, 0, 3},
+                    Case{17, 4, 4, 16, 16, 3, 1, 1, 2}, Case{3, 8, 9, 2, 16, 4, 1, 2, 3},
+                    Case{2, 1, 1, 16, 16, 3, 1, 1, 2}, Case{3, 6, 6, 16, 16, 1, 0, 0, 1},
+                    Case{3, 9, 8, 16, 32, 3, 2, 2, 1, 2}, Case{2, 11, 12, 24, 16, 3, 1, 4, 1, 3},
+                    Case{2, 9, 8, 16, 24, 3, 1, 1, 2}));
+
+template <typename In, typename Out>
+void expect_turned_dense(const ConvKernels<In, Out>& kernels) {
+  for (const Case& c : {Case{32, 1, 1, 512, 256, 1, 0, 0}, Case{7, 1, 1, 48, 24, 1, 0, 0},
+                        Case{1, 1, 1, 16, 16, 1, 0, 0}, Case{33, 1, 1, 32, 8, 1, 0, 0}}) {
+    const Values<Out> v(c);
+    std::vector<Out> y(v.dy.size());
+    std::vector<Out> turned(v.dy.size());
+    DirectConv<In, Out>(kernels, form_of(c))
+        .forward(c.samples, v.x.data(), v.weight.data(), v.bias.data(), y.data());
+    TurnedDense<In, Out>(kernels, c.channels, c.filters)
+        .forward(c.samples, v.x.data(), v.weight.data(), v.bias.data(), turned.data());
+    EXPECT_EQ(turned, y) << testing::PrintToString(c);
+  }
+}
+
+TEST(DirectConv, TurnedDenseLayersHaveTheSameBits) {
+  if (fp32_conv_kernels() == nullptr) GTEST_SKIP() << "no AVX2 here";
+  expect_turned_dense(*fp32_conv_kernels());
+  if (!has_bf16_instructions()) GTEST_SKIP() << "no AVX-512 BF16 here";
+  expect_turned_dense(paired_conv_kernels());
+  expect_turned_dense(widened_conv_kernels());
+}
+
+// What lies past the images must not come in where a row of taps is odd.
+TEST(DirectConv, WhatLiesPastTheInputDoesNotMatter) {
+  if (!has_bf16_instructions()) GTEST_SKIP() << "no AVX-512 BF16 here";
+  std::vector<Bf16Bits> x(9 + 8, 0x3F80);  // ones, then NaNs
+  std::fill(x.begin() + 9, x.end(), Bf16Bits{0x7FC0});
+  const std::vector<Bf16Bits> weight(9 * 16, 0x3F80);
+  std::vector<Bf16Bits> y(16);
+  DirectConv<Bf16Bits, Bf16Bits>(
+      paired_conv_kernels(),
+      {.in = {3, 3, 1}, .out = {1, 1, 16}, .kernel = 3, .input_gradient = false})
+      .forward(1, x.data(), weight.data(), nullptr, y.data());
+  for (const Bf16Bits bits : y) EXPECT_EQ(value(bits), 9.0);
+}
+
+}  // namespace
+
+}  // namespace lockstep
