@@ -43,11 +43,14 @@ class Fusing {
   }
 
   void add(const ActivateOp& activate) {
-    if (activate.kind != ActivationKind::kRelu) return push(activate);
+    const bool has_limit = activate.kind == ActivationKind::kRelu6;
+    if (activate.kind != ActivationKind::kRelu && !has_limit) return push(activate);
     if (auto* norm = last<NormOp>(); norm != nullptr && !norm->drop.drops()) {
       norm->relu_after = true;
+      if (has_limit) norm->relu_limit = kRelu6Limit;
       return join();
     }
+    if (has_limit) return push(activate);
     if (auto* sum = last<SumOp>(); sum != nullptr && !sum->relu) {
       sum->relu = true;
       return join();

@@ -11,6 +11,7 @@
 #include <ATen/ops/native_layer_norm_backward.h>
 
 #include <algorithm>
+#include <limits>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -256,6 +257,7 @@ class OwnGroupNorm final : public UnaryRunner {
                  .channels = op_.in.channels,
                  .relu_before = false,
                  .relu_after = false,
+                 .relu_limit = std::numeric_limits<float>::infinity(),
                  .bits = nullptr,
                  .drop_below = 0,
                  .keep_scale = 1};

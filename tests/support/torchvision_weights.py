@@ -1,5 +1,5 @@
 """A network of torchvision with weights drawn at random and statistics of some images, for
-tests/app/torchvision_test.py. Run by the Python of the benchmarks' virtual environment:
+tests/app/torchvision_maps_test.py. Run by the Python of the benchmarks' virtual environment:
 torchvision_weights.py NETWORK CLASSES PIXELS OUT, PIXELS being a JSON file of rows of pixels
 [height, width, 3]; writes its state_dict and prints the rows' probabilities of each class as
 JSON."""

@@ -13,6 +13,8 @@ namespace lockstep {
 
 // Slope of the leaky relu below 0.
 inline constexpr double kLeakyReluSlope = 0.01;
+// The most that relu6 gives.
+inline constexpr float kRelu6Limit = 6;
 
 // What an op keeps of its forward pass for the backward pass.
 struct Kept {
