@@ -165,7 +165,13 @@ TEST_F(GpuSteps, WeightsByWholeParametersAreThoseOfAWorldOfOne) {
   train_.groups = kGroups;
   for (const OptimizerOptions& optimizer : kOfWholeParameters) {
     train_.optimizer = optimizer;
-    EXPECT_EQ(digest_of_training(test_comm()), digest_of_training(*self_));
+    const auto digest_of_steps = [&](Communicator& comm) {
+      const TrainingData rows = data(comm);
+      GpuStepper stepper = on_gpu(comm, rows);
+      for (int step = 7; step < 9; ++step) stepper.step(0, step, base_learning_rate(optimizer));
+      return stepper.replica().weights.digest(network_);
+    };
+    EXPECT_EQ(digest_of_steps(test_comm()), digest_of_steps(*self_));
   }
 }
 
