@@ -33,9 +33,9 @@ void check_patterns(const Graph& graph, std::span<const std::string> patterns) {
     if (used) continue;
     std::vector<std::string> names;
     for (const Parameter& each : graph.parameters) names.push_back(each.name);
-    fail_usage("{}: \"{}\" is for no trainable parameter{}; expected one as \"{}\", or \"{}.*\"",
-               kField, written, did_you_mean(pattern, names), names.front(),
-               layer_of(names.front()));
+    fail_usage("{}: \"{}\" is for no trainable parameter; expected one as \"{}\", or \"{}.*\"{}",
+               kField, written, names.front(), layer_of(names.front()),
+               did_you_mean(pattern, names));
   }
 }
 

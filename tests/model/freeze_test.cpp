@@ -163,8 +163,8 @@ TEST(Freeze, FrozenOnesLieBehindAllThatChanges) {
 
 TEST(Freeze, PatternsThatAreForNothingAreRefused) {
   EXPECT_EQ(refusal({"0.conf.weight"}),
-            "initialize.freeze: \"0.conf.weight\" is for no trainable parameter; did you mean "
-            "\"0.conv.weight\"?; expected one as \"0.conv.weight\", or \"0.conv.*\"");
+            "initialize.freeze: \"0.conf.weight\" is for no trainable parameter; expected one as "
+            "\"0.conv.weight\", or \"0.conv.*\"; did you mean \"0.conv.weight\"?");
   EXPECT_NE(refusal({"1.batch_norm.running_mean"}), "");
   EXPECT_NE(refusal({"*", "!11.*"}), "");
   EXPECT_EQ(refusal({"*"}), "initialize.freeze: nothing is left to train");

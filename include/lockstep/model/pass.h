@@ -3,11 +3,11 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cassert>
 #include <cstdint>
 #include <span>
 
 #include "lockstep/core/batch.h"
+#include "lockstep/core/error.h"
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/model/network.h"
 
@@ -40,15 +40,21 @@ struct Pass {
     return !network.graph().parameter(id).frozen;
   }
   float* gradient(ParameterId id) const {
-    assert(changes(id));
+    check(id);
     return gradients.data() + first(id);
   }
   float* statistic(StatisticId id) const {
-    assert(changes(id));
+    check(id);
     return statistics.data() + (first(id) - network.trainable_size());
   }
 
  private:
+  // A runner that does not ask before would write into another parameter's gradient.
+  template <typename Id>
+  void check(Id id) const {
+    if (changes(id)) return;
+    fail_internal("\"{}\" is frozen, and a pass writes for it", network.graph().parameter(id).name);
+  }
   template <typename Id>
   std::int64_t first(Id id) const {
     return network.graph().parameter(id).range.first;
