@@ -112,7 +112,7 @@ TEST(CrossEntropy, OfTwoLabelsIsThatOfTheirProbabilities) {
   const at::Tensor own = at::one_hot(classes_of(batch.labels), kClasses).to(at::kDouble);
   const at::Tensor other = at::one_hot(classes_of(batch.other_labels), kClasses).to(at::kDouble);
   const at::Tensor parts = doubles(batch.label_parts, {kSamples, 1});
-  const at::Tensor targets = parts * own + (1 - parts) * other;
+  const at::Tensor targets = own.mul(parts).add(other.mul(parts.neg().add(1)));
   const at::Tensor weights = doubles(kClassWeights, {kClasses});
   for (const float smoothing : {0.0F, 0.2F}) {
     for (const bool weighted : {false, true}) {
@@ -124,7 +124,7 @@ TEST(CrossEntropy, OfTwoLabelsIsThatOfTheirProbabilities) {
       expect_as_libtorch(result, gradient, 1, x,
                          at::cross_entropy_loss(x, targets, weighted ? weights : at::Tensor(),
                                                 at::Reduction::Sum, -100, smoothing));
-      const double expected = weighted ? (targets * weights).sum().item<double>() : kSamples;
+      const double expected = weighted ? targets.mul(weights).sum().item<double>() : kSamples;
       EXPECT_NEAR(result.weight, expected, 1e-5);
     }
   }
