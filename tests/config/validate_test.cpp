@@ -221,8 +221,8 @@ TEST(ValidateTest, WantsANameThatIsASafeFolder) {
 TEST(ValidateTest, WantsALayerToHaveAKind) {
   EXPECT_EQ(error_of("name: 'a' data { train { path: 'b' } } model { layer {} }"),
             "tiny.textproto: model.layer[0] is empty; expected one of conv, dense, batch_norm, "
-            "dropout, max_pool, avg_pool, flatten, activation, residual, branches, gate, repeat, "
-            "logits");
+            "dropout, max_pool, avg_pool, flatten, activation, group_norm, layer_norm, "
+            "residual, branches, gate, repeat, logits");
 }
 
 TEST(ValidateTest, WantsReadableWordsOfData) {

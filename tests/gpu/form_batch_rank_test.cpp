@@ -42,7 +42,7 @@ Formed form(const DataOptions& options) {
   data.fill_batch(1, 2, 1, kBatch, batch);
   std::vector<gpu::Sample> drawn;
   for (const DrawnSample& each : data.draw_samples(1, 2, 1, kBatch)) {
-    drawn.push_back(to_sample(each));
+    drawn.push_back(to_sample(each, each.slot));
   }
   std::vector<std::uint8_t> rows;
   for (std::int64_t slot = 0; slot < data.lane_size(1); ++slot) {

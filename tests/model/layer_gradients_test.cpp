@@ -38,6 +38,7 @@ TEST(LayerGradients, GroupNormAndLayerNorm) {
   for (const int groups : {1, 3, 12}) {
     SCOPED_TRACE(groups);
     expect_case({.layers = {conv, GroupNormOptions{.groups = groups}, kConv},
+                 .fp32_tolerance = kSmallVariances,
                  .bf16_tolerance = kChoosyBf16});
     expect_case({.layers = {conv, FlattenOptions{},
                             GroupNormOptions{.groups = groups, .epsilon = 0.1F}, kDrop},
