@@ -113,8 +113,8 @@ void fields(Visit& visit, Updates& updates) {
   visit.kinds(updates.train.optimizer);
   visit("decays", updates.train.decays,
         "what weight decay is for: the weights of convolutions and dense layers; or every "
-        "parameter, biases, scales and shifts too. `lamb` and `lars` have ratios of lengths for "
-        "the same ones, and 1 for the others");
+        "parameter, biases, scales and shifts too. `lamb` and `lars` compare lengths of the same "
+        "ones; for the others their quotient is 1");
   visit.sections(
       "group", "ParameterGroup", updates.train.groups,
       "parameters with a rate and decay of their own; of several groups that match one the "

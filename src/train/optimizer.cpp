@@ -95,7 +95,7 @@ AdamStep adam_step(const OptimizerOptions& options, float learning_rate, std::in
 
 float trust_coefficient(const OptimizerOptions& options) {
   const auto* lars = std::get_if<LarsOptions>(&options);
-  return lars == nullptr ? 0 : lars->trust_coefficient;
+  return lars == nullptr ? 1 : lars->trust_coefficient;
 }
 
 float weight_decay_of(const OptimizerOptions& options) {
@@ -141,7 +141,7 @@ Optimizer::Optimizer(const OptimizerOptions& options, std::vector<UpdatePart> pa
   if (!has_trust_ratios(update_kind(options))) return;
   blocks_ = ratio_blocks(parts_);
   squares_.resize(blocks_.size());
-  ratios_.resize(parts_.size(), 1);
+  ratios_.resize(parts_.size(), trust_coefficient(options));
 }
 
 Optimizer::Optimizer(const OptimizerOptions& options, std::int64_t size)

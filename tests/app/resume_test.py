@@ -103,7 +103,8 @@ class ResumeTest(LockstepTest):
         self.check_chain("chain-bf16", expected, self.arguments("chain-bf16", *more))
 
     def test_chain_of_optimizers_of_whole_parameters(self):
-        for name, kind in (("lamb", "lamb={}"), ("lars", "lars={ learning_rate: 20 }"),
+        for name, kind in (("lamb", "lamb={ learning_rate: 0.02 }"),
+                           ("lars", "lars={ learning_rate: 20 }"),
                            ("muon", "muon={ learning_rate: 0.01 }")):
             with self.subTest(name):
                 more = (*LONG, "--set", "training.epochs=4", "--set", f"optimizer.{kind}")

@@ -160,7 +160,7 @@ Step lars() {
                          const UpdatePart& part) mutable {
     m.resize(w.size());
     const double local =
-        part.as == As::kAdapted ? 0.01F * norm(w) / (norm(g) + part.decay * norm(w)) : 1;
+        0.01F * (part.as == As::kAdapted ? norm(w) / (norm(g) + part.decay * norm(w)) : 1);
     for (std::size_t i = 0; i < w.size(); ++i) {
       m[i] = 0.9F * m[i] + rate_of(rule, part) * local * (g[i] + part.decay * w[i]);
       w[i] -= m[i];
@@ -299,15 +299,17 @@ TEST(WholeParameters, BuffersAreAllTheirState) {
 
 // Biases begin at 0; where nothing has a length, a step is a plain one.
 TEST(WholeParameters, RatioIsOneWhereALengthIsZero) {
-  for (const OptimizerOptions& options : {OptimizerOptions(LambOptions{.weight_decay = 0}),
-                                          OptimizerOptions(LarsOptions{.weight_decay = 0})}) {
+  for (const OptimizerOptions& options :
+       {OptimizerOptions(LambOptions{.weight_decay = 0}),
+        OptimizerOptions(LarsOptions{.weight_decay = 0, .trust_coefficient = 0.25F})}) {
     Optimizer optimizer(options, 3);
     std::vector<float> weights(3, 0.0F);
     const std::vector<float> gradients = {2, 2, 2};
     optimizer.prepare(0, 1, weights, gradients, {.learning_rate = 0.5F});
     optimizer.finish_preparation();
     optimizer.update({0, 3}, weights, gradients, {.learning_rate = 0.5F});
-    const float length = std::holds_alternative<LambOptions>(options) ? 1 : 2;
+    // Adam's first step has the length 1; the gradient's is 2, and a quarter is taken of it.
+    const float length = std::holds_alternative<LambOptions>(options) ? 1 : 0.5F;
     for (const float weight : weights) EXPECT_NEAR(weight, -0.5F * length, 1e-5);
   }
 }

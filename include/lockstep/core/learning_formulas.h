@@ -145,7 +145,7 @@ LOCKSTEP_FORMULA float lamb_ratio(double weights, double direction) {
 LOCKSTEP_FORMULA float lars_ratio(float trust, float decay, double weights, double gradient) {
   const double root = LOCKSTEP_MATH(sqrt)(weights);
   const double sum = LOCKSTEP_MATH(sqrt)(gradient) + decay * root;
-  return root > 0 && sum > 0 ? static_cast<float>(trust * root / sum) : 1;
+  return root > 0 && sum > 0 ? static_cast<float>(trust * root / sum) : trust;
 }
 
 // `rate`: the learning rate times the ratio.

@@ -27,8 +27,8 @@ UpdateKind update_kind(const OptimizerOptions& options);
 AdamConstants adam_constants(const OptimizerOptions& options);
 SgdConstants sgd_constants(const OptimizerOptions& options);
 AdamStep adam_step(const OptimizerOptions& options, float learning_rate, std::int64_t step);
-float trust_coefficient(const OptimizerOptions& options);
-float weight_decay_of(const OptimizerOptions& options);  // 0 without one
+float trust_coefficient(const OptimizerOptions& options);  // 1 without one
+float weight_decay_of(const OptimizerOptions& options);    // 0 without one
 bool has_trust_ratios(UpdateKind kind);
 
 // Whether the experiment's `decays` changes what is computed.
@@ -79,8 +79,8 @@ class Optimizer {
   //   LAMB (You et al. 2020, algorithm 2, with the identity as its function of the norm): m and v
   //     as Adam's, u = (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + e) + d w, w -= a |w| / |u| u.
   //   LARS (You et al. 2017, algorithm 1): m = momentum m + a c |w| / (|g| + d |w|) (g + d w),
-  //     w -= m, c the trust coefficient. In both the ratio is 1 where a norm is 0, and for parts
-  //     that are not adapted.
+  //     w -= m, c the trust coefficient. In both the quotient of norms is 1 where one of them
+  //     is 0, and for parts that are not adapted.
   //   Muon (Jordan et al. 2024): of a matrix m = momentum m + g, o = g + momentum m made
   //     orthogonal (orthogonal.h), w -= a d w, w -= a 0.2 sqrt(max(rows, columns)) o; other
   //     parameters as by AdamW.

@@ -144,7 +144,7 @@ struct Update {
   UpdateKind kind;
   AdamConstants adam;
   SgdConstants sgd;
-  float trust;  // LARS's coefficient
+  float trust;  // LARS's coefficient; else 1
 };
 
 }  // namespace lockstep::gpu

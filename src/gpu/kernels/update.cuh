@@ -58,11 +58,13 @@ LOCKSTEP_KERNEL trust_ratio(const Update update) {
   const double all_weights = sum_of_block(weights);
   const double all_others = sum_of_block(others);
   if (threadIdx.x != 0) return;
-  update.ratios[blockIdx.x] =
-      part.adapted == 0 ? 1
-      : update.kind == UpdateKind::kLamb
-          ? formula::lamb_ratio(all_weights, all_others)
-          : formula::lars_ratio(update.trust, part.decay, all_weights, all_others);
+  float ratio = update.trust;
+  if (part.adapted != 0) {
+    ratio = update.kind == UpdateKind::kLamb
+                ? formula::lamb_ratio(all_weights, all_others)
+                : formula::lars_ratio(update.trust, part.decay, all_weights, all_others);
+  }
+  update.ratios[blockIdx.x] = ratio;
 }
 
 // What is to be made orthogonal; of no use where the update is not applied.
