@@ -81,16 +81,20 @@ double draw_beta(double a, Words& words) {
 PixelBox draw_erased(const EraseOptions& options, const ImageShape& shape, Words& words) {
   constexpr float kMostRatio = 3;
   if (words.unit() >= options.probability) return {};
+  int width = std::min(options.side_pixels, shape.width);
+  int height = std::min(options.side_pixels, shape.height);
   const float part =
       options.smallest_area + words.unit() * (options.largest_area - options.smallest_area);
-  const float area = part * static_cast<float>(shape.height * shape.width);
-  const float ratio = std::exp(words.symmetric(std::log(kMostRatio)));
-  const auto side = [&](float pixels, int most) {
-    if (options.side_pixels > 0) return std::min(options.side_pixels, most);
-    return std::clamp(static_cast<int>(std::lround(pixels)), 1, most);
-  };
-  const int width = side(std::sqrt(area / ratio), shape.width);
-  const int height = side(std::sqrt(area * ratio), shape.height);
+  const float turn = words.symmetric(1);
+  if (options.side_pixels == 0) {
+    const float area = part * static_cast<float>(shape.height * shape.width);
+    const float ratio = std::exp(turn * std::log(kMostRatio));
+    const auto side = [](float pixels, int most) {
+      return std::clamp(static_cast<int>(std::lround(pixels)), 1, most);
+    };
+    width = side(std::sqrt(area / ratio), shape.width);
+    height = side(std::sqrt(area * ratio), shape.height);
+  }
   const int left = words.below(shape.width - width + 1);
   const int top = words.below(shape.height - height + 1);
   return {left, top, left + width, top + height};
