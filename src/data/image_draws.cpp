@@ -140,13 +140,17 @@ SourceMap source_map(const AffineTransform& transform, const ImageShape& shape) 
 ImageChange draw_change(const AugmentationOptions& options, const ImageShape& shape,
                         const ValueRange& range, float mean, const RowInEpoch& key) {
   ImageChange change;
-  Words place(key, kPlace);
   const int margin = options.crop_padding_pixels;
-  change.mirrored = place.unit() < options.flip ? 1 : 0;
-  change.crop_x = place.below(2 * margin + 1) - margin;
-  change.crop_y = place.below(2 * margin + 1) - margin;
-  Words erase(key, kErase);
-  if (options.erase) change.erased = draw_erased(*options.erase, shape, erase);
+  if (options.flip != 0 || margin != 0) {
+    Words place(key, kPlace);
+    change.mirrored = place.unit() < options.flip ? 1 : 0;
+    change.crop_x = place.below(2 * margin + 1) - margin;
+    change.crop_y = place.below(2 * margin + 1) - margin;
+  }
+  if (options.erase) {
+    Words erase(key, kErase);
+    change.erased = draw_erased(*options.erase, shape, erase);
+  }
   if (!options.tones()) return change;
   Words tone(key, kTone);
   const float brightness = 1 + tone.symmetric(options.brightness);

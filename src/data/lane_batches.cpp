@@ -71,7 +71,7 @@ DrawnSample TrainingData::draw_sample(int lane, std::uint64_t slot, int epoch) c
   if (!augments()) return sample;
   const RowInEpoch key{seed_, sample.row, epoch};
   const AugmentationOptions& options = options_.augmentation;
-  sample.map = source_map(draw_transform(options, key), options_.shape);
+  if (options.moves()) sample.map = source_map(draw_transform(options, key), options_.shape);
   sample.change = draw_change(options, options_.shape, options_.range, mean_of_all(mean_), key);
   return sample;
 }
