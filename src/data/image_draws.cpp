@@ -81,16 +81,20 @@ double draw_beta(double a, Words& words) {
 PixelBox draw_erased(const EraseOptions& options, const ImageShape& shape, Words& words) {
   constexpr float kMostRatio = 3;
   if (words.unit() >= options.probability) return {};
+  int width = std::min(options.side_pixels, shape.width);
+  int height = std::min(options.side_pixels, shape.height);
   const float part =
       options.smallest_area + words.unit() * (options.largest_area - options.smallest_area);
-  const float area = part * static_cast<float>(shape.height * shape.width);
-  const float ratio = std::exp(words.symmetric(std::log(kMostRatio)));
-  const auto side = [&](float pixels, int most) {
-    if (options.side_pixels > 0) return std::min(options.side_pixels, most);
-    return std::clamp(static_cast<int>(std::lround(pixels)), 1, most);
-  };
-  const int width = side(std::sqrt(area / ratio), shape.width);
-  const int height = side(std::sqrt(area * ratio), shape.height);
+  const float turn = words.symmetric(1);
+  if (options.side_pixels == 0) {
+    const float area = part * static_cast<float>(shape.height * shape.width);
+    const float ratio = std::exp(turn * std::log(kMostRatio));
+    const auto side = [](float pixels, int most) {
+      return std::clamp(static_cast<int>(std::lround(pixels)), 1, most);
+    };
+    width = side(std::sqrt(area / ratio), shape.width);
+    height = side(std::sqrt(area * ratio), shape.height);
+  }
   const int left = words.below(shape.width - width + 1);
   const int top = words.below(shape.height - height + 1);
   return {left, top, left + width, top + height};
@@ -136,13 +140,17 @@ SourceMap source_map(const AffineTransform& transform, const ImageShape& shape) 
 ImageChange draw_change(const AugmentationOptions& options, const ImageShape& shape,
                         const ValueRange& range, float mean, const RowInEpoch& key) {
   ImageChange change;
-  Words place(key, kPlace);
   const int margin = options.crop_padding_pixels;
-  change.mirrored = place.unit() < options.flip ? 1 : 0;
-  change.crop_x = place.below(2 * margin + 1) - margin;
-  change.crop_y = place.below(2 * margin + 1) - margin;
-  Words erase(key, kErase);
-  if (options.erase) change.erased = draw_erased(*options.erase, shape, erase);
+  if (options.flip != 0 || margin != 0) {
+    Words place(key, kPlace);
+    change.mirrored = place.unit() < options.flip ? 1 : 0;
+    change.crop_x = place.below(2 * margin + 1) - margin;
+    change.crop_y = place.below(2 * margin + 1) - margin;
+  }
+  if (options.erase) {
+    Words erase(key, kErase);
+    change.erased = draw_erased(*options.erase, shape, erase);
+  }
   if (!options.tones()) return change;
   Words tone(key, kTone);
   const float brightness = 1 + tone.symmetric(options.brightness);

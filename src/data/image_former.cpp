@@ -35,9 +35,14 @@ void copy_reversed(const Value* from, int pixels, int channels, Value* to) {
   }
 }
 
-LOCKSTEP_CLONES void reverse_bytes(const std::uint8_t* __restrict from, int count,
-                                   std::uint8_t* __restrict to) {
-  for (int i = 0; i < count; ++i) to[i] = from[count - 1 - i];
+// Of lines of `count` bytes in lines of `width`.
+LOCKSTEP_CLONES void reverse_bytes(const std::uint8_t* __restrict from, int lines, int count,
+                                   int width, std::uint8_t* __restrict to) {
+  for (int y = 0; y < lines; ++y) {
+    for (int i = 0; i < count; ++i) to[i] = from[count - 1 - i];
+    from += width;
+    to += width;
+  }
 }
 
 template <class Value>
@@ -46,17 +51,22 @@ void copy_placed(const Value* image, const ImageShape& shape, const ImageChange&
   const PixelBox inside = inside_of(change, shape);
   const int pixels = inside.right - inside.left;
   const int channels = shape.channels;
-  const int first = std::max(change.crop_x, 0);
-  for (int y = inside.top; y < inside.bottom; ++y) {
-    const Value* from = image + ((y + change.crop_y) * shape.width + first) * channels;
-    Value* const line = to + (y * shape.width + inside.left) * channels;
-    if (change.mirrored == 0) {
-      std::copy_n(from, pixels * channels, line);
-    } else if constexpr (sizeof(Value) == 1) {
-      channels == 1 ? reverse_bytes(from, pixels, line)
-                    : copy_reversed(from, pixels, channels, line);
+  const int line = shape.width * channels;
+  const Value* from =
+      image + (inside.top + change.crop_y) * line + std::max(change.crop_x, 0) * channels;
+  to += inside.top * line + inside.left * channels;
+  const int lines = inside.bottom - inside.top;
+  if constexpr (sizeof(Value) == 1) {
+    if (change.mirrored != 0 && channels == 1) {
+      reverse_bytes(from, lines, pixels, line, to);
+      return;
+    }
+  }
+  for (int y = 0; y < lines; ++y, from += line, to += line) {
+    if (change.mirrored != 0) {
+      copy_reversed(from, pixels, channels, to);
     } else {
-      copy_reversed(from, pixels, channels, line);
+      std::copy_n(from, pixels * channels, to);
     }
   }
 }
@@ -127,10 +137,15 @@ void ImageFormer::tone(const ImageChange& change, std::span<float> image) const 
 
 void ImageFormer::fill(std::span<float> image, const PixelBox& box,
                        const std::vector<float>& pixel) const {
-  const auto channels = static_cast<std::ptrdiff_t>(pixel.size());
+  const int channels = rule_.shape.channels;
+  const int values = (box.right - box.left) * channels;
   for (int y = box.top; y < box.bottom; ++y) {
-    auto* to = image.data() + (std::ptrdiff_t{y} * rule_.shape.width + box.left) * channels;
-    for (int x = box.left; x < box.right; ++x) to = std::copy(pixel.begin(), pixel.end(), to);
+    float* const to = image.data() + (y * rule_.shape.width + box.left) * channels;
+    if (channels == 1) {
+      std::fill_n(to, values, pixel[0]);
+    } else {
+      for (int i = 0; i < values; ++i) to[i] = pixel[static_cast<std::size_t>(i % channels)];
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <numeric>
+#include <optional>
 
 #include "data/image_draws.h"
 #include "data/image_former.h"
@@ -70,7 +71,7 @@ DrawnSample TrainingData::draw_sample(int lane, std::uint64_t slot, int epoch) c
   if (!augments()) return sample;
   const RowInEpoch key{seed_, sample.row, epoch};
   const AugmentationOptions& options = options_.augmentation;
-  sample.map = source_map(draw_transform(options, key), options_.shape);
+  if (options.moves()) sample.map = source_map(draw_transform(options, key), options_.shape);
   sample.change = draw_change(options, options_.shape, options_.range, mean_of_all(mean_), key);
   return sample;
 }
@@ -80,7 +81,9 @@ DrawnSample TrainingData::draw_sample(int lane, std::uint64_t slot, int epoch) c
 std::vector<DrawnSample> TrainingData::draw_samples(int lane, int epoch, std::int64_t step,
                                                     int global_batch) const {
   std::vector<DrawnSample> samples;
-  for (const std::uint64_t slot : slots_of_step(lane, epoch, step, global_batch)) {
+  const std::vector<std::uint64_t> slots = slots_of_step(lane, epoch, step, global_batch);
+  samples.reserve(slots.size());
+  for (const std::uint64_t slot : slots) {
     samples.push_back(draw_sample(lane, slot, epoch));
   }
   if (!options_.augmentation.mixes() || samples.size() < 2) return samples;
@@ -121,12 +124,18 @@ void TrainingData::fill_batch(int lane, int epoch, std::int64_t step, int global
   batch.images.resize(samples.size() * pixels);
   batch.labels.resize(samples.size());
   batch.rows.resize(samples.size());
-  ImageFormer former(form_rule());
+  std::optional<ImageFormer> former;
+  if (augments()) former.emplace(form_rule());
   for (std::size_t i = 0; i < samples.size(); ++i) {
     batch.labels[i] = samples[i].label;
     batch.rows[i] = samples[i].row;
-    former.form(lane_pixels(lane, samples[i].slot), samples[i],
-                std::span(batch.images).subspan(i * pixels, pixels));
+    const PixelView row = lane_pixels(lane, samples[i].slot);
+    const std::span image = std::span(batch.images).subspan(i * pixels, pixels);
+    if (former) {
+      former->form(row, samples[i], image);
+    } else {
+      normalize(row, options_.shape, summary_.normalization, image);
+    }
   }
   if (options_.augmentation.mixes()) mix_batch(samples, batch);
   if (mapped_) mapped_->give_back(batch.rows);
