@@ -121,6 +121,7 @@ class OwnConv final : public UnaryRunner {
             .out = context.out,
             .kernel = conv.kernel,
             .stride = conv.stride,
+            .dilation = conv.dilation,
             .rows_before = conv.rows.before,
             .columns_before = conv.columns.before,
             .input_gradient = context.input == InputGradient::kNeeded};
@@ -136,7 +137,7 @@ class OwnConv final : public UnaryRunner {
 }  // namespace
 
 std::unique_ptr<OpRunner> make_own_conv(const ConvOp& conv, const OpContext& context) {
-  if (conv.groups != 1 || conv.dilation != 1) return nullptr;
+  if (conv.groups != 1) return make_own_depthwise(conv, context);
   return make_direct<OwnConv>(conv, context);
 }
 

@@ -9,6 +9,7 @@ namespace lockstep {
 
 // Null where the kernels are not for this processor or such an op.
 std::unique_ptr<OpRunner> make_own_conv(const ConvOp& conv, const OpContext& context);
+std::unique_ptr<OpRunner> make_own_depthwise(const ConvOp& conv, const OpContext& context);
 std::unique_ptr<OpRunner> make_own_dense(const DenseOp& dense, const OpContext& context);
 
 std::unique_ptr<OpRunner> make_norm(const NormOp& norm, const OpContext& context);

@@ -29,6 +29,24 @@ TEST(LayerGradients, ConvolutionsOfGroupsDilationAndPixelsOfPadding) {
   }
 }
 
+// Of channels and filters that our own kernels take.
+TEST(LayerGradients, ConvolutionsOfManyChannelsAndOfEachChannelAlone) {
+  const ConvOptions before{.filters = 32, .kernel = 1};
+  const std::vector<ConvOptions> all = {
+      {.filters = 32, .padding_pixels = 1, .groups = 32},
+      {.filters = 32, .stride = 2, .padding_pixels = 1, .groups = 32, .bias = false},
+      {.filters = 32, .groups = 32},
+      {.filters = 32, .stride = 2, .padding_pixels = 2, .groups = 32},
+      {.filters = 24, .padding_pixels = 1, .dilation = 2},
+      {.filters = 24, .kernel = 1, .stride = 2},
+      {.filters = 48, .stride = 2, .padding_pixels = 1, .bias = false}};
+  const ConvOptions after{.filters = 16, .kernel = 1};
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    SCOPED_TRACE(i);
+    expect_case({.layers = {before, all[i], after}, .input = {9, 8, 2}});
+  }
+}
+
 // They magnify rounding.
 constexpr double kSmallVariances = 3e-5;
 
