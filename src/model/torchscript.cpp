@@ -179,9 +179,9 @@ class ScriptWriter {
       case ActivationKind::kSigmoid:
         return line(fmt::format("torch.sigmoid({})", x()));
       case ActivationKind::kHardSwish:
-        return line(fmt::format("torch.hardswish({})", x()));
+        return line(fmt::format("{0} * torch.clamp({0} + 3., 0., 6.) / 6.", x()));
       case ActivationKind::kRelu6:
-        return line(fmt::format("torch.hardtanh({}, 0., 6.)", x()));
+        return line(fmt::format("torch.clamp({}, 0., 6.)", x()));
     }
   }
 
