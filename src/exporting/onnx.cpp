@@ -156,8 +156,10 @@ class GraphWriter {
     onnx::NodeProto& made = node("Conv", inputs);
     set(made, "kernel_shape", Shape{kernel, kernel});
     set(made, "strides", Shape{conv.stride, conv.stride});
+    set(made, "dilations", Shape{conv.dilation, conv.dilation});
+    set(made, "group", std::int64_t{conv.groups});
     set(made, "pads",
-        Shape{conv.padding_before, conv.padding_before, conv.padding_after, conv.padding_after});
+        Shape{conv.rows.before, conv.columns.before, conv.rows.after, conv.columns.after});
   }
 
   void add(const DenseOp& dense) {
@@ -172,6 +174,37 @@ class GraphWriter {
         "epsilon", norm.epsilon);
   }
 
+  // Operator set 17 has no group norm: an instance norm of the groups, then scale and shift.
+  void add(const GroupNormOp& norm) {
+    const Parameter& scale = network_.parameter(norm.scale);
+    const Parameter& shift = network_.parameter(norm.shift);
+    const auto groups = static_cast<std::size_t>(norm.groups);
+    const std::vector<float> ones(groups, 1);
+    const std::vector<float> zeros(groups, 0);
+    const std::string x = value_;
+    node("Shape", {x});
+    const std::string shape = value_;
+    node("Reshape",
+         {x, whole_numbers(fmt::format("groups_{}", norm.groups), {0, norm.groups, -1})});
+    set(node("InstanceNormalization", {value_, constant(scale.name + ".ones", ones, {norm.groups}),
+                                       constant(shift.name + ".zeros", zeros, {norm.groups})}),
+        "epsilon", norm.epsilon);
+    node("Reshape", {value_, shape});
+    const Shape by_channel = norm.flat ? scale.shape : Shape{scale.shape.front(), 1, 1};
+    node("Mul", {value_, constant(scale.name, model_.values(scale), by_channel)});
+    node("Add", {value_, constant(shift.name, model_.values(shift), by_channel)});
+  }
+
+  // Of the channels, which come last in a flat vector alone.
+  void add(const LayerNormOp& norm) {
+    if (!norm.flat) set(node("Transpose", {value_}), "perm", Shape{0, 2, 3, 1});
+    onnx::NodeProto& made =
+        node("LayerNormalization", {value_, mine(norm.scale), mine(norm.shift)});
+    set(made, "axis", std::int64_t{-1});
+    set(made, "epsilon", norm.epsilon);
+    if (!norm.flat) set(node("Transpose", {value_}), "perm", Shape{0, 3, 1, 2});
+  }
+
   void add(const DropoutOp& /*dropout*/) {}
   void add(const DropPathOp& /*drop*/) {}
   void add(const AddOp& /*sum*/) { node("Add", in_); }
@@ -182,6 +215,7 @@ class GraphWriter {
     onnx::NodeProto& made = node("MaxPool", {value_});
     set(made, "kernel_shape", Shape{pool.size, pool.size});
     set(made, "strides", Shape{pool.stride, pool.stride});
+    set(made, "pads", Shape(4, pool.padding));
   }
 
   void add(const PoolOp& pool) {
@@ -189,6 +223,8 @@ class GraphWriter {
     onnx::NodeProto& made = node(average ? "AveragePool" : "MaxPool", {value_});
     set(made, "kernel_shape", Shape{pool.height, pool.width});
     set(made, "strides", Shape{pool.stride, pool.stride});
+    set(made, "pads", Shape(4, pool.padding));
+    if (average) set(made, "count_include_pad", std::int64_t{1});
   }
 
   // Pixels come before channels in a flat vector.
@@ -233,6 +269,12 @@ class GraphWriter {
         return;
       case ActivationKind::kSigmoid:
         node("Sigmoid", {x});
+        return;
+      case ActivationKind::kHardSwish:
+        node("HardSwish", {x});
+        return;
+      case ActivationKind::kRelu6:
+        node("Clip", {x, number(0), number(6)});
         return;
     }
   }

@@ -182,6 +182,7 @@ class DeviceGate final : public UnaryRunner {
             .out_width = op_.out.width,
             .size = gate_.pool.size,
             .stride = gate_.pool.stride,
+            .padding = gate_.pool.padding,
             .relu = gate_.relu ? 1 : 0,
             .dropout = dropout_.in(pass, op_.out.pixels())};
   }
@@ -217,6 +218,7 @@ class DeviceDropPath final : public DropPath {
                      .out_width = 1,
                      .size = 1,
                      .stride = 1,
+                     .padding = 0,
                      .relu = 0,
                      .dropout = dropout_.in(pass, 1)});
     return factors;

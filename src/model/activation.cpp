@@ -2,6 +2,10 @@
 
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/gelu_backward.h>
+#include <ATen/ops/hardswish.h>
+#include <ATen/ops/hardswish_backward.h>
+#include <ATen/ops/hardtanh.h>
+#include <ATen/ops/hardtanh_backward.h>
 #include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/leaky_relu_backward.h>
 #include <ATen/ops/relu.h>
@@ -35,6 +39,10 @@ class TorchRunner<ActivateOp> final : public UnaryRunner {
         return saved_ = at::tanh(x);
       case ActivationKind::kSigmoid:
         return saved_ = at::sigmoid(x);
+      case ActivationKind::kHardSwish:
+        return at::hardswish(x);
+      case ActivationKind::kRelu6:
+        return at::hardtanh(x, 0, 6);
       case ActivationKind::kRelu:
         return at::relu(x);
       case ActivationKind::kNone:
@@ -56,6 +64,10 @@ class TorchRunner<ActivateOp> final : public UnaryRunner {
         return at::tanh_backward(dy, saved);
       case ActivationKind::kSigmoid:
         return at::sigmoid_backward(dy, saved);
+      case ActivationKind::kHardSwish:
+        return at::hardswish_backward(dy, saved);
+      case ActivationKind::kRelu6:
+        return at::hardtanh_backward(dy, saved, 0, 6);
       case ActivationKind::kRelu:
         return at::threshold_backward(dy, saved, 0);
       case ActivationKind::kNone:

@@ -22,9 +22,13 @@ class TorchRunner<ConvOp> final : public UnaryRunner {
 
   at::Tensor forward(const Pass& pass, at::Tensor x) override {
     x = channels_first(x);
-    if (!symmetric()) x = at::constant_pad_nd(x, {before(), after(), before(), after()});
-    at::Tensor y = at::convolution(x, weight(pass), bias(pass), strides(), padding(), {1, 1},
-                                   /*transposed=*/false, {0, 0}, /*groups=*/1);
+    if (!symmetric()) {
+      x = at::constant_pad_nd(
+          x, {conv_.columns.before, conv_.columns.after, conv_.rows.before, conv_.rows.after});
+    }
+    at::Tensor y =
+        at::convolution(x, weight(pass), bias(pass), both(conv_.stride), padding(),
+                        both(conv_.dilation), /*transposed=*/false, {0, 0}, conv_.groups);
     if (pass.mode == Mode::kTrain) x_ = std::move(x);
     return channels_last(y).contiguous();
   }
@@ -34,31 +38,33 @@ class TorchRunner<ConvOp> final : public UnaryRunner {
     const bool has_bias = conv_.bias.has_value();
     const auto bias_sizes =
         has_bias ? at::OptionalIntArrayRef(bias_shape_) : at::OptionalIntArrayRef();
-    auto [dx, dw, db] = at::convolution_backward(
-        channels_first(dy), x_, weight(pass), bias_sizes, strides(), padding(), {1, 1},
-        /*transposed=*/false, {0, 0}, /*groups=*/1, {needs_input, true, has_bias});
+    auto [dx, dw, db] = at::convolution_backward(channels_first(dy), x_, weight(pass), bias_sizes,
+                                                 both(conv_.stride), padding(),
+                                                 both(conv_.dilation), /*transposed=*/false, {0, 0},
+                                                 conv_.groups, {needs_input, true, has_bias});
     x_.reset();
     filters_first(view_floats(pass, pass.gradient(conv_.weight), stored_shape())).copy_(dw);
     if (has_bias) view_floats(pass, pass.gradient(*conv_.bias), bias_shape_).copy_(db);
     if (!needs_input) return {};
     if (!symmetric()) {
-      dx = dx.slice(2, before(), before() + op_.in.height)
-               .slice(3, before(), before() + op_.in.width);
+      dx = dx.slice(2, conv_.rows.before, conv_.rows.before + op_.in.height)
+               .slice(3, conv_.columns.before, conv_.columns.before + op_.in.width);
     }
     return channels_last(dx).contiguous();
   }
 
  private:
-  std::int64_t before() const { return conv_.padding_before; }
-  std::int64_t after() const { return conv_.padding_after; }
-  bool symmetric() const { return conv_.padding_before == conv_.padding_after; }
-  std::array<std::int64_t, 2> strides() const { return {conv_.stride, conv_.stride}; }
-  std::array<std::int64_t, 2> padding() const {
-    return symmetric() ? std::array<std::int64_t, 2>{before(), before()}
-                       : std::array<std::int64_t, 2>{0, 0};
+  using OfAxes = std::array<std::int64_t, 2>;
+
+  static OfAxes both(std::int64_t value) { return {value, value}; }
+  bool symmetric() const {
+    return conv_.rows.before == conv_.rows.after && conv_.columns.before == conv_.columns.after;
+  }
+  OfAxes padding() const {
+    return symmetric() ? OfAxes{conv_.rows.before, conv_.columns.before} : OfAxes{0, 0};
   }
   std::array<std::int64_t, 4> stored_shape() const {
-    return {op_.out.channels, conv_.kernel, conv_.kernel, op_.in.channels};
+    return {op_.out.channels, conv_.kernel, conv_.kernel, op_.in.channels / conv_.groups};
   }
   static at::Tensor filters_first(const at::Tensor& stored) { return stored.permute({0, 3, 1, 2}); }
   at::Tensor weight(const Pass& pass) const {

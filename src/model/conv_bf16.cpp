@@ -16,13 +16,13 @@ constexpr std::int64_t kGroupValues = 48 * 1024;
 Correlation forward_form(const ConvOp& conv, const ImageShape& in, const ImageShape& out) {
   return {.samples = 0,
           .height = in.height,
-          .width = in.width + conv.padding_before + conv.padding_after,
+          .width = in.width + conv.columns.before + conv.columns.after,
           .channels = in.channels,
           .out_height = out.height,
           .out_width = out.width,
           .filters = out.channels,
           .kernel = conv.kernel,
-          .top = conv.padding_before};
+          .top = conv.rows.before};
 }
 
 // The gradient of the input is a correlation of the output's with the weights
@@ -36,24 +36,25 @@ Correlation backward_form(const ConvOp& conv, const ImageShape& in, const ImageS
           .out_width = in.width,
           .filters = in.channels,
           .kernel = conv.kernel,
-          .top = conv.kernel - 1 - conv.padding_before};
+          .top = conv.kernel - 1 - conv.rows.before};
 }
 
 }  // namespace
 
 bool ConvBf16::can_train(const ConvOp& conv, const ImageShape& in, const ImageShape& out,
                          bool input_gradient) {
-  return has_bf16_instructions() && conv.stride == 1 && out.channels % kVector == 0 &&
+  return has_bf16_instructions() && conv.stride == 1 && conv.dilation == 1 && conv.groups == 1 &&
+         conv.rows == conv.columns && out.channels % kVector == 0 &&
          (!input_gradient || in.channels % kVector == 0) &&
-         std::max(conv.padding_before, conv.padding_after) < conv.kernel;
+         std::max(conv.rows.before, conv.rows.after) < conv.kernel;
 }
 
 ConvBf16::ConvBf16(const ConvOp& conv, const ImageShape& in, const ImageShape& out)
     : kernels_(kConvBf16Kernels),
       forward_(forward_form(conv, in, out)),
       backward_(backward_form(conv, in, out)),
-      left_(conv.padding_before),
-      right_(conv.padding_after) {}
+      left_(conv.columns.before),
+      right_(conv.columns.after) {}
 
 void ConvBf16::forward(std::int64_t samples, const std::uint16_t* x, const std::uint16_t* weight,
                        const std::uint16_t* bias, std::uint16_t* y) {

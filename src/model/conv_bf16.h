@@ -15,8 +15,8 @@ namespace lockstep {
 class ConvBf16 {
  public:
   // Whether this processor and layer are of the kind that the kernels are for:
-  // stride 1, filters a multiple of 16, and so are the channels where the input's
-  // gradient is wanted.
+  // stride 1, neither groups nor dilation, filters a multiple of 16, and so are the channels
+  // where the input's gradient is wanted.
   static bool can_train(const ConvOp& conv, const ImageShape& in, const ImageShape& out,
                         bool input_gradient);
 

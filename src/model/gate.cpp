@@ -43,6 +43,7 @@ class Gate final : public UnaryRunner {
         .out_width = op_.out.width,
         .size = gate_.pool.size,
         .stride = gate_.pool.stride,
+        .padding = gate_.pool.padding,
         .relu = gate_.relu,
         .bits = drops ? bytes_.draw(*pass.context, gate_.drop.layer, *pass.batch, op_.out.pixels())
                       : nullptr,

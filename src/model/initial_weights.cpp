@@ -9,15 +9,27 @@ namespace lockstep {
 
 namespace {
 
-struct Fans {
-  double in = 0;
-  double out = 0;
-};
-
 double deviation(Initializer initializer, const Fans& fans) {
-  const bool glorot =
-      initializer == Initializer::kGlorotUniform || initializer == Initializer::kGlorotNormal;
-  return std::sqrt(2 / (glorot ? fans.in + fans.out : fans.in));
+  switch (initializer) {
+    case Initializer::kGlorotUniform:
+    case Initializer::kGlorotNormal:
+      return std::sqrt(2 / (fans.in + fans.out));
+    case Initializer::kHeUniform:
+    case Initializer::kHeNormal:
+      return std::sqrt(2 / fans.in);
+    case Initializer::kPytorch:
+      return std::sqrt(1 / (3 * fans.in));
+    case Initializer::kKaimingNormalFanOut:
+      return std::sqrt(2 / fans.out);
+    case Initializer::kTruncatedNormal:
+      return 0.02;
+  }
+  return 0;
+}
+
+bool is_uniform(Initializer initializer) {
+  return initializer == Initializer::kGlorotUniform || initializer == Initializer::kHeUniform ||
+         initializer == Initializer::kPytorch;
 }
 
 // Element i of parameter p takes word i % 4 of block {i / 4, p}; a normal one
@@ -26,9 +38,7 @@ float draw(Initializer initializer, const Fans& fans, PhiloxKey key, std::uint32
            std::uint64_t element) {
   const auto block = philox(key, {static_cast<std::uint32_t>(element / 4), parameter, 0, 0});
   const double sigma = deviation(initializer, fans);
-  const bool uniform =
-      initializer == Initializer::kGlorotUniform || initializer == Initializer::kHeUniform;
-  if (uniform) {
+  if (is_uniform(initializer)) {
     const double u = unit_interval(block[element % 4]);
     return static_cast<float>(std::sqrt(3.0) * sigma * (2 * u - 1));
   }
@@ -39,14 +49,10 @@ float draw(Initializer initializer, const Fans& fans, PhiloxKey key, std::uint32
                             (element % 2 == 0 ? std::cos(angle) : std::sin(angle)));
 }
 
-void draw_weight(const Parameter& weight, PhiloxKey key, std::uint32_t number,
-                 std::span<float> values) {
-  const auto outputs = static_cast<double>(weight.shape.front());
-  const auto inputs = static_cast<double>(weight.shape.back());
-  const double area = static_cast<double>(weight.range.size()) / (outputs * inputs);
-  const Fans fans{inputs * area, outputs * area};
+void draw_all(const Parameter& parameter, PhiloxKey key, std::uint32_t number,
+              std::span<float> values) {
   for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = draw(weight.initializer, fans, key, number, i);
+    values[i] = draw(parameter.initializer, parameter.fans, key, number, i);
   }
 }
 
@@ -62,13 +68,16 @@ std::vector<float> Network::initial_weights(std::uint64_t seed) const {
                                    static_cast<std::size_t>(parameter.range.size()));
     switch (parameter.role) {
       case Role::kWeight:
-        draw_weight(parameter, key, static_cast<std::uint32_t>(p), values);
+        draw_all(parameter, key, static_cast<std::uint32_t>(p), values);
+        break;
+      case Role::kBias:
+        if (parameter.initializer != Initializer::kPytorch) break;
+        draw_all(parameter, key, static_cast<std::uint32_t>(p), values);
         break;
       case Role::kScale:
       case Role::kRunningVariance:
         std::fill(values.begin(), values.end(), 1.0F);
         break;
-      case Role::kBias:
       case Role::kShift:
       case Role::kRunningMean:
         break;

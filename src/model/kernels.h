@@ -33,6 +33,7 @@ struct GateForm {
   std::int64_t height, width, channels;  // of the input
   std::int64_t out_height, out_width;
   std::int64_t size, stride;  // of the pooling window
+  std::int64_t padding = 0;   // pixels around the image that windows begin with; they never win
   bool relu;
   const std::uint8_t* bits;  // random bytes [samples, out_height, out_width, channels], or null
   std::uint8_t drop_below;
@@ -56,6 +57,15 @@ struct TypedKernels {
   // `code` [outputs]: the place in the window that won, or kClosed.
   void (*gate_forward)(const GateForm& form, const T* x, T* y, std::uint8_t* code);
   void (*gate_backward)(const GateForm& form, const T* dy, const std::uint8_t* code, T* dx);
+  // y = scale[c] (x - mean) inverse + shift[c], mean and inverse = 1 / sqrt(variance + epsilon)
+  // being of a row's channels; writes those, [rows] each.
+  void (*layer_norm_forward)(const T* x, std::int64_t rows, std::int64_t channels, float epsilon,
+                             const float* scale, const float* shift, T* y, float* mean,
+                             float* inverse);
+  // dx, and the gradients of scale and shift, as sums over rows; see model/group_norm.cpp.
+  void (*layer_norm_backward)(const T* x, const T* dy, std::int64_t rows, std::int64_t channels,
+                              const float* scale, const float* mean, const float* inverse, T* dx,
+                              float* d_scale, float* d_shift);
   // sums[c] = sum over rows of x.
   void (*sum_rows)(const T* x, std::int64_t rows, std::int64_t channels, float* sums);
 };

@@ -45,6 +45,7 @@ std::uint16_t* bits(at::Tensor& x) {
 at::Tensor view_weights(const Pass& pass, ParameterId id, at::IntArrayRef shape,
                         at::ScalarType type) {
   if (type == at::kFloat) return view_floats(pass, pass.values(id), shape);
+  if (type == at::kDouble) return view_floats(pass, pass.values(id), shape).to(type);
   return at::from_blob(const_cast<std::uint16_t*>(pass.rounded(id)), shape,
                        at::TensorOptions(type).device(pass.device));
 }
@@ -58,6 +59,8 @@ std::unique_ptr<OpRunner> make_cpu_runner(const Op& op, const OpContext& context
           [&](const ConvOp& conv) { return own_or_torch(make_own_conv(conv, context), conv); },
           [&](const DenseOp& dense) { return own_or_torch(make_own_dense(dense, context), dense); },
           [&](const NormOp& norm) { return make_norm(norm, context); },
+          [&](const GroupNormOp& norm) { return make_own_group_norm(norm, context); },
+          [&](const LayerNormOp& norm) { return make_own_layer_norm(norm, context); },
           [&](const GateOp& gate) { return make_gate(gate, context); },
           [&](const DropPathOp& drop) { return make_drop_path(drop, context); },
           [&](const auto& work) { return make_torch_runner(work, context); }},

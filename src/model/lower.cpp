@@ -22,7 +22,33 @@ constexpr std::int64_t kMostValues = (std::int64_t{1} << 31) - 1;  // of a layer
 constexpr double kMostMultiplyAdds = 1e15;                         // of a layer, a sample
 constexpr std::size_t kMostLayers = 10'000;                        // those in blocks too
 
+constexpr int kLargestReach = 4096;  // of a kernel, in pixels
 constexpr int kLargestMaxPool = 15;  // of our own kernel: a byte holds a place in the window
+
+// How far a kernel reaches along an axis.
+int extent_of(const ConvOptions& conv) { return conv.dilation * (conv.kernel - 1) + 1; }
+
+// How often a window of that size fits into `size` pixels and their margin.
+int steps(int size, const Margin& margin, int window, int stride) {
+  return (size + margin.before + margin.after - window) / stride + 1;
+}
+
+// Along an axis of `size` pixels.
+Margin margin_of(const ConvOptions& conv, int size) {
+  if (conv.padding == Padding::kValid) return {conv.padding_pixels, conv.padding_pixels};
+  const int out = (size + conv.stride - 1) / conv.stride;
+  const int padding = std::max((out - 1) * conv.stride + extent_of(conv) - size, 0);
+  return {padding / 2, padding - padding / 2};
+}
+
+std::string title_of(const ConvOptions& conv, const ImageShape& in) {
+  std::string title = fmt::format("conv {} {}x{}", conv.filters, conv.kernel, conv.kernel);
+  if (conv.groups > 1) {
+    title += conv.groups == in.channels ? " depthwise" : fmt::format(" groups {}", conv.groups);
+  }
+  if (conv.dilation > 1) title += fmt::format(" dilation {}", conv.dilation);
+  return title;
+}
 
 }  // namespace
 
@@ -46,6 +72,10 @@ std::string_view name_of(ActivationKind kind) {
       return "tanh";
     case ActivationKind::kSigmoid:
       return "sigmoid";
+    case ActivationKind::kHardSwish:
+      return "hard_swish";
+    case ActivationKind::kRelu6:
+      return "relu6";
   }
   return "";
 }
@@ -93,27 +123,21 @@ void Lowering::fail_shape(const std::string& problem) const {
 void Lowering::add(const ConvOptions& conv) {
   if (end_.flat) fail_shape("comes after flatten or dense; convolutions need height and width");
   const ImageShape in = shape();
-  if (conv.padding == Padding::kValid && std::min(in.height, in.width) < conv.kernel) {
-    fail_shape(fmt::format("a {0}x{0} kernel with valid padding does not fit into its input of {1}",
-                           conv.kernel, text_of(in)));
-  }
-  const auto out_size = [&](int size) {
-    if (conv.padding == Padding::kSame) return (size + conv.stride - 1) / conv.stride;
-    return (size - conv.kernel) / conv.stride + 1;
-  };
-  const ImageShape out{out_size(in.height), out_size(in.width), conv.filters};
-  ConvOp op{.kernel = conv.kernel, .stride = conv.stride};
-  if (conv.padding == Padding::kSame) {
-    if (in.height != in.width && conv.stride != 1) {
-      fail_shape("same padding with a stride above 1 needs a square input, not " + text_of(in));
-    }
-    const int padding = std::max((out.height - 1) * conv.stride + conv.kernel - in.height, 0);
-    op.padding_before = padding / 2;
-    op.padding_after = padding - padding / 2;
-  }
-  op.weight =
-      place(Role::kWeight, {conv.filters, conv.kernel, conv.kernel, in.channels}, conv.initializer);
-  if (conv.bias) op.bias = place(Role::kBias, {conv.filters});
+  check_conv(conv, in);
+  ConvOp op{.kernel = conv.kernel,
+            .stride = conv.stride,
+            .dilation = conv.dilation,
+            .groups = conv.groups,
+            .rows = margin_of(conv, in.height),
+            .columns = margin_of(conv, in.width)};
+  const ImageShape out{steps(in.height, op.rows, extent_of(conv), conv.stride),
+                       steps(in.width, op.columns, extent_of(conv), conv.stride), conv.filters};
+  const int inputs = in.channels / conv.groups;
+  const double area = static_cast<double>(conv.kernel) * conv.kernel;
+  const Fans fans{inputs * area, conv.filters * area};
+  op.weight = place(Role::kWeight, {conv.filters, conv.kernel, conv.kernel, inputs},
+                    {conv.initializer, fans});
+  if (conv.bias) op.bias = place(Role::kBias, {conv.filters}, {conv.initializer, fans});
   const std::int64_t weights = graph_.parameter(op.weight).range.size();
   const double multiply_adds = static_cast<double>(weights) * out.height * out.width;
   if (multiply_adds > kMostMultiplyAdds) {
@@ -121,10 +145,33 @@ void Lowering::add(const ConvOptions& conv) {
                            multiply_adds, kMostMultiplyAdds));
   }
   info().multiply_adds = weights * out.height * out.width;
-  info().title = with_activation(
-      fmt::format("conv {} {}x{}", conv.filters, conv.kernel, conv.kernel), conv.activation);
+  info().title = with_activation(title_of(conv, in), conv.activation);
   push(op, out);
   activate(conv.activation);
+}
+
+void Lowering::check_conv(const ConvOptions& conv, const ImageShape& in) const {
+  if (conv.padding == Padding::kSame && conv.padding_pixels > 0) {
+    fail_shape("has padding: SAME and padding_pixels; expected one of them");
+  }
+  if (in.channels % conv.groups != 0 || conv.filters % conv.groups != 0) {
+    fail_shape(fmt::format("{} groups do not divide its {} input channels and {} filters evenly",
+                           conv.groups, in.channels, conv.filters));
+  }
+  if (extent_of(conv) > kLargestReach) {
+    fail_shape(
+        fmt::format("a {0}x{0} kernel of dilation {1} reaches over {2} pixels, at most {3} "
+                    "are possible",
+                    conv.kernel, conv.dilation, extent_of(conv), kLargestReach));
+  }
+  const int size = std::min(in.height, in.width);
+  if (conv.padding == Padding::kSame || size + 2 * conv.padding_pixels >= extent_of(conv)) return;
+  fail_shape(
+      fmt::format("a {0}x{0} kernel {1}with {2} does not fit into its input of {3}", conv.kernel,
+                  conv.dilation == 1 ? "" : fmt::format("of dilation {} ", conv.dilation),
+                  conv.padding_pixels == 0 ? "valid padding"
+                                           : fmt::format("padding of {}", conv.padding_pixels),
+                  text_of(in)));
 }
 
 void Lowering::add(const DenseOptions& dense) {
@@ -133,8 +180,9 @@ void Lowering::add(const DenseOptions& dense) {
   }
   flatten();
   DenseOp op;
-  op.weight = place(Role::kWeight, {dense.units, shape().channels}, dense.initializer);
-  if (dense.bias) op.bias = place(Role::kBias, {dense.units});
+  const Fans fans{static_cast<double>(shape().channels), static_cast<double>(dense.units)};
+  op.weight = place(Role::kWeight, {dense.units, shape().channels}, {dense.initializer, fans});
+  if (dense.bias) op.bias = place(Role::kBias, {dense.units}, {dense.initializer, fans});
   info().multiply_adds = graph_.parameter(op.weight).range.size();
   info().title = with_activation(fmt::format("dense {}", dense.units), dense.activation);
   push(op, ImageShape{1, 1, dense.units});
@@ -155,6 +203,25 @@ void Lowering::add(const BatchNormOptions& norm) {
        shape());
 }
 
+void Lowering::add(const GroupNormOptions& norm) {
+  const std::int64_t channels = shape().channels;
+  if (channels % norm.groups != 0) {
+    fail_shape(
+        fmt::format("{} groups do not divide its {} channels evenly", norm.groups, channels));
+  }
+  info().title = fmt::format("group norm {}", norm.groups);
+  const ParameterId scale = place(Role::kScale, {channels});
+  push(GroupNormOp{scale, place(Role::kShift, {channels}), norm.groups, norm.epsilon, end_.flat},
+       shape());
+}
+
+void Lowering::add(const LayerNormOptions& norm) {
+  const std::int64_t channels = shape().channels;
+  info().title = "layer norm";
+  const ParameterId scale = place(Role::kScale, {channels});
+  push(LayerNormOp{scale, place(Role::kShift, {channels}), norm.epsilon, end_.flat}, shape());
+}
+
 void Lowering::add(const DropoutOptions& dropout) {
   info().title = fmt::format("dropout {:g}", dropout.rate);
   const int of_256 = rounded_rate(dropout.rate);
@@ -165,7 +232,7 @@ void Lowering::add(const MaxPoolOptions& pool) {
   const PoolOp op = pool_op(pool, PoolOp::Kind::kMax, "max");
   const ImageShape out = pooled(op);
   if (!pool.global && pool.size <= kLargestMaxPool) {
-    push(MaxPoolOp{pool.size, op.stride}, out);
+    push(MaxPoolOp{pool.size, op.stride, op.padding}, out);
   } else {
     push(op, out);
   }
@@ -180,10 +247,16 @@ template <typename Options>
 PoolOp Lowering::pool_op(const Options& pool, PoolOp::Kind kind, const char* text) {
   if (!pool.global) {
     info().title = fmt::format("{0} pool {1}x{1}", text, pool.size);
-    return {kind, pool.size, pool.size, pool.stride == 0 ? pool.size : pool.stride};
+    if (pool.padding_pixels > pool.size / 2) {
+      fail_shape(fmt::format("{0} padding_pixels around a {1}x{1} window; at most half of its side",
+                             pool.padding_pixels, pool.size));
+    }
+    const int stride = pool.stride == 0 ? pool.size : pool.stride;
+    return {kind, pool.size, pool.size, stride, pool.padding_pixels};
   }
-  if (pool.size != Options{}.size || pool.stride != Options{}.stride) {
-    fail_shape("its window is the whole image; leave out size and stride, or global");
+  if (pool.size != Options{}.size || pool.stride != Options{}.stride || pool.padding_pixels > 0) {
+    fail_shape(
+        "its window is the whole image; leave out size, stride and padding_pixels, or global");
   }
   info().title = fmt::format("global {} pool", text);
   return {kind, shape().height, shape().width, 1};
@@ -192,12 +265,13 @@ PoolOp Lowering::pool_op(const Options& pool, PoolOp::Kind kind, const char* tex
 ImageShape Lowering::pooled(const PoolOp& op) const {
   if (end_.flat) fail_shape("comes after flatten or dense; pooling needs height and width");
   const ImageShape in = shape();
-  if (in.height < op.height || in.width < op.width) {
+  const Margin margin{op.padding, op.padding};
+  if (in.height + 2 * op.padding < op.height || in.width + 2 * op.padding < op.width) {
     fail_shape(fmt::format("a {}x{} window does not fit into its input of {}", op.height, op.width,
                            text_of(in)));
   }
-  return {(in.height - op.height) / op.stride + 1, (in.width - op.width) / op.stride + 1,
-          in.channels};
+  return {steps(in.height, margin, op.height, op.stride),
+          steps(in.width, margin, op.width, op.stride), in.channels};
 }
 
 void Lowering::add(const FlattenOptions& /*flatten*/) {
@@ -252,9 +326,10 @@ Parameter Lowering::parameter(Role role, std::vector<std::int64_t> shape) const 
           .range = {0, size}};
 }
 
-ParameterId Lowering::place(Role role, std::vector<std::int64_t> shape, Initializer initializer) {
+ParameterId Lowering::place(Role role, std::vector<std::int64_t> shape, const Begin& begin) {
   Parameter placed = parameter(role, std::move(shape));
-  placed.initializer = initializer;
+  placed.initializer = begin.initializer;
+  placed.fans = begin.fans;
   info().parameters += placed.range.size();
   info().trainable_parameters += placed.range.size();
   append(placed);

@@ -12,6 +12,12 @@
 
 namespace lockstep {
 
+// How a parameter begins; others than weights and biases need not say.
+struct Begin {
+  Initializer initializer = Initializer::kGlorotUniform;
+  Fans fans = {};
+};
+
 class Lowering {
  public:
   explicit Lowering(const ImageShape& input) { graph_.values.push_back(input); }
@@ -49,6 +55,8 @@ class Lowering {
   void add(const ConvOptions& conv);
   void add(const DenseOptions& dense);
   void add(const BatchNormOptions& norm);
+  void add(const GroupNormOptions& norm);
+  void add(const LayerNormOptions& norm);
   void add(const DropoutOptions& dropout);
   void add(const MaxPoolOptions& pool);
   void add(const AvgPoolOptions& pool);
@@ -59,6 +67,7 @@ class Lowering {
   void add(const GateOptions& gate);
   void add(const RepeatOptions& repeat);
 
+  void check_conv(const ConvOptions& conv, const ImageShape& in) const;
   template <typename Options>
   PoolOp pool_op(const Options& pool, PoolOp::Kind kind, const char* text);
   ImageShape pooled(const PoolOp& op) const;
@@ -85,8 +94,7 @@ class Lowering {
   // Keys the masks of the layer being added.
   std::uint32_t dropout_key();
 
-  ParameterId place(Role role, std::vector<std::int64_t> shape,
-                    Initializer initializer = Initializer::kGlorotUniform);
+  ParameterId place(Role role, std::vector<std::int64_t> shape, const Begin& begin = {});
   // Placed behind the trainable parameters, once those are known.
   StatisticId add_statistic(Role role, std::int64_t channels, float momentum);
   Parameter parameter(Role role, std::vector<std::int64_t> shape) const;

@@ -13,6 +13,8 @@ std::unique_ptr<OpRunner> make_own_dense(const DenseOp& dense, const OpContext& 
 
 std::unique_ptr<OpRunner> make_norm(const NormOp& norm, const OpContext& context);
 std::unique_ptr<OpRunner> make_gate(const GateOp& gate, const OpContext& context);
+std::unique_ptr<OpRunner> make_own_group_norm(const GroupNormOp& norm, const OpContext& context);
+std::unique_ptr<OpRunner> make_own_layer_norm(const LayerNormOp& norm, const OpContext& context);
 std::unique_ptr<OpRunner> make_drop_path(const DropPathOp& drop, const OpContext& context);
 
 }  // namespace lockstep

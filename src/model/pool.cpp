@@ -17,15 +17,18 @@ template <>
 class TorchRunner<PoolOp> final : public UnaryRunner {
  public:
   TorchRunner(const PoolOp& pool, const OpContext& /*context*/)
-      : kind_(pool.kind), window_{pool.height, pool.width}, strides_{pool.stride, pool.stride} {}
+      : kind_(pool.kind),
+        window_{pool.height, pool.width},
+        strides_{pool.stride, pool.stride},
+        padding_{pool.padding, pool.padding} {}
 
   at::Tensor forward(const Pass& pass, at::Tensor x) override {
     x = channels_first(x);
     at::Tensor y;
     if (kind_ == PoolOp::Kind::kAverage) {
-      y = at::avg_pool2d(x, window_, strides_);
+      y = at::avg_pool2d(x, window_, strides_, padding_);
     } else {
-      std::tie(y, places_) = at::max_pool2d_with_indices(x, window_, strides_);
+      std::tie(y, places_) = at::max_pool2d_with_indices(x, window_, strides_, padding_);
     }
     if (pass.mode == Mode::kTrain) x_ = std::move(x);
     return channels_last(y).contiguous();
@@ -37,9 +40,9 @@ class TorchRunner<PoolOp> final : public UnaryRunner {
     dy = channels_first(dy);
     const at::Tensor dx =
         kind_ == PoolOp::Kind::kAverage
-            ? at::avg_pool2d_backward(dy, x, window_, strides_, {0, 0}, /*ceil_mode=*/false,
+            ? at::avg_pool2d_backward(dy, x, window_, strides_, padding_, /*ceil_mode=*/false,
                                       /*count_include_pad=*/true, std::nullopt)
-            : at::max_pool2d_with_indices_backward(dy, x, window_, strides_, {0, 0}, {1, 1},
+            : at::max_pool2d_with_indices_backward(dy, x, window_, strides_, padding_, {1, 1},
                                                    /*ceil_mode=*/false, places);
     return channels_last(dx).contiguous();
   }
@@ -48,6 +51,7 @@ class TorchRunner<PoolOp> final : public UnaryRunner {
   PoolOp::Kind kind_;
   std::array<std::int64_t, 2> window_;
   std::array<std::int64_t, 2> strides_;
+  std::array<std::int64_t, 2> padding_;
   at::Tensor x_;       // of the pass under way
   at::Tensor places_;  // of the largest in each window
 };

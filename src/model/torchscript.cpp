@@ -90,11 +90,16 @@ class ScriptWriter {
     const std::string weight = mine(conv.weight, {0, 3, 1, 2});
     const std::string bias = mine_or_none(conv.bias);
     std::string padded = x();
-    if (conv.padding_after > 0) {
-      padded = fmt::format("torch.constant_pad_nd({0}, [{1}, {2}, {1}, {2}], 0.)", padded,
-                           conv.padding_before, conv.padding_after);
+    const Margin& rows = conv.rows;
+    const Margin& columns = conv.columns;
+    const bool symmetric = rows.before == rows.after && columns.before == columns.after;
+    if (!symmetric) {
+      padded = fmt::format("torch.constant_pad_nd({}, [{}, {}, {}, {}], 0.)", padded,
+                           columns.before, columns.after, rows.before, rows.after);
     }
-    line(fmt::format("torch.conv2d({0}, {1}, {2}, [{3}, {3}])", padded, weight, bias, conv.stride));
+    line(fmt::format("torch.conv2d({0}, {1}, {2}, [{3}, {3}], [{4}, {5}], [{6}, {6}], {7})", padded,
+                     weight, bias, conv.stride, symmetric ? rows.before : 0,
+                     symmetric ? columns.before : 0, conv.dilation, conv.groups));
   }
 
   void add(const DenseOp& dense) {
@@ -111,6 +116,23 @@ class ScriptWriter {
                      shift, mean, variance, norm.epsilon));
   }
 
+  void add(const GroupNormOp& norm) {
+    const std::string scale = mine(norm.scale);
+    line(fmt::format("torch.group_norm({}, {}, {}, {}, {:.9e})", x(), norm.groups, scale,
+                     mine(norm.shift), norm.epsilon));
+  }
+
+  // Of the channels, which come last in a flat vector alone.
+  void add(const LayerNormOp& norm) {
+    const std::string scale = mine(norm.scale);
+    const std::string shift = mine(norm.shift);
+    const std::string last = norm.flat ? x() : fmt::format("torch.permute({}, [0, 2, 3, 1])", x());
+    const std::string y =
+        fmt::format("torch.layer_norm({}, [{}], {}, {}, {:.9e})", last,
+                    graph_.parameter(norm.scale).shape.front(), scale, shift, norm.epsilon);
+    line(norm.flat ? y : fmt::format("torch.permute({}, [0, 3, 1, 2])", y));
+  }
+
   void add(const DropoutOp& /*dropout*/) { line(x()); }
   void add(const DropPathOp& /*drop*/) { line(x()); }
   void add(const AddOp& /*sum*/) { line(in_[0] + " + " + in_[1]); }
@@ -120,13 +142,15 @@ class ScriptWriter {
   }
 
   void add(const MaxPoolOp& pool) {
-    line(fmt::format("torch.max_pool2d({0}, [{1}, {1}], [{2}, {2}])", x(), pool.size, pool.stride));
+    line(fmt::format("torch.max_pool2d({0}, [{1}, {1}], [{2}, {2}], [{3}, {3}])", x(), pool.size,
+                     pool.stride, pool.padding));
   }
 
   void add(const PoolOp& pool) {
     const bool average = pool.kind == PoolOp::Kind::kAverage;
-    line(fmt::format("torch.{0}_pool2d({1}, [{2}, {3}], [{4}, {4}])", average ? "avg" : "max", x(),
-                     pool.height, pool.width, pool.stride));
+    line(fmt::format("torch.{0}_pool2d({1}, [{2}, {3}], [{4}, {4}], [{5}, {5}])",
+                     average ? "avg" : "max", x(), pool.height, pool.width, pool.stride,
+                     pool.padding));
   }
 
   // Pixels come before channels in a flat vector.
@@ -154,6 +178,10 @@ class ScriptWriter {
         return line(fmt::format("torch.tanh({})", x()));
       case ActivationKind::kSigmoid:
         return line(fmt::format("torch.sigmoid({})", x()));
+      case ActivationKind::kHardSwish:
+        return line(fmt::format("{0} * torch.clamp({0} + 3., 0., 6.) / 6.", x()));
+      case ActivationKind::kRelu6:
+        return line(fmt::format("torch.clamp({}, 0., 6.)", x()));
     }
   }
 

@@ -4,6 +4,7 @@ import os
 import unittest
 import unittest.mock
 
+from export_network import EXPERIMENT
 from lockstep_run import LockstepTest
 
 
@@ -31,6 +32,18 @@ class SameWeightsTest(LockstepTest):
 
     def test_bf16_four_lanes(self):
         self.assert_same(4, "BF16", [(1, 2), (2, 1), (3, 3), (4, 1)])
+
+    def test_every_kind_of_layer(self):
+        experiment = self.write_experiment("kinds.textproto", text=EXPERIMENT)
+        for precision in ("FP32", "BF16"):
+            arguments = ("--set", "training.lanes=4", "--set", "training.epochs=1",
+                         "--set", f"training.precision={precision}")
+            one = self.train(f"kinds-{precision}", *arguments, experiment=experiment)
+            for ranks, threads in ((1, 2), (2, 1), (3, 1), (4, 1), (1, 3)):
+                with self.subTest(precision=precision, ranks=ranks, threads=threads):
+                    run = f"kinds-{precision}-np{ranks}-t{threads}"
+                    self.assertEqual(self.train(run, *arguments, experiment=experiment, ranks=ranks,
+                                                threads=threads), one)
 
     def test_two_runs_in_a_row(self):
         self.assertEqual(self.train("first", threads=2), self.train("second", threads=2))

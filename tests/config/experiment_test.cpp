@@ -90,6 +90,8 @@ TEST(WordsTest, NameTheirValues) {
   EXPECT_EQ(activation("SILU"), ActivationKind::kSilu);
   EXPECT_EQ(activation("TANH"), ActivationKind::kTanh);
   EXPECT_EQ(activation("SIGMOID"), ActivationKind::kSigmoid);
+  EXPECT_EQ(activation("HARD_SWISH"), ActivationKind::kHardSwish);
+  EXPECT_EQ(activation("RELU6"), ActivationKind::kRelu6);
   const auto initializer = [](const std::string& word) {
     const ModelOptions model = parse(kSmallest, {"model.layer[1].dense.initializer=" + word}).model;
     return std::get<DenseOptions>(model.layers[1]).initializer;
@@ -98,6 +100,9 @@ TEST(WordsTest, NameTheirValues) {
   EXPECT_EQ(initializer("GLOROT_NORMAL"), Initializer::kGlorotNormal);
   EXPECT_EQ(initializer("HE_UNIFORM"), Initializer::kHeUniform);
   EXPECT_EQ(initializer("HE_NORMAL"), Initializer::kHeNormal);
+  EXPECT_EQ(initializer("PYTORCH"), Initializer::kPytorch);
+  EXPECT_EQ(initializer("KAIMING_NORMAL_FAN_OUT"), Initializer::kKaimingNormalFanOut);
+  EXPECT_EQ(initializer("TRUNCATED_NORMAL"), Initializer::kTruncatedNormal);
   const auto normalization = [](const std::string& word) {
     return parse(kSmallest, {"data.normalization=" + word}).data.normalization;
   };

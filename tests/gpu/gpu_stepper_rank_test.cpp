@@ -38,6 +38,10 @@ Network network() {
   return Network(
       {{ConvOptions{.filters = 6, .padding = Padding::kSame, .activation = ActivationKind::kRelu},
         BatchNormOptions{}, DropoutOptions{.rate = 0.25F},
+        ConvOptions{.filters = 6, .padding_pixels = 2, .dilation = 2, .groups = 3},
+        GroupNormOptions{.groups = 2}, MaxPoolOptions{.size = 3, .stride = 1, .padding_pixels = 1},
+        ResidualOptions{.layers = {ConvOptions{.filters = 6, .kernel = 1}, LayerNormOptions{}},
+                        .activation = ActivationKind::kHardSwish},
         ConvOptions{.filters = 9, .kernel = 2, .padding = Padding::kSame, .bias = false},
         BatchNormOptions{}, ActivationOptions{ActivationKind::kRelu}, MaxPoolOptions{.size = 2},
         DropoutOptions{.rate = 0.1F}, residual, branches, gate, FlattenOptions{},

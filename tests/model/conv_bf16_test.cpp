@@ -53,7 +53,8 @@ class ConvBf16Test : public testing::TestWithParam<Case> {
     in_ = {c.height, c.width, c.channels};
     out_ = {c.height + c.before + c.after - c.kernel + 1,
             c.width + c.before + c.after - c.kernel + 1, c.filters};
-    conv_ = ConvOp{.kernel = c.kernel, .padding_before = c.before, .padding_after = c.after};
+    const Margin margin{c.before, c.after};
+    conv_ = ConvOp{.kernel = c.kernel, .rows = margin, .columns = margin};
     x_ = random_values(std::int64_t{c.samples} * in_.pixels(), 1);
     dy_ = random_values(std::int64_t{c.samples} * out_.pixels(), 2);
     weight_ = random_values(std::int64_t{c.filters} * c.kernel * c.kernel * c.channels, 3);

@@ -35,8 +35,8 @@ TEST(Gradients, DenseWithAndWithoutBias) {
 
 TEST(Gradients, EveryActivation) {
   using enum ActivationKind;
-  for (const ActivationKind kind :
-       {kNone, ActivationKind::kRelu, kLeakyRelu, kGelu, kSilu, kTanh, kSigmoid}) {
+  for (const ActivationKind kind : {kNone, ActivationKind::kRelu, kLeakyRelu, kGelu, kSilu, kTanh,
+                                    kSigmoid, kHardSwish, kRelu6}) {
     SCOPED_TRACE(static_cast<int>(kind));
     expect_case({.layers = {ConvOptions{.filters = 5, .activation = kind}, ActivationOptions{kind},
                             FlattenOptions{}, DenseOptions{.units = 19, .activation = kind}},

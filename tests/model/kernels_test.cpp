@@ -1,7 +1,5 @@
 // The kernels of every instruction set against loops in double.
 
-#include "model/kernels.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -12,72 +10,12 @@
 #include <vector>
 
 #include "lockstep/core/philox.h"
+#include "model/kernel_samples.h"
 
 namespace lockstep {
-
-extern const Kernels kernels_baseline;
-extern const Kernels kernels_avx2;
-extern const Kernels kernels_avx512;
-
 namespace {
 
-double real(float value) { return value; }
-double real(Bf16 value) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(value.bits) << 16);
-}
-
-// Round to nearest even, by the neighbours' distances.
-std::uint16_t nearest_bf16(float value) {
-  const auto below = static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16);
-  const auto above = static_cast<std::uint16_t>(below + 1);
-  const double down = std::abs(real(Bf16{below}) - value);
-  const double up = std::abs(real(Bf16{above}) - value);
-  if (down == up) return below % 2 == 0 ? below : above;
-  return down < up ? below : above;
-}
-
-void set(float& to, double value) { to = static_cast<float>(value); }
-void set(Bf16& to, double value) { to.bits = nearest_bf16(static_cast<float>(value)); }
-
-// Half a unit in the last place of a stored result, and some for fp32 arithmetic.
-double store_error(float /*type*/) { return 2e-6; }
-double store_error(Bf16 /*type*/) { return 0x1.0p-8; }
-
-template <typename T>
-std::vector<T> sample(std::int64_t count, double seed) {
-  std::vector<T> values(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    set(values[i], std::sin(seed + 0.7 * static_cast<double>(i * i % 10007)) + 0.2);
-  }
-  return values;
-}
-
-std::vector<std::uint8_t> sample_bytes(std::int64_t count) {
-  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < bytes.size(); ++i)
-    bytes[i] = static_cast<std::uint8_t>(i * i * 37 / 5);
-  return bytes;
-}
-
-// The tables that this processor can run, by name.
-std::vector<std::pair<std::string, const Kernels*>> all_tables() {
-  std::vector<std::pair<std::string, const Kernels*>> tables = {{"baseline", &kernels_baseline}};
-  if (__builtin_cpu_supports("x86-64-v3")) tables.emplace_back("avx2", &kernels_avx2);
-  if (__builtin_cpu_supports("x86-64-v4")) tables.emplace_back("avx512", &kernels_avx512);
-  return tables;
-}
-
-template <typename T>
-class EachKernel : public testing::Test {
- protected:
-  static std::vector<std::pair<std::string, TypedKernels<T>>> tables() {
-    std::vector<std::pair<std::string, TypedKernels<T>>> tables;
-    for (const auto& [name, table] : all_tables()) {
-      tables.emplace_back(name, table->template of<T>());
-    }
-    return tables;
-  }
-};
+using namespace samples;
 
 using Types = testing::Types<float, Bf16>;
 TYPED_TEST_SUITE(EachKernel, Types);
@@ -203,8 +141,12 @@ TYPED_TEST(EachKernel, NormWithAllEightChoices) {
 }
 
 struct Pool {
-  std::int64_t height, width, size, stride;
+  std::int64_t height, width, size, stride, padding = 0;
 };
+
+std::int64_t out_size(const Pool& pool, std::int64_t size) {
+  return (size + 2 * pool.padding - pool.size) / pool.stride + 1;
+}
 
 // What a gate gives for one output, and the input that its gradient goes to (-1: none).
 struct Gated {
@@ -222,9 +164,10 @@ Gated gated(const GateForm& form, const std::vector<T>& x, std::int64_t output) 
   std::int64_t source = -1;
   for (std::int64_t ky = 0; ky < form.size; ++ky) {
     for (std::int64_t kx = 0; kx < form.size; ++kx) {
-      const std::int64_t y = oy * form.stride + ky;
-      const std::int64_t at =
-          ((n * form.height + y) * form.width + ox * form.stride + kx) * form.channels + c;
+      const std::int64_t y = oy * form.stride - form.padding + ky;
+      const std::int64_t x_at = ox * form.stride - form.padding + kx;
+      if (y < 0 || y >= form.height || x_at < 0 || x_at >= form.width) continue;
+      const std::int64_t at = ((n * form.height + y) * form.width + x_at) * form.channels + c;
       if (real(x[static_cast<std::size_t>(at)]) <= best) continue;
       best = real(x[static_cast<std::size_t>(at)]);
       source = at;
@@ -264,26 +207,30 @@ void expect_gate(const TypedKernels<T>& kernel, const GateForm& form) {
 
 TYPED_TEST(EachKernel, GateWithAnyWindowReluAndDropout) {
   const auto bits = sample_bytes(100'000);
-  // Windows that tile, leave an edge, overlap, leave gaps, and none.
-  const std::vector<Pool> pools = {{8, 6, 2, 2}, {7, 9, 2, 2}, {9, 7, 3, 3},
-                                   {8, 8, 3, 2}, {6, 7, 2, 1}, {9, 9, 2, 3},
-                                   {9, 8, 1, 2}, {5, 4, 1, 1}, {17, 16, 15, 1}};
+  // Windows that tile, leave an edge, overlap, leave gaps, none, and some that reach over the
+  // border.
+  const std::vector<Pool> pools = {
+      {8, 6, 2, 2},    {7, 9, 2, 2},    {9, 7, 3, 3},    {8, 8, 3, 2},    {6, 7, 2, 1},
+      {9, 9, 2, 3},    {9, 8, 1, 2},    {5, 4, 1, 1},    {17, 16, 15, 1}, {8, 7, 3, 2, 1},
+      {5, 6, 2, 2, 1}, {4, 3, 5, 1, 2}, {1, 2, 3, 1, 1}, {9, 7, 3, 3, 1}};
   for (const auto& [name, table] : this->tables()) {
     for (const Pool& pool : pools) {
       for (const std::int64_t channels : {1, 3, 32, 70}) {
         for (int choice = 0; choice < 4; ++choice) {
           SCOPED_TRACE(name + " size " + std::to_string(pool.size) + " stride " +
-                       std::to_string(pool.stride) + " channels " + std::to_string(channels) +
-                       " choice " + std::to_string(choice));
+                       std::to_string(pool.stride) + " padding " + std::to_string(pool.padding) +
+                       " channels " + std::to_string(channels) + " choice " +
+                       std::to_string(choice));
           const bool drops = (choice & 2) != 0;
           expect_gate(table, GateForm{.samples = 3,
                                       .height = pool.height,
                                       .width = pool.width,
                                       .channels = channels,
-                                      .out_height = (pool.height - pool.size) / pool.stride + 1,
-                                      .out_width = (pool.width - pool.size) / pool.stride + 1,
+                                      .out_height = out_size(pool, pool.height),
+                                      .out_width = out_size(pool, pool.width),
                                       .size = pool.size,
                                       .stride = pool.stride,
+                                      .padding = pool.padding,
                                       .relu = (choice & 1) != 0,
                                       .bits = drops ? bits.data() : nullptr,
                                       .drop_below = 100,

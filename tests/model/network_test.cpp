@@ -101,16 +101,13 @@ TEST(Network, ShapeErrorsNameTheLayer) {
                 .find("model.layer[1] (avg_pool): "),
             std::string::npos);
   EXPECT_EQ(refusal({AvgPoolOptions{.size = 3, .global = true}, last}),
-            "model.layer[0] (avg_pool): its window is the whole image; leave out size and stride, "
-            "or global");
+            "model.layer[0] (avg_pool): its window is the whole image; leave out size, stride and "
+            "padding_pixels, or global");
   EXPECT_NE(refusal({conv, last}).find("model.layer[1] (dense): its input is 4x4x2"),
             std::string::npos);
   EXPECT_NE(refusal({FlattenOptions{}, conv, last}).find("model.layer[1] (conv): "),
             std::string::npos);
   EXPECT_NE(refusal({FlattenOptions{}, last, MaxPoolOptions{}}).find("model.layer[2] (max_pool): "),
-            std::string::npos);
-  EXPECT_NE(refusal({ConvOptions{.filters = 2, .stride = 2, .padding = Padding::kSame}}, {6, 5, 1})
-                .find("model.layer[0] (conv): same padding"),
             std::string::npos);
 }
 

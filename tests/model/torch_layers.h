@@ -5,6 +5,8 @@
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/gelu.h>
+#include <ATen/ops/hardswish.h>
+#include <ATen/ops/hardtanh.h>
 #include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/sigmoid.h>
@@ -48,18 +50,26 @@ inline at::Tensor activate(ActivationKind kind, const at::Tensor& x) {
       return at::tanh(x);
     case ActivationKind::kSigmoid:
       return at::sigmoid(x);
+    case ActivationKind::kHardSwish:
+      return at::hardswish(x);
+    case ActivationKind::kRelu6:
+      return at::hardtanh(x, 0, 6);
     case ActivationKind::kNone:
       break;
   }
   return x;
 }
 
-// The zeros that same padding puts around x [samples, channels, height, width].
-inline at::Tensor pad_same(const ConvOptions& conv, const at::Tensor& x) {
-  if (conv.padding != Padding::kSame) return x;
+// The zeros that padding puts around x [samples, channels, height, width].
+inline at::Tensor padded(const ConvOptions& conv, const at::Tensor& x) {
+  const std::int64_t pixels = conv.padding_pixels;
+  if (conv.padding != Padding::kSame) {
+    return at::constant_pad_nd(x, {pixels, pixels, pixels, pixels});
+  }
   const auto padding = [&](std::int64_t size) {
     const std::int64_t out = (size + conv.stride - 1) / conv.stride;
-    return std::max<std::int64_t>((out - 1) * conv.stride + conv.kernel - size, 0);
+    const std::int64_t reach = conv.dilation * (conv.kernel - 1) + 1;
+    return std::max<std::int64_t>((out - 1) * conv.stride + reach - size, 0);
   };
   const std::int64_t rows = padding(x.size(2));
   const std::int64_t columns = padding(x.size(3));

@@ -7,6 +7,8 @@
 #include <ATen/ops/batch_norm.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/conv2d.h>
+#include <ATen/ops/group_norm.h>
+#include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/max_pool2d.h>
 #include <ATen/ops/mean.h>
@@ -55,8 +57,9 @@ class TorchLayers {
 
   at::Tensor run(const ConvOptions& conv, const at::Tensor& x) const {
     return activate(conv.activation,
-                    at::conv2d(pad_same(conv, x), mine("weight").permute({0, 3, 1, 2}),
-                               bias(conv.bias), {conv.stride, conv.stride}));
+                    at::conv2d(padded(conv, x), mine("weight").permute({0, 3, 1, 2}),
+                               bias(conv.bias), {conv.stride, conv.stride}, at::IntArrayRef({0, 0}),
+                               {conv.dilation, conv.dilation}, conv.groups));
   }
 
   at::Tensor run(const DenseOptions& dense, const at::Tensor& x) const {
@@ -71,6 +74,17 @@ class TorchLayers {
                           /*momentum=*/1.0, static_cast<double>(norm.epsilon), false);
   }
 
+  at::Tensor run(const GroupNormOptions& norm, const at::Tensor& x) const {
+    return at::group_norm(x, norm.groups, mine("scale"), mine("shift"),
+                          static_cast<double>(norm.epsilon));
+  }
+
+  at::Tensor run(const LayerNormOptions& norm, const at::Tensor& x) const {
+    return at::layer_norm(x.permute({0, 2, 3, 1}), {x.size(1)}, mine("scale"), mine("shift"),
+                          static_cast<double>(norm.epsilon))
+        .permute({0, 3, 1, 2});
+  }
+
   at::Tensor run(const DropoutOptions& dropout, const at::Tensor& x) {
     if (pass_.phase == Phase::kInfer) return x;
     const auto layer =
@@ -81,13 +95,15 @@ class TorchLayers {
   at::Tensor run(const MaxPoolOptions& pool, const at::Tensor& x) const {
     if (pool.global) return at::amax(x, {2, 3}, /*keepdim=*/true);
     const std::int64_t stride = pool.stride == 0 ? pool.size : pool.stride;
-    return at::max_pool2d(x, {pool.size, pool.size}, {stride, stride});
+    return at::max_pool2d(x, {pool.size, pool.size}, {stride, stride},
+                          {pool.padding_pixels, pool.padding_pixels});
   }
 
   at::Tensor run(const AvgPoolOptions& pool, const at::Tensor& x) const {
     if (pool.global) return at::mean(x, {2, 3}, /*keepdim=*/true);
     const std::int64_t stride = pool.stride == 0 ? pool.size : pool.stride;
-    return at::avg_pool2d(x, {pool.size, pool.size}, {stride, stride});
+    return at::avg_pool2d(x, {pool.size, pool.size}, {stride, stride},
+                          {pool.padding_pixels, pool.padding_pixels});
   }
 
   at::Tensor run(const FlattenOptions& /*flatten*/, const at::Tensor& x) const {

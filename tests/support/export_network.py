@@ -19,24 +19,44 @@ data {
 model {
   layer { conv { filters: 8 kernel: 4 padding: SAME activation: GELU } }
   layer { batch_norm {} }
+  layer { conv { filters: 12 padding_pixels: 2 dilation: 2 groups: 4 activation: HARD_SWISH } }
+  layer { group_norm { groups: 3 } }
+  layer { conv { filters: 12 padding_pixels: 1 groups: 12 activation: RELU6 bias: false
+                 initializer: KAIMING_NORMAL_FAN_OUT } }
+  layer { residual {
+    layer { conv { filters: 10 kernel: 1 initializer: PYTORCH } }
+    layer { layer_norm {} }
+    layer { activation { kind: GELU } }
+    shortcut { layer { conv { filters: 10 kernel: 1 bias: false } } layer { batch_norm {} } }
+    activation: RELU
+    drop_path: 0.1
+  } }
+  layer { branches {
+    branch { layer { conv { filters: 3 } } }
+    branch { layer { avg_pool { size: 3 stride: 1 } } }
+    branch { layer { max_pool { size: 3 stride: 1 } } layer { conv { filters: 4 kernel: 1 } } }
+  } }
+  layer { gate {
+    layer { avg_pool { global: true } }
+    layer { dense { units: 17 activation: SIGMOID } }
+  } }
+  layer { repeat {
+    times: 2
+    layer { residual { layer { conv { filters: 17 padding: SAME activation: TANH } } } }
+  } }
+  layer { avg_pool { size: 3 stride: 1 padding_pixels: 1 } }
+  layer { max_pool { size: 3 stride: 1 padding_pixels: 1 } }
   layer { avg_pool { size: 2 stride: 1 } }
   layer { conv { filters: 6 kernel: 3 stride: 2 padding: SAME activation: LEAKY_RELU bias: false } }
   layer { max_pool { size: 2 stride: 1 } }
   layer { dropout { rate: 0.1 } }
   layer { activation { kind: SILU } }
   layer { conv { filters: 5 kernel: 1 activation: TANH } }
-  layer { residual {
-    layer { conv { filters: 7 kernel: 1 } }
-    shortcut { layer { conv { filters: 7 kernel: 1 bias: false } } }
-    activation: RELU drop_path: 0.1 } }
-  layer { branches { branch {} branch { layer { conv { filters: 3 kernel: 1 } } } } }
-  layer { gate {
-    layer { avg_pool { global: true } }
-    layer { dense { units: 10 activation: SIGMOID } } } }
-  layer { repeat { times: 2 layer { residual { layer { conv { filters: 10 kernel: 1 } } } } } }
   layer { flatten {} }
   layer { batch_norm {} }
+  layer { layer_norm { epsilon: 0.01 } }
   layer { dense { units: 16 activation: RELU } }
+  layer { group_norm { groups: 4 } }
   layer { dense { units: 9 activation: SIGMOID bias: false } }
   layer { dense { units: 5 } }
 }

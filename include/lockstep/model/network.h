@@ -42,9 +42,16 @@ class Network {
   // initializer from Philox keyed by the seed, biases and running means 0, scales
   // and running variances 1. fan_in, fan_out: inputs and outputs of a unit
   // times the kernel's area.
-  //   Glorot and Bengio (2010), eq. 16: uniform in +-sqrt(6 / (fan_in + fan_out)),
-  //   normal with variance 2 / (fan_in + fan_out); He et al. (2015), eq. 10:
-  //   uniform in +-sqrt(6 / fan_in), normal with variance 2 / fan_in.
+  //   GLOROT: Glorot and Bengio (2010), eq. 16: uniform in +-sqrt(6 / (fan_in + fan_out)),
+  //     normal with variance 2 / (fan_in + fan_out).
+  //   HE: He et al. (2015), eq. 10: uniform in +-sqrt(6 / fan_in), normal with variance
+  //     2 / fan_in.
+  //   KAIMING_NORMAL_FAN_OUT: the same, eq. 14: normal with variance 2 / fan_out, as the
+  //     convolutions of torchvision's ResNet.
+  //   PYTORCH: what torch.nn's Conv2d and Linear begin with, kaiming_uniform_(a=sqrt(5)):
+  //     weights and biases uniform in +-1 / sqrt(fan_in).
+  //   TRUNCATED_NORMAL: timm's trunc_normal_(std=0.02): normal with deviation 0.02; its cut at
+  //     +-2 is 100 deviations away, where no draw comes.
   std::vector<float> initial_weights(std::uint64_t seed) const;
 
   // Moves the running statistics, `weights` [total_size()], towards those of

@@ -90,7 +90,7 @@ class UnaryRunner : public OpRunner {
 struct OpContext {
   ImageShape in;  // of the first input
   ImageShape out;
-  at::ScalarType type;  // of the activations: kFloat or kBFloat16
+  at::ScalarType type;  // of the activations: kFloat, kBFloat16, or kDouble in tests
   InputGradient input;
   bool gives_logits;  // which are computed and given in fp32
 };
@@ -138,7 +138,7 @@ at::ScalarType type_of(Precision precision);
 at::Tensor make_activations(std::int64_t samples, const ImageShape& shape, at::ScalarType type);
 at::Tensor make_activations(const Pass& pass, const ImageShape& shape, at::ScalarType type);
 
-// A parameter in the precision of activations of `type`, not copied.
+// A parameter in the precision of activations of `type`, not copied but for kDouble.
 at::Tensor view_weights(const Pass& pass, ParameterId id, at::IntArrayRef shape,
                         at::ScalarType type);
 at::Tensor view_floats(const Pass& pass, const float* data, at::IntArrayRef shape);

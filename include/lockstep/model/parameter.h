@@ -17,13 +17,20 @@ enum class Role { kWeight, kBias, kScale, kShift, kRunningMean, kRunningVariance
 std::string_view name_of(Role role);
 bool is_statistic(Role role);  // written by the passes, not by the optimizer
 
+// Inputs and outputs of a unit, times the kernel's area; inputs of its group alone.
+struct Fans {
+  double in = 0;
+  double out = 0;
+};
+
 struct Parameter {
   std::string name;  // "<path of its primitive>.<role>", as "0.conv.weight"
   Role role;
-  std::vector<std::int64_t> shape;  // conv weight: [filters, kernel, kernel, inputs];
+  std::vector<std::int64_t> shape;  // conv weight: [filters, kernel, kernel, inputs / groups];
                                     // dense weight: [units, inputs]; others: [channels]
   Range range;                      // of the flat weights
-  Initializer initializer = Initializer::kGlorotUniform;  // of a weight
+  Initializer initializer = Initializer::kGlorotUniform;  // of a weight, and of its bias
+  Fans fans = {};                                         // likewise
   float momentum = 0;                                     // of a statistic
 };
 

@@ -21,12 +21,21 @@ struct Kept {
   int output_bytes = 0;  // so many bytes for each value of its output
 };
 
+// Of zeros around an image, along one of its axes.
+struct Margin {
+  int before = 0;
+  int after = 0;
+  friend bool operator==(const Margin&, const Margin&) = default;
+};
+
 // out = weight * in + bias, a convolution.
 struct ConvOp {
   int kernel = 1;
   int stride = 1;
-  int padding_before = 0;  // rows above and columns left; zeros
-  int padding_after = 0;
+  int dilation = 1;
+  int groups = 1;
+  Margin rows = {};     // above and below
+  Margin columns = {};  // left and right
   ParameterId weight{};
   std::optional<ParameterId> bias{};
 
@@ -54,16 +63,41 @@ struct ActivateOp {
   static Kept kept() { return {.input = true}; }
 };
 
-// Of windows without margins.
 struct PoolOp {
   enum class Kind { kAverage, kMax };
   Kind kind = Kind::kAverage;
   int height = 1;  // of the window
   int width = 1;
   int stride = 1;
+  int padding = 0;  // on each side: never the largest, zeros in an average
 
   static constexpr const char* kName = "pool";
   static constexpr bool kHasParameters = false;
+  static Kept kept() { return {.input = true}; }
+};
+
+// Of each sample, over the channels of a group and all pixels.
+struct GroupNormOp {
+  ParameterId scale{};
+  ParameterId shift{};
+  int groups = 1;
+  float epsilon = 0;
+  bool flat = false;  // its input: a flatten or dense layer came before
+
+  static constexpr const char* kName = "group_norm";
+  static constexpr bool kHasParameters = true;
+  static Kept kept() { return {.input = true}; }
+};
+
+// Of each pixel, over its channels.
+struct LayerNormOp {
+  ParameterId scale{};
+  ParameterId shift{};
+  float epsilon = 0;
+  bool flat = false;  // its input: a flatten or dense layer came before
+
+  static constexpr const char* kName = "layer_norm";
+  static constexpr bool kHasParameters = true;
   static Kept kept() { return {.input = true}; }
 };
 
@@ -79,6 +113,7 @@ struct BatchNormOp {
 struct MaxPoolOp {
   int size = 1;
   int stride = 1;
+  int padding = 0;  // on each side
 };
 
 struct DropoutOp {
@@ -122,7 +157,7 @@ struct UnflattenOp {};
 
 // Any of those that a plan has as they are, or one of `More`.
 template <typename... More>
-using PlainOr =
-    std::variant<ConvOp, DenseOp, ActivateOp, PoolOp, MultiplyOp, JoinOp, DropPathOp, More...>;
+using PlainOr = std::variant<ConvOp, DenseOp, ActivateOp, PoolOp, GroupNormOp, LayerNormOp,
+                             MultiplyOp, JoinOp, DropPathOp, More...>;
 
 }  // namespace lockstep

@@ -16,13 +16,14 @@ LOCKSTEP_KERNEL gate_forward(const Gate gate) {
   const int ox = static_cast<int>(pixel % gate.out_width);
   const int oy = static_cast<int>(pixel / gate.out_width % gate.out_height);
   const long long n = pixel / gate.out_width / gate.out_height;
-  const long long corner = (n * gate.height + oy * gate.stride) * gate.width + ox * gate.stride;
-  float best = load(gate.in, corner * gate.channels + c);
-  int place = 0;
-  for (int k = 1; k < gate.size * gate.size; ++k) {
-    const long long there = corner + k / gate.size * gate.width + k % gate.size;
-    const float value = load(gate.in, there * gate.channels + c);
-    if (value > best || value != value) {  // a NaN stays
+  float best = 0;
+  int place = -1;
+  for (int k = 0; k < gate.size * gate.size; ++k) {
+    const int y = oy * gate.stride - gate.padding + k / gate.size;
+    const int x = ox * gate.stride - gate.padding + k % gate.size;
+    if (y < 0 || y >= gate.height || x < 0 || x >= gate.width) continue;
+    const float value = load(gate.in, ((n * gate.height + y) * gate.width + x) * gate.channels + c);
+    if (place < 0 || value > best || value != value) {  // a NaN stays
       place = k;
       best = value;
     }
@@ -45,15 +46,17 @@ LOCKSTEP_KERNEL gate_backward(const Gate gate) {
   const int x = static_cast<int>(pixel % gate.width);
   const int y = static_cast<int>(pixel / gate.width % gate.height);
   const long long n = pixel / gate.width / gate.height;
-  const int past_y = y - gate.size + gate.stride;  // of the first window, times the stride
-  const int past_x = x - gate.size + gate.stride;
+  const int padded_y = y + gate.padding;  // counted from the first window's first pixel
+  const int padded_x = x + gate.padding;
+  const int past_y = padded_y - gate.size + gate.stride;  // of the first window, times the stride
+  const int past_x = padded_x - gate.size + gate.stride;
   const int first_y = past_y < 0 ? 0 : past_y / gate.stride;
   const int first_x = past_x < 0 ? 0 : past_x / gate.stride;
   float sum = 0;
-  for (int oy = first_y; oy < gate.out_height && oy * gate.stride <= y; ++oy) {
-    for (int ox = first_x; ox < gate.out_width && ox * gate.stride <= x; ++ox) {
+  for (int oy = first_y; oy < gate.out_height && oy * gate.stride <= padded_y; ++oy) {
+    for (int ox = first_x; ox < gate.out_width && ox * gate.stride <= padded_x; ++ox) {
       const long long out = ((n * gate.out_height + oy) * gate.out_width + ox) * gate.channels + c;
-      const int place = (y - oy * gate.stride) * gate.size + x - ox * gate.stride;
+      const int place = (padded_y - oy * gate.stride) * gate.size + padded_x - ox * gate.stride;
       if (gate.code[out] == place) sum += load(gate.in, out) * gate.dropout.keep_scale;
     }
   }

@@ -58,7 +58,7 @@ struct Gate {
   int samples;
   int height, width, channels;
   int out_height, out_width;
-  int size, stride;
+  int size, stride, padding;
   int relu;
   Dropout dropout;
 };
