@@ -44,7 +44,8 @@ bool averages(const Experiment& experiment) { return experiment.train.ema_decay 
 // Values of the largest input or output of an op, a sample.
 std::int64_t widest(const Network& network) {
   std::int64_t values = network.input().pixels();
-  for (const Op& op : network.plan()) values = std::max<std::int64_t>(values, op.out.shape.pixels());
+  for (const Op& op : network.plan())
+    values = std::max<std::int64_t>(values, op.out.shape.pixels());
   return values;
 }
 
