@@ -1,6 +1,6 @@
 #include "model/loss.h"
 
-#include "lockstep/core/learning_formulas.h"
+#include "lockstep/core/loss_formulas.h"
 
 namespace lockstep {
 

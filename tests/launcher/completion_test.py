@@ -98,7 +98,8 @@ class CompletionTest(unittest.TestCase):
         configs = {str(path.relative_to(ROOT)) for path in (ROOT / "configs").glob("*.textproto")}
         self.assertGreater(len(configs), 2)
         self.assertEqual(self.complete("train", ""), configs)
-        self.assertEqual(self.complete("bench", "configs/fash"), {"configs/fashion.textproto"})
+        self.assertEqual(self.complete("bench", "configs/fash"),
+                         {"configs/fashion.textproto", "configs/fashion_resnet.textproto"})
         with tempfile.TemporaryDirectory() as folder:
             for name in ("a b.textproto", "a.csv"):
                 Path(folder, name).touch()

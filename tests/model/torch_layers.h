@@ -2,12 +2,16 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/amax.h>
+#include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/hardswish.h>
 #include <ATen/ops/hardtanh.h>
 #include <ATen/ops/leaky_relu.h>
+#include <ATen/ops/max_pool2d.h>
+#include <ATen/ops/mean.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/silu.h>
@@ -98,6 +102,20 @@ inline at::Tensor drop(const DropoutOptions& dropout, std::uint32_t layer, const
     }
   }
   return x.mul(mask.permute({0, 3, 1, 2}));
+}
+
+inline at::Tensor pool(const MaxPoolOptions& options, const at::Tensor& x) {
+  if (options.global) return at::amax(x, {2, 3}, /*keepdim=*/true);
+  const std::int64_t stride = options.stride == 0 ? options.size : options.stride;
+  return at::max_pool2d(x, {options.size, options.size}, {stride, stride},
+                        {options.padding_pixels, options.padding_pixels});
+}
+
+inline at::Tensor pool(const AvgPoolOptions& options, const at::Tensor& x) {
+  if (options.global) return at::mean(x, {2, 3}, /*keepdim=*/true);
+  const std::int64_t stride = options.stride == 0 ? options.size : options.stride;
+  return at::avg_pool2d(x, {options.size, options.size}, {stride, stride},
+                        {options.padding_pixels, options.padding_pixels});
 }
 
 }  // namespace lockstep::samples

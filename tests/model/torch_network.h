@@ -2,16 +2,12 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/amax.h>
-#include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/batch_norm.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
-#include <ATen/ops/max_pool2d.h>
-#include <ATen/ops/mean.h>
 #include <ATen/ops/ones.h>
 #include <fmt/format.h>
 
@@ -98,19 +94,8 @@ class TorchLayers {
     return drop(dropout, layer, pass_.batch, pass_.context, x);
   }
 
-  at::Tensor run(const MaxPoolOptions& pool, const at::Tensor& x) const {
-    if (pool.global) return at::amax(x, {2, 3}, /*keepdim=*/true);
-    const std::int64_t stride = pool.stride == 0 ? pool.size : pool.stride;
-    return at::max_pool2d(x, {pool.size, pool.size}, {stride, stride},
-                          {pool.padding_pixels, pool.padding_pixels});
-  }
-
-  at::Tensor run(const AvgPoolOptions& pool, const at::Tensor& x) const {
-    if (pool.global) return at::mean(x, {2, 3}, /*keepdim=*/true);
-    const std::int64_t stride = pool.stride == 0 ? pool.size : pool.stride;
-    return at::avg_pool2d(x, {pool.size, pool.size}, {stride, stride},
-                          {pool.padding_pixels, pool.padding_pixels});
-  }
+  at::Tensor run(const MaxPoolOptions& max, const at::Tensor& x) const { return pool(max, x); }
+  at::Tensor run(const AvgPoolOptions& avg, const at::Tensor& x) const { return pool(avg, x); }
 
   at::Tensor run(const FlattenOptions& /*flatten*/, const at::Tensor& x) const {
     return x.permute({0, 2, 3, 1}).flatten(1).unsqueeze(2).unsqueeze(3);

@@ -3,12 +3,12 @@
 // types alone, pointers to memory of the device.
 //
 // `Value` is the activations' type, float or the upper half of its bits; tensors of
-// activations are [samples, height, width, channels] or, as rows of channels,
-// [rows, channels].
+// activations are [samples, height, width, channels], or [rows, channels] of pixels.
 #pragma once
 
 #include "lockstep/core/image_formulas.h"
 #include "lockstep/core/learning_formulas.h"
+#include "lockstep/core/loss_formulas.h"
 #include "lockstep/parallel/step_tail.h"
 
 namespace lockstep::gpu {
