@@ -65,7 +65,12 @@ void count_in_layers(Graph& graph) {
 // Whether some parameter of the op has a gradient.
 bool is_trained(const Graph& graph, const Op& op) {
   const auto changes = [&](ParameterId id) { return !graph.parameter(id).frozen; };
-  const auto of_norm = [&](const auto& norm) { return changes(norm.scale) || changes(norm.shift); };
+  const auto of_norm = [&](const auto& norm) {
+    if constexpr (requires { norm.shift; }) {
+      if (changes(norm.shift)) return true;
+    }
+    return changes(norm.scale);
+  };
   return std::visit(
       [&]<typename Work>(const Work& work) {
         if constexpr (!Work::kHasParameters) {

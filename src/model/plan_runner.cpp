@@ -43,7 +43,8 @@ PlanRunner::PlanRunner(const Network& network, Precision precision, const MakeRu
   std::vector<std::uint8_t> used(needs_gradient_.size(), 0);
   for (std::size_t i = plan.size(); i-- > 0;) {
     for (const Operand& in : plan[i].in) {
-      if (used[index(in.id)]++ == 0) last_used_[i].push_back(index(in.id));
+      if (used[index(in.id)] == 0) last_used_[i].push_back(index(in.id));
+      used[index(in.id)] = 1;
     }
   }
 }

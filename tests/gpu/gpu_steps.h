@@ -34,8 +34,10 @@ inline constexpr float kRate = 0.003F;
 // Every kind of op, in forms that fuse differently.
 inline Network network(const std::vector<std::string>& freeze = {}) {
   const ConvOptions same{.filters = 9, .padding = Padding::kSame, .bias = false};
-  const ResidualOptions residual{
-      .layers = {same, BatchNormOptions{}}, .activation = ActivationKind::kRelu, .drop_path = 0.2F};
+  const ResidualOptions residual{.layers = {same, BatchNormOptions{}},
+                                 .shortcut = {},
+                                 .activation = ActivationKind::kRelu,
+                                 .drop_path = 0.2F};
   const BranchesOptions branches{{{{}}, {{ConvOptions{.filters = 3, .kernel = 1}}}}};
   const GateOptions gate{{AvgPoolOptions{.global = true},
                           DenseOptions{.units = 12, .activation = ActivationKind::kSigmoid}}};
@@ -45,6 +47,7 @@ inline Network network(const std::vector<std::string>& freeze = {}) {
         ConvOptions{.filters = 6, .padding_pixels = 2, .dilation = 2, .groups = 3},
         GroupNormOptions{.groups = 2}, MaxPoolOptions{.size = 3, .stride = 1, .padding_pixels = 1},
         ResidualOptions{.layers = {ConvOptions{.filters = 6, .kernel = 1}, LayerNormOptions{}},
+                        .shortcut = {},
                         .activation = ActivationKind::kHardSwish},
         ConvOptions{.filters = 9, .kernel = 2, .padding = Padding::kSame, .bias = false},
         BatchNormOptions{}, ActivationOptions{ActivationKind::kRelu}, MaxPoolOptions{.size = 2},

@@ -18,6 +18,7 @@ TEST(Gradients, Residuals) {
     expect_case({.layers = {kSame, kNorm, ActivationOptions{kRelu},
                             ResidualOptions{
                                 .layers = {kSame, kNorm, ActivationOptions{kRelu}, kSame, kNorm},
+                                .shortcut = {},
                                 .activation = kind},
                             ResidualOptions{.layers = {to_half, kNorm},
                                             .shortcut = {{half, kNorm}},
@@ -31,18 +32,21 @@ TEST(Gradients, Residuals) {
 TEST(Gradients, BlocksInUnusualOrders) {
   const ActivationOptions relu{kRelu};
   const std::vector<std::vector<LayerOptions>> orders = {
-      {kSame, ResidualOptions{.layers = {relu}, .activation = kRelu}, relu},
-      {kSame, ResidualOptions{.layers = {kNorm, relu}}, kNorm, relu},
-      {kSame, relu, ResidualOptions{.layers = {kNorm}}},
+      {kSame, ResidualOptions{.layers = {relu}, .shortcut = {}, .activation = kRelu}, relu},
+      {kSame, ResidualOptions{.layers = {kNorm, relu}, .shortcut = {}}, kNorm, relu},
+      {kSame, relu, ResidualOptions{.layers = {kNorm}, .shortcut = {}}},
       {kSame, kNorm, ResidualOptions{.layers = {relu, kSame}, .shortcut = {{relu}}}},
       {kSame, relu, GateOptions{{kNorm}}, MaxPoolOptions{}},
-      {kSame, ResidualOptions{.layers = {ResidualOptions{.layers = {kSame}, .activation = kRelu}},
+      {kSame, ResidualOptions{.layers = {ResidualOptions{
+                                  .layers = {kSame}, .shortcut = {}, .activation = kRelu}},
+                              .shortcut = {},
                               .activation = kRelu}},
-      {ResidualOptions{.layers = {ActivationOptions{ActivationKind::kTanh}}}, kSame},
+      {ResidualOptions{.layers = {ActivationOptions{ActivationKind::kTanh}}, .shortcut = {}},
+       kSame},
       {FlattenOptions{}, DenseOptions{.units = 9},
-       ResidualOptions{.layers = {DenseOptions{.units = 9}}, .activation = kRelu}},
+       ResidualOptions{.layers = {DenseOptions{.units = 9}}, .shortcut = {}, .activation = kRelu}},
       {kSame, AvgPoolOptions{.global = true},
-       ResidualOptions{.layers = {DenseOptions{.units = 7}}}},
+       ResidualOptions{.layers = {DenseOptions{.units = 7}}, .shortcut = {}}},
       {kSame, BranchesOptions{{{{}}, {{}}}}, kNorm},
       {kSame, BranchesOptions{{{{relu}}, {{MaxPoolOptions{.size = 1}}}, {{kDrop}}}}},
       {kSame, AvgPoolOptions{.global = true},
@@ -70,12 +74,13 @@ TEST(Gradients, BranchesGatesAndRepeats) {
   expect_case(
       {.layers = {kSame, RepeatOptions{.times = 3,
                                        .layers = {ResidualOptions{.layers = {kSame, kNorm, squeeze},
+                                                                  .shortcut = {},
                                                                   .activation = kRelu}}}},
        .bf16_tolerance = kChoosyBf16});
 }
 
 TEST(Gradients, DropPathAndDropoutWithinBlocks) {
-  const ResidualOptions dropped{.layers = {kSame, kDrop}, .drop_path = 0.4F};
+  const ResidualOptions dropped{.layers = {kSame, kDrop}, .shortcut = {}, .drop_path = 0.4F};
   expect_case({.layers = {kSame, kDrop, dropped, dropped,
                           ResidualOptions{.layers = {kSame, kNorm, kDrop},
                                           .shortcut = {{kSame, kDrop}},

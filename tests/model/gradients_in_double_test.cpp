@@ -135,6 +135,7 @@ TEST(GradientsInDouble, Blocks) {
   const GateOptions squeeze{{AvgPoolOptions{.global = true},
                              DenseOptions{.units = 6, .activation = ActivationKind::kSigmoid}}};
   expect_in_double({kBefore, ResidualOptions{.layers = {same, LayerNormOptions{}},
+                                             .shortcut = {},
                                              .activation = ActivationKind::kRelu}},
                    {9, 8, 2});
   expect_in_double({kBefore, ResidualOptions{.layers = {same},
@@ -145,7 +146,8 @@ TEST(GradientsInDouble, Blocks) {
   expect_in_double({kBefore, BranchesOptions{{{{same}}, {{}}, {{kBefore, same}}}}}, {9, 8, 2});
   expect_in_double({kBefore, GateOptions{{same}}, squeeze}, {9, 8, 2});
   expect_in_double(
-      {kBefore, RepeatOptions{.times = 2, .layers = {ResidualOptions{.layers = {same}}}}},
+      {kBefore,
+       RepeatOptions{.times = 2, .layers = {ResidualOptions{.layers = {same}, .shortcut = {}}}}},
       {9, 8, 2});
 }
 

@@ -114,7 +114,7 @@ TEST(Network, ShapeErrorsNameTheLayer) {
 TEST(Network, ShapeErrorsNameTheLayerInItsBlocks) {
   const ConvOptions conv{.filters = 2};
   const ConvOptions same{.filters = 2, .padding = Padding::kSame};
-  EXPECT_EQ(refusal({ResidualOptions{.layers = {conv}}}),
+  EXPECT_EQ(refusal({ResidualOptions{.layers = {conv}, .shortcut = {}}}),
             "model.layer[0] (residual): its layers give 4x4x2, its shortcut 6x6x1; expected the "
             "same");
   EXPECT_EQ(refusal({same, ResidualOptions{.layers = {same, ConvOptions{.filters = 2, .kernel = 9}},

@@ -19,7 +19,7 @@ using LayerOptions = std::variant<ConvOptions, DenseOptions, BatchNormOptions, D
                                   GroupNormOptions, LayerNormOptions, ResidualOptions,
                                   BranchesOptions, GateOptions, RepeatOptions, LogitsOptions>;
 
-// --- Blocks: layers of layers ---
+// --- Blocks: layers of layers; lists have no initializers, as LayerOptions is not whole here ---
 
 // Layers in a row; none: the input as it is.
 struct PathOptions {
@@ -29,8 +29,8 @@ struct PathOptions {
 // activation(layers(x) + shortcut(x)).
 struct ResidualOptions {
   static constexpr const char* kName = "residual";
-  std::vector<LayerOptions> layers = {};
-  PathOptions shortcut = {};
+  std::vector<LayerOptions> layers;
+  PathOptions shortcut;
   ActivationKind activation = ActivationKind::kNone;
   float drop_path = 0;  // in [0, 1): part of the samples whose layers(x) is left out
 };
@@ -51,7 +51,7 @@ struct GateOptions {
 struct RepeatOptions {
   static constexpr const char* kName = "repeat";
   int times = 1;
-  std::vector<LayerOptions> layers = {};
+  std::vector<LayerOptions> layers;
 };
 
 struct ModelOptions {
