@@ -21,11 +21,13 @@ class TorchvisionTest(unittest.TestCase):
         self.assertEqual(found["parameters"], parameters)
         self.assertEqual(found["unknown"], [])
         # They tell classes apart, so that being near them means something.
-        self.assertGreater(found["largest_logit"], 0.1)
+        self.assertGreater(found["spread_of_logits"], 0.1)
         self.assertLess(found["logits"], 1e-4)
-        self.assertLess(found["loss"], 1e-3)
+        self.assertLess(found["loss"], 1e-4)
+        # Where torchvision's own gradients in fp32 are further than that from those in double, ours
+        # may be so too: the network magnifies rounding.
         for name, distance in found["gradients"].items():
-            self.assertLess(distance, 1e-4, name)
+            self.assertLess(distance, max(1e-4, 3 * found["torchvisions"][name]), name)
 
     def test_resnet18(self):
         self.check(18, 62)

@@ -9,7 +9,7 @@ def read_weights(path):
     content = path.read_bytes()
     length = struct.unpack("<Q", content[:8])[0]
     header = json.loads(content[8:8 + length])
-    metadata = header.pop("__metadata__")
+    metadata = header.pop("__metadata__", {})
     tensors = {}
     for name, tensor in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         first, last = tensor["data_offsets"]
