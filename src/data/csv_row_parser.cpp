@@ -173,7 +173,11 @@ const char* CsvRowParser::parse_any(const char* text, const char* end, Pixel* pi
   const char* last = line_end;
   if (last > text && last[-1] == '\r') --last;
   const bool blanks = reading_.separator == ' ';
-  while (blanks && last > text && last[-1] == ' ') --last;
+  if (blanks) {
+    const std::string_view row_text = without_blanks({text, static_cast<std::size_t>(last - text)});
+    text = row_text.data();
+    last = text + row_text.size();
+  }
   row.label = reading_.has(CsvRole::kOneHot) ? -1 : 0;
   bool first = true;
   for (const CsvRun& run : reading_.runs) {
