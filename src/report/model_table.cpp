@@ -20,8 +20,8 @@ std::string model_table(const Network& network) {
       fmt::format("{:<{}}  {:>12}  {:>10}\n", "layer", width, "output", "parameters");
   text += fmt::format("{:<{}}  {:>12}\n", "input", width, shape_text(network.input()));
   for (const LayerInfo& layer : network.layers()) {
-    text += fmt::format("{:<{}}  {:>12}  {:>10}\n", indented(layer), width, shape_text(layer.output),
-                        layer.parameters);
+    text += fmt::format("{:<{}}  {:>12}  {:>10}\n", indented(layer), width,
+                        shape_text(layer.output), layer.parameters);
   }
   return text + fmt::format("{} parameters, {} of them trainable\n", network.parameter_count(),
                             network.trainable_parameter_count());
