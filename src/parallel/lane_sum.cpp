@@ -257,9 +257,13 @@ class NativeSum final : public RankSum {
 
 int most_partial_sums(int lanes, int ranks) {
   const LaneTree tree(lanes);
+  std::vector<int> owners;
+  for (int lane = 0; lane < lanes; ++lane) {
+    owners.push_back(static_cast<int>(part_of(lanes, ranks, lane)));
+  }
   std::size_t most = 0;
   for (int rank = 0; rank < ranks; ++rank) {
-    most = std::max(most, tree.complete_nodes(share_of(lanes, ranks, rank)).size());
+    most = std::max(most, tree.complete_nodes(owners, rank).size());
   }
   return static_cast<int>(most);
 }

@@ -62,21 +62,24 @@ Range LaneTree::lanes_of(LaneNode node) const {
   return {first, std::min<std::int64_t>(first + width, lanes_)};
 }
 
-std::vector<LaneNode> LaneTree::complete_nodes(Range lanes) const {
+std::vector<LaneNode> LaneTree::complete_nodes(std::span<const int> owners, int owner) const {
   std::vector<LaneNode> found;
-  collect(root_, lanes, found);
+  collect(root_, owners, owner, found);
   return found;
 }
 
-void LaneTree::collect(LaneNode node, Range lanes, std::vector<LaneNode>& found) const {
-  const Range own = lanes_of(node);
-  if (own.size() == 0 || own.last <= lanes.first || lanes.last <= own.first) return;
-  if (lanes.first <= own.first && own.last <= lanes.last) {
+void LaneTree::collect(LaneNode node, std::span<const int> owners, int owner,
+                       std::vector<LaneNode>& found) const {
+  const Range lanes = lanes_of(node);
+  const auto begin = owners.begin() + lanes.first;
+  const auto owned = std::count(begin, owners.begin() + lanes.last, owner);
+  if (owned == 0) return;
+  if (owned == lanes.size()) {
     found.push_back(node);
     return;
   }
-  collect(node.left(), lanes, found);
-  collect(node.right(), lanes, found);
+  collect(node.left(), owners, owner, found);
+  collect(node.right(), owners, owner, found);
 }
 
 std::vector<LaneNode> leaves(Range lanes) {

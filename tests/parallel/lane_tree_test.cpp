@@ -25,15 +25,22 @@ TEST(LaneTree, NodesCoverPowersOfTwoCutAtTheLastLane) {
   EXPECT_EQ(tree.lanes_of({1, 3}).size(), 0);
 }
 
+// Owner 1 owns `span`, owner 0 the other lanes.
+std::vector<int> owning(int lanes, Range span) {
+  std::vector<int> owners;
+  for (int lane = 0; lane < lanes; ++lane) owners.push_back(span.contains(lane) ? 1 : 0);
+  return owners;
+}
+
 TEST(LaneTree, CompleteNodesOfASpan) {
   const LaneTree tree(7);
   using Nodes = std::vector<LaneNode>;
-  EXPECT_EQ(tree.complete_nodes({0, 7}), (Nodes{{3, 0}}));
-  EXPECT_EQ(tree.complete_nodes({0, 4}), (Nodes{{2, 0}}));
-  EXPECT_EQ(tree.complete_nodes({1, 4}), (Nodes{{0, 1}, {1, 1}}));
-  EXPECT_EQ(tree.complete_nodes({3, 7}), (Nodes{{0, 3}, {2, 1}}));  // lane 7 is none
-  EXPECT_EQ(tree.complete_nodes({1, 6}), (Nodes{{0, 1}, {1, 1}, {1, 2}}));
-  EXPECT_EQ(tree.complete_nodes({3, 3}), Nodes{});
+  EXPECT_EQ(tree.complete_nodes(owning(7, {0, 7}), 1), (Nodes{{3, 0}}));
+  EXPECT_EQ(tree.complete_nodes(owning(7, {0, 4}), 1), (Nodes{{2, 0}}));
+  EXPECT_EQ(tree.complete_nodes(owning(7, {1, 4}), 1), (Nodes{{0, 1}, {1, 1}}));
+  EXPECT_EQ(tree.complete_nodes(owning(7, {3, 7}), 1), (Nodes{{0, 3}, {2, 1}}));  // lane 7 is none
+  EXPECT_EQ(tree.complete_nodes(owning(7, {1, 6}), 1), (Nodes{{0, 1}, {1, 1}, {1, 2}}));
+  EXPECT_EQ(tree.complete_nodes(owning(7, {3, 3}), 1), Nodes{});
 }
 
 TEST(LaneTree, CompleteNodesTileTheSpan) {
@@ -42,7 +49,7 @@ TEST(LaneTree, CompleteNodesTileTheSpan) {
     for (std::int64_t first = 0; first <= lanes; ++first) {
       for (std::int64_t last = first; last <= lanes; ++last) {
         std::int64_t next = first;
-        for (const LaneNode& node : tree.complete_nodes({first, last})) {
+        for (const LaneNode& node : tree.complete_nodes(owning(lanes, {first, last}), 1)) {
           EXPECT_EQ(tree.lanes_of(node).first, next);
           next = tree.lanes_of(node).last;
         }

@@ -1,7 +1,14 @@
-// How ranks sum their lanes along the tree by messages: the owner of each slice of the
-// elements gets all ranks' partial sums of it, adds them in tree order and sends the slice
-// to all. One plan for hosts and for GPUs, which carry it out in memory of their own. Plain
-// values, a pure function of the numbers; any thread.
+// How members sum their lanes along the tree by messages. A member is what has memory of its
+// own: a node, whose ranks share theirs, a rank alone, or a GPU. Plain values, a pure function
+// of the numbers; any thread.
+//
+// The elements are cut into slices, each finished by one member. Where a node of the tree has
+// its children at different members, the value of one travels to the other: as few values as
+// the tree allows, found from the leaves to the root. A value goes in the round of its node's
+// level; then the sums go back the way that the values came. Where the members' lanes are whole
+// subtrees of equal size, that is recursive halving, the nearest first, and doubling: each
+// member sends and receives (N - 1) / N of the elements twice in 2 log2 N messages (Thakur,
+// Rabenseifner and Gropp 2005, section 4.4), but along the tree.
 #pragma once
 
 #include <cstdint>
@@ -13,36 +20,59 @@
 
 namespace lockstep {
 
-// What a rank's plan moves and adds in its memory.
-struct PlannedExchange {
-  std::vector<Outgoing> partials_out;  // first
-  std::vector<Incoming> partials_in;
-  std::vector<const float*> addends;  // then: what ExchangePlan::program adds, by its numbers
-  float* sum;                         // the rank's slice, which they add to
-  std::vector<Outgoing> slices_out;   // last
-  std::vector<Incoming> slices_in;
+// What a member does in one round with its memory: first it adds, then it sends and receives.
+struct PlannedRound {
+  struct Addition {
+    std::vector<int> program;  // (lane_tree.h) over the addends
+    std::vector<const float*> addends;
+    std::int64_t count;
+    float* sum;
+  };
+  std::vector<Addition> additions;
+  std::vector<Outgoing> out;  // peers are members
+  std::vector<Incoming> in;
 };
 
 struct ExchangePlan {
-  // Of `rank` among `ranks`, for lanes of `size` floats.
-  ExchangePlan(int lanes, std::int64_t size, int ranks, int rank);
+  // Of `member` of [0, members), for the lanes that owners[lane] owns; each has at least one.
+  ExchangePlan(std::span<const int> owners, int members, int member);
 
-  int rank;
-  Range lanes;  // that this rank computes
-  // How this rank adds its partial sums, the fewest that the tree has complete within its
-  // lanes: programs (lane_tree.h) over them, from its first. One of a single step is a lane.
+  // Values of a member are numbered: its partial sums, then `stored`.
+  static constexpr int kResult = -1;
+  struct Message {
+    int peer;
+    Range slices;
+    int value;  // or kResult
+  };
+  struct Addition {
+    std::vector<int> program;  // over the addends
+    std::vector<int> addends;  // values
+    Range slices;
+    int sum;  // a value, or kResult
+  };
+  struct Round {
+    std::vector<Addition> additions;
+    std::vector<Message> out;
+    std::vector<Message> in;
+  };
+
+  std::vector<std::int64_t> lanes;  // of this member
+  // How it adds its partial sums, the fewest that the tree has complete within its lanes:
+  // programs (lane_tree.h) over them. One of a single step is a lane.
   std::vector<std::vector<int>> partials;
-  std::vector<Range> slices;  // of [0, size), by the rank that owns them
-  std::vector<int> senders;   // of the partial sums of a slice, by rank
-  std::vector<int> program;   // how the owner of a slice adds them
+  int slices = 1;             // of the elements, equal parts
+  std::vector<Range> stored;  // the slices of each value that it receives, or adds to send it
+  std::vector<Round> rounds;
 
-  Range slice() const { return slices[static_cast<std::size_t>(rank)]; }
+  // Floats that its stored values of `elements` take.
+  std::int64_t stored_size(Range elements) const;
+  // The rounds for `elements` of the lanes. Its partial sums, `sums`: from elements.first on;
+  // `storage` has stored_size().
+  std::vector<PlannedRound> bind(Range elements, std::span<float* const> partial_sums,
+                                 float* storage, float* sums) const;
 
-  // Floats that the others' partial sums of this rank's slice take.
-  std::int64_t received_size() const;
-  // With this rank's partial sums in `values`, [size] each, the others' of its slice in
-  // `received`, and the result in `sums` [size].
-  PlannedExchange exchange(std::span<float* const> values, float* received, float* sums) const;
+ private:
+  Range elements_of(Range slices_of_part, Range elements) const;
 };
 
 }  // namespace lockstep

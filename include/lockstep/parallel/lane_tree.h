@@ -27,11 +27,12 @@ class LaneTree {
   LaneNode root() const { return root_; }
   // The lanes that a node covers; empty past the last lane.
   Range lanes_of(LaneNode node) const;
-  // The largest nodes that lie within `lanes`, in lane order.
-  std::vector<LaneNode> complete_nodes(Range lanes) const;
+  // The largest nodes of which `owner` owns all lanes, by owners[lane]; in lane order.
+  std::vector<LaneNode> complete_nodes(std::span<const int> owners, int owner) const;
 
  private:
-  void collect(LaneNode node, Range lanes, std::vector<LaneNode>& found) const;
+  void collect(LaneNode node, std::span<const int> owners, int owner,
+               std::vector<LaneNode>& found) const;
 
   int lanes_;
   LaneNode root_;
