@@ -25,6 +25,7 @@ namespace {
 
 constexpr int kExchangeTag = 7;
 constexpr int kFaultTag = 8;
+constexpr int kFirstStandingTag = 16;  // MPI promises tags up to 32,767
 constexpr auto kFaultPatience = std::chrono::seconds(5);
 constexpr std::size_t kMostHostsNamed = 8;
 constexpr std::size_t kMaxPartBytes = std::size_t{1} << 30;  // MPI counts are int
@@ -56,6 +57,52 @@ class Wait {
   bool outermost_;
 };
 
+// Calls each(data, bytes, peer, request) for what MPI can count of the parts.
+template <typename Parts, typename Each>
+void for_countable(const Parts& parts, std::vector<MPI_Request>& requests, const Each& each) {
+  for (const auto& part : parts) {
+    for (std::size_t done = 0; done < part.data.size(); done += kMaxPartBytes) {
+      const std::size_t bytes = std::min(part.data.size() - done, kMaxPartBytes);
+      each(part.data.data() + done, static_cast<int>(bytes), part.peer, &requests.emplace_back());
+    }
+  }
+}
+
+class MpiStandingExchange final : public StandingExchange {
+ public:
+  MpiStandingExchange(std::span<const Outgoing> out, std::span<const Incoming> in, int tag) {
+    for_countable(in, requests_, [&](auto* data, int bytes, int peer, MPI_Request* request) {
+      check(MPI_Recv_init(data, bytes, MPI_BYTE, peer, tag, MPI_COMM_WORLD, request),
+            "MPI_Recv_init");
+    });
+    for_countable(out, requests_, [&](auto* data, int bytes, int peer, MPI_Request* request) {
+      check(MPI_Send_init(data, bytes, MPI_BYTE, peer, tag, MPI_COMM_WORLD, request),
+            "MPI_Send_init");
+    });
+  }
+  ~MpiStandingExchange() override {
+    for (MPI_Request& request : requests_) MPI_Request_free(&request);
+  }
+  MpiStandingExchange(const MpiStandingExchange&) = delete;
+  MpiStandingExchange& operator=(const MpiStandingExchange&) = delete;
+
+  void start() override {
+    if (requests_.empty()) return;
+    check(MPI_Startall(static_cast<int>(requests_.size()), requests_.data()), "MPI_Startall");
+  }
+  bool is_done() override {
+    if (requests_.empty()) return true;
+    int done = 0;
+    check(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done,
+                      MPI_STATUSES_IGNORE),
+          "MPI_Testall");
+    return done != 0;
+  }
+
+ private:
+  std::vector<MPI_Request> requests_;
+};
+
 // Sums over ranks in place, in parts that MPI can count.
 template <typename T>
 void all_reduce(std::span<T> values, MPI_Datatype type) {
@@ -81,6 +128,9 @@ class MpiCommunicator final : public Communicator {
           "MPI_Comm_split_type");
     check(MPI_Comm_rank(node_, &node_place_), "MPI_Comm_rank");
     check(MPI_Comm_size(node_, &node_size_), "MPI_Comm_size");
+    node_ranks_.resize(static_cast<std::size_t>(node_size_));
+    check(MPI_Allgather(&rank_, 1, MPI_INT, node_ranks_.data(), 1, MPI_INT, node_),
+          "MPI_Allgather");
     check(MPI_Comm_dup(MPI_COMM_WORLD, &faults_), "MPI_Comm_dup");
     liveness_ = std::make_unique<Liveness>(share_memory(Liveness::note_bytes()), node_size_,
                                            node_place_, rank_, other_hosts());
@@ -102,6 +152,7 @@ class MpiCommunicator final : public Communicator {
   int world_size() const override { return world_size_; }
   int node_place() const override { return node_place_; }
   int node_size() const override { return node_size_; }
+  const std::vector<int>& node_ranks() const override { return node_ranks_; }
 
   void barrier() override {
     const Wait wait(*liveness_, "barrier");
@@ -131,6 +182,10 @@ class MpiCommunicator final : public Communicator {
   std::vector<std::vector<std::byte>> all_to_all(
       std::vector<std::vector<std::byte>> to_peers) override;
   void exchange(std::span<const Outgoing> out, std::span<const Incoming> in) override;
+  std::unique_ptr<StandingExchange> prepare(std::span<const Outgoing> out,
+                                            std::span<const Incoming> in, int tag) override {
+    return std::make_unique<MpiStandingExchange>(out, in, kFirstStandingTag + tag);
+  }
 
   void native_sum(std::span<float> values) override {
     const Wait wait(*liveness_, "native sum");
@@ -206,6 +261,7 @@ class MpiCommunicator final : public Communicator {
   MPI_Comm node_ = MPI_COMM_NULL;
   int node_place_ = 0;
   int node_size_ = 1;
+  std::vector<int> node_ranks_;
   std::unique_ptr<Liveness> liveness_;
 };
 
@@ -238,22 +294,14 @@ std::vector<std::vector<std::byte>> MpiCommunicator::all_to_all(
 void MpiCommunicator::exchange(std::span<const Outgoing> out, std::span<const Incoming> in) {
   const Wait wait(*liveness_, "exchange");
   std::vector<MPI_Request> requests;
-  for (const Incoming& part : in) {
-    for (std::size_t done = 0; done < part.data.size(); done += kMaxPartBytes) {
-      const std::size_t bytes = std::min(part.data.size() - done, kMaxPartBytes);
-      check(MPI_Irecv(part.data.data() + done, static_cast<int>(bytes), MPI_BYTE, part.peer,
-                      kExchangeTag, MPI_COMM_WORLD, &requests.emplace_back()),
-            "MPI_Irecv");
-    }
-  }
-  for (const Outgoing& part : out) {
-    for (std::size_t done = 0; done < part.data.size(); done += kMaxPartBytes) {
-      const std::size_t bytes = std::min(part.data.size() - done, kMaxPartBytes);
-      check(MPI_Isend(part.data.data() + done, static_cast<int>(bytes), MPI_BYTE, part.peer,
-                      kExchangeTag, MPI_COMM_WORLD, &requests.emplace_back()),
-            "MPI_Isend");
-    }
-  }
+  for_countable(in, requests, [](auto* data, int bytes, int peer, MPI_Request* request) {
+    check(MPI_Irecv(data, bytes, MPI_BYTE, peer, kExchangeTag, MPI_COMM_WORLD, request),
+          "MPI_Irecv");
+  });
+  for_countable(out, requests, [](auto* data, int bytes, int peer, MPI_Request* request) {
+    check(MPI_Isend(data, bytes, MPI_BYTE, peer, kExchangeTag, MPI_COMM_WORLD, request),
+          "MPI_Isend");
+  });
   check(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE),
         "MPI_Waitall");
 }

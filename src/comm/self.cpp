@@ -30,12 +30,20 @@ class OwnMemory final : public SharedWindow {
   mutable std::vector<std::byte> storage_;
 };
 
+// Of one rank with itself: nothing.
+class NoExchange final : public StandingExchange {
+ public:
+  void start() override {}
+  bool is_done() override { return true; }
+};
+
 class SelfCommunicator final : public Communicator {
  public:
   int rank() const override { return 0; }
   int world_size() const override { return 1; }
   int node_place() const override { return 0; }
   int node_size() const override { return 1; }
+  const std::vector<int>& node_ranks() const override { return ranks_; }
   void barrier() override {}
   void broadcast(std::span<std::byte> /*data*/, int /*root*/) override {}
 
@@ -57,6 +65,12 @@ class SelfCommunicator final : public Communicator {
     }
   }
 
+  std::unique_ptr<StandingExchange> prepare(std::span<const Outgoing> out,
+                                            std::span<const Incoming> in, int /*tag*/) override {
+    if (!out.empty() || !in.empty()) fail_internal("a standing exchange of one rank");
+    return std::make_unique<NoExchange>();
+  }
+
   void native_sum(std::span<float> /*values*/) override {}
   void sum(std::span<std::int64_t> /*values*/) override {}
 
@@ -65,6 +79,9 @@ class SelfCommunicator final : public Communicator {
   }
 
   [[noreturn]] void abort(int status) override { std::_Exit(status); }
+
+ private:
+  std::vector<int> ranks_ = {0};
 };
 
 }  // namespace

@@ -235,7 +235,8 @@ std::vector<PlannedRound> ExchangePlan::bind(Range elements, std::span<float* co
   const auto part = [&](int value, Range of_slices) {
     const Range range = elements_of(of_slices, elements);
     const auto index = static_cast<std::size_t>(value);
-    float* begin = value == kResult ? sums + range.first : values[index] + range.first - first[index];
+    float* begin =
+        value == kResult ? sums + range.first : values[index] + range.first - first[index];
     return std::span<float>(begin, static_cast<std::size_t>(range.size()));
   };
   std::vector<PlannedRound> bound;

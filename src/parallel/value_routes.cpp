@@ -26,7 +26,8 @@ std::vector<int> interleaved(const std::vector<int>& a, const std::vector<int>& 
   std::size_t i = 0;
   std::size_t j = 0;
   while (i < a.size() || j < b.size()) {
-    const bool first = j == b.size() || (i < a.size() && (2 * i + 1) * b.size() <= (2 * j + 1) * a.size());
+    const bool first =
+        j == b.size() || (i < a.size() && (2 * i + 1) * b.size() <= (2 * j + 1) * a.size());
     const int next = first ? a[i++] : b[j++];
     if (std::find(all.begin(), all.end(), next) == all.end()) all.push_back(next);
   }
@@ -40,30 +41,29 @@ struct ValueRoutes::Trace {
   int slice;
   int turn;
   struct Last {
-    int node = -1;
-    int to = -1;
+    int node;
+    int to;
   };
   std::vector<Last> last;  // what each member sent last
 };
 
 ValueRoutes::ValueRoutes(const LaneTree& tree, std::span<const int> owners, int members, int member)
-    : member_(member), turns_(std::has_single_bit(static_cast<unsigned>(members)) ? 1 : 2) {
+    : member_(member),
+      members_(members),
+      turns_(std::has_single_bit(static_cast<unsigned>(members)) ? 1 : 2) {
   std::vector<int> partials(static_cast<std::size_t>(members), 0);
   build(tree, tree.root(), owners, partials);
   own_partials_ = partials[static_cast<std::size_t>(member)];
   order_ = order(static_cast<int>(nodes_.size()) - 1);
-  if (static_cast<int>(order_.size()) != members) {
-    fail_internal("{} of {} members own lanes", order_.size(), members);
-  }
 }
 
 int ValueRoutes::build(const LaneTree& tree, LaneNode node, std::span<const int> owners,
                        std::vector<int>& partials) {
   const Range lanes = tree.lanes_of(node);
-  const auto own = owners.subspan(static_cast<std::size_t>(lanes.first),
-                                  static_cast<std::size_t>(lanes.size()));
+  const auto own =
+      owners.subspan(static_cast<std::size_t>(lanes.first), static_cast<std::size_t>(lanes.size()));
   Node made;
-  made.level = node.level;
+  made.level = node.level + 1;
   if (std::all_of(own.begin(), own.end(), [&](int each) { return each == own[0]; })) {
     made.members = {own[0]};
     made.costs = {0};
@@ -142,7 +142,7 @@ void ValueRoutes::add(Trace& trace, int node, int member, std::vector<int>& prog
     std::vector<int> of_child;
     add(trace, child, from, of_child);
     Trace::Last& last = trace.last[static_cast<std::size_t>(from)];
-    if (last.node < 0 || level(last.node) < level(child)) last = {child, member};
+    if (level(last.node) < level(child)) last = {child, member};
     trace.visitor.on_value(child, from, member, trace.slice, of_child);
     if (is_own) program.push_back(own_partials_ + child);
   }
@@ -150,17 +150,16 @@ void ValueRoutes::add(Trace& trace, int node, int member, std::vector<int>& prog
 }
 
 void ValueRoutes::visit(Visitor& visitor) const {
-  const auto members = order_.size();
   for (int slice = 0; slice < slices(); ++slice) {
     const int finisher = order_[static_cast<std::size_t>(slice / turns_)];
-    Trace trace{visitor, slice, slice % turns_, std::vector<Trace::Last>(members)};
+    Trace trace{visitor, slice, slice % turns_,
+                std::vector<Trace::Last>(static_cast<std::size_t>(members_), {kNoNode, finisher})};
     std::vector<int> program;
     add(trace, static_cast<int>(nodes_.size()) - 1, finisher, program);
     visitor.on_result(finisher, slice, program);
-    for (std::size_t member = 0; member < members; ++member) {
-      const auto [node, to] = trace.last[member];
-      if (static_cast<int>(member) == finisher) continue;
-      visitor.on_sum(node, to, static_cast<int>(member), slice);
+    for (int member = 0; member < members_; ++member) {
+      const auto [node, to] = trace.last[static_cast<std::size_t>(member)];
+      if (member != finisher) visitor.on_sum(node, to, member, slice);
     }
   }
 }

@@ -9,6 +9,9 @@
 
 namespace lockstep {
 
+// What a member without lanes sent last.
+inline constexpr int kNoNode = -1;
+
 class ValueRoutes {
  public:
   // Of the lanes of `tree`, by owners[lane] in [0, members). `member` is the one that asks.
@@ -17,7 +20,7 @@ class ValueRoutes {
   int slices() const { return static_cast<int>(order_.size()) * turns_; }
   // Of nodes: a child's is below its parent's, in [0, levels()).
   int levels() const { return nodes_.back().level + 1; }
-  int level(int node) const { return nodes_[static_cast<std::size_t>(node)].level; }
+  int level(int node) const { return node == kNoNode ? 0 : at(node).level; }
 
   class Visitor {
    public:
@@ -28,15 +31,15 @@ class ValueRoutes {
     virtual void on_value(int node, int at, int to, int slice, const std::vector<int>& program) = 0;
     // The root's value is added by member `at`.
     virtual void on_result(int at, int slice, const std::vector<int>& program) = 0;
-    // It goes from a member to the one that sent it `node` last.
+    // It goes from a member to one that sent it `node` last, or has no lanes.
     virtual void on_sum(int node, int from, int to, int slice) = 0;
   };
   void visit(Visitor& visitor) const;
 
  private:
   struct Node {
-    int level = 0;
-    int left = -1;             // or none, where all its lanes are one member's
+    int level = 1;
+    int left = -1;  // or none, where all its lanes are one member's
     int right = -1;
     int partial = 0;           // then: its place among that member's partial sums
     std::vector<int> members;  // ascending, that own lanes of it
@@ -56,6 +59,7 @@ class ValueRoutes {
   void add(Trace& trace, int node, int member, std::vector<int>& program) const;
 
   int member_;
+  int members_;
   int own_partials_ = 0;
   std::vector<Node> nodes_;  // a child before its parent, the root last
   std::vector<int> order_;   // who finishes the slices

@@ -97,7 +97,8 @@ class Network {
         while (advance(i)) moved = true;
       }
     }
-    for (const auto& each : members_) EXPECT_EQ(each->round, each->rounds.size()) << "it waits for ever";
+    for (const auto& each : members_)
+      EXPECT_EQ(each->round, each->rounds.size()) << "it waits for ever";
     for (const auto& [between, queue] : queues_) EXPECT_TRUE(queue.empty());
   }
 
@@ -143,12 +144,14 @@ class Network {
 };
 
 void expect_sums_of_the_tree(const Owners& owners, int members, std::int64_t size) {
-  SCOPED_TRACE(testing::Message() << owners.size() << " lanes, " << members << " members, " << size);
+  SCOPED_TRACE(testing::Message() << owners.size() << " lanes, " << members << " members, "
+                                  << size);
   Network network(owners, members, size);
   network.run();
   const std::vector<float> expected = tree_sum(static_cast<int>(owners.size()), size);
   for (std::size_t i = 0; i < network.size(); ++i) {
-    ASSERT_EQ(std::memcmp(network[i].sums.data(), expected.data(), expected.size() * sizeof(float)), 0)
+    ASSERT_EQ(std::memcmp(network[i].sums.data(), expected.data(), expected.size() * sizeof(float)),
+              0)
         << "member " << i;
   }
 }
@@ -186,6 +189,14 @@ TEST(ExchangePlan, TakesAnyOwners) {
   expect_sums_of_the_tree({0, 0, 0, 0, 0, 1, 1, 2}, 3, 500);
 }
 
+TEST(ExchangePlan, TakesMembersWithoutLanes) {
+  for (int members = 2; members <= 9; ++members) {
+    for (int lanes = 1; lanes < members; ++lanes) {
+      expect_sums_of_the_tree(shared_out(lanes, members), members, 500);
+    }
+  }
+}
+
 // Fewer elements than slices: some are empty.
 TEST(ExchangePlan, TakesAnySize) {
   for (const std::int64_t size : {1, 63, 64, 65, 129}) {
@@ -201,10 +212,12 @@ TEST(ExchangePlan, OfPowersOfTwoIsHalvingAndDoubling) {
       const std::int64_t size = 64 * 64 * 2;
       Network network(shared_out(members * lanes_of_member, members), members, size);
       network.run();
-      const std::size_t bytes = 2 * sizeof(float) * static_cast<std::size_t>(size / members * (members - 1));
+      const std::size_t bytes =
+          2 * sizeof(float) * static_cast<std::size_t>(size / members * (members - 1));
       for (std::size_t i = 0; i < network.size(); ++i) {
         EXPECT_EQ(network[i].plan.partials.size(), 1U);
-        EXPECT_EQ(network[i].messages_out, 2 * (std::bit_width(static_cast<unsigned>(members)) - 1));
+        EXPECT_EQ(network[i].messages_out,
+                  2 * (std::bit_width(static_cast<unsigned>(members)) - 1));
         EXPECT_EQ(network[i].bytes_out, bytes);
         EXPECT_EQ(network[i].bytes_in, bytes);
       }

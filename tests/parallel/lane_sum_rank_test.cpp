@@ -12,6 +12,7 @@
 #include "lockstep/core/share.h"
 #include "lockstep/core/workers.h"
 #include "lockstep/parallel/lane_sum.h"
+#include "parallel/pretended_nodes.h"
 #include "support/rank_test.h"
 
 namespace lockstep {
@@ -43,13 +44,31 @@ std::vector<float> tree_sum(int lanes, std::int64_t size, int turn) {
   return sums;
 }
 
-void fill_lanes(LaneSum& sum, int lanes, int turn) {
+using Buckets = std::vector<Range>;
+
+Buckets whole(std::int64_t size) { return {{0, size}}; }
+
+// The last elements first, in three of unequal size.
+Buckets cut(std::int64_t size) { return {{size / 2, size}, {size / 7, size / 2}, {0, size / 7}}; }
+
+void write_lane(std::span<float> buffer, int lane, int turn, Range range) {
+  for (std::int64_t i = range.first; i < range.last; ++i) {
+    buffer[static_cast<std::size_t>(i)] = value_of(lane, i, turn);
+  }
+}
+
+void fill_lane(LaneSum& sum, int lane, int turn, const Buckets& buckets) {
+  for (int bucket = 0; bucket < static_cast<int>(buckets.size()); ++bucket) {
+    write_lane(sum.lane(lane), lane, turn, buckets[static_cast<std::size_t>(bucket)]);
+    sum.is_written(bucket);
+    sum.progress(0);
+  }
+}
+
+void fill_lanes(LaneSum& sum, int lanes, int turn, const Buckets& buckets) {
   const Range owned = share_of(lanes, test_comm().world_size(), test_comm().rank());
   for (std::int64_t lane = owned.first; lane < owned.last; ++lane) {
-    const auto buffer = sum.lane(static_cast<int>(lane));
-    for (std::size_t i = 0; i < buffer.size(); ++i) {
-      buffer[i] = value_of(static_cast<int>(lane), static_cast<std::int64_t>(i), turn);
-    }
+    fill_lane(sum, static_cast<int>(lane), turn, buckets);
   }
 }
 
@@ -66,17 +85,24 @@ double square_norm_of(std::span<const float> values, std::int64_t normed) {
   return sum;
 }
 
-void expect_tree_sum(int lanes, std::int64_t size, int worker_count, Route route) {
-  Communicator& comm = test_comm();
-  SCOPED_TRACE(fmt::format("{} lanes, {} floats, {} workers, {}", lanes, size, worker_count,
+void expect_tree_sum(Communicator& comm, int lanes, const Buckets& buckets, int worker_count,
+                     Route route) {
+  std::int64_t size = 0;
+  for (const Range& each : buckets) size = std::max(size, each.last);
+  SCOPED_TRACE(fmt::format("{} lanes, {} floats in {} buckets, {} workers, {}", lanes, size,
+                           buckets.size(), worker_count,
                            route == Route::kAuto ? "auto" : "messages"));
   Workers workers(worker_count, [] {});
   const std::int64_t normed = std::min(kNormed, size);
-  const auto sum = make_lane_sum(
-      comm, {.lanes = lanes, .size = size, .normed_size = normed, .workers = worker_count},
-      Reduction::kOrdered, route);
+  const auto sum = make_lane_sum(comm,
+                                 {.lanes = lanes,
+                                  .size = size,
+                                  .normed_size = normed,
+                                  .workers = worker_count,
+                                  .buckets = buckets},
+                                 Reduction::kOrdered, route);
   for (int turn = 0; turn < 2; ++turn) {
-    fill_lanes(*sum, lanes, turn);
+    fill_lanes(*sum, lanes, turn, buckets);
     workers.run([&](int worker) { sum->run(worker); });
     const std::vector<float> expected = tree_sum(lanes, size, turn);
     EXPECT_TRUE(same_bits(sum->values(), expected)) << "turn " << turn;
@@ -92,10 +118,41 @@ TEST(LaneSum, OrderedHasTheBitsOfTheTree) {
   for (int lanes = 1; lanes <= 9; ++lanes) {
     for (int workers = 1; workers <= 3; ++workers) {
       for (const Route route : {Route::kAuto, Route::kMessages}) {
-        expect_tree_sum(lanes, kSize, workers, route);
+        expect_tree_sum(test_comm(), lanes, whole(kSize), workers, route);
+      }
+      expect_tree_sum(test_comm(), lanes, cut(kSize), workers, Route::kMessages);
+    }
+  }
+}
+
+// Nodes of two ranks, the last one perhaps of one; ranks dealt to two nodes in turn; a node of one
+// rank and one of the others.
+TEST(LaneSum, OrderedHasTheBitsOfTheTreeOnNodes) {
+  const std::function<int(int)> nodes[] = {[](int rank) { return rank / 2; },
+                                           [](int rank) { return rank % 2; },
+                                           [](int rank) { return std::min(rank, 1); }};
+  for (const auto& node_of : nodes) {
+    PretendedNodes comm(test_comm(), node_of);
+    for (int lanes = comm.world_size(); lanes <= 9; ++lanes) {
+      for (int workers = 1; workers <= 3; ++workers) {
+        expect_tree_sum(comm, lanes, whole(kSize), workers, Route::kAuto);
+        expect_tree_sum(comm, lanes, cut(kSize), workers, Route::kAuto);
       }
     }
   }
+}
+
+// On two nodes of two ranks a node sends half of the elements twice, in two messages a rank.
+TEST(LaneSum, SendsEachElementOnceANode) {
+  PretendedNodes comm(test_comm(), [](int rank) { return rank / 2; });
+  const std::int64_t size = 64 * 64;
+  const auto sum = make_lane_sum(comm, {.lanes = 8, .size = size, .normed_size = 0, .workers = 1},
+                                 Reduction::kOrdered);
+  if (comm.world_size() == 4) {
+    EXPECT_EQ(comm.messages(), 2);
+    EXPECT_EQ(comm.bytes(), static_cast<std::size_t>(size / 2) * sizeof(float));
+  }
+  comm.barrier();
 }
 
 // Fewer floats than ranks and workers: most of them have nothing to add.
@@ -104,7 +161,7 @@ TEST(LaneSum, SmallBuffersAndWorkersThatDifferByRank) {
   for (const Route route : {Route::kAuto, Route::kMessages}) {
     for (const std::int64_t size :
          {std::int64_t{1}, std::int64_t{17}, kNormBlock, kNormBlock + 1}) {
-      expect_tree_sum(5, size, workers, route);
+      expect_tree_sum(test_comm(), 5, whole(size), workers, route);
     }
   }
 }
@@ -133,7 +190,7 @@ TEST(LaneSum, NativeIsTheSumWithinRounding) {
         test_comm(), {.lanes = lanes, .size = kSize, .normed_size = kNormed, .workers = 2},
         Reduction::kNative);
     for (int turn = 0; turn < 2; ++turn) {
-      fill_lanes(*sum, lanes, turn);
+      fill_lanes(*sum, lanes, turn, whole(kSize));
       workers.run([&](int worker) { sum->run(worker); });
       for (std::int64_t i = 0; i < kSize; ++i) {
         double exact = 0;
@@ -160,8 +217,12 @@ TEST(LaneSum, NormShowsWhatIsNotFinite) {
         Reduction::kOrdered, route);
     const Range owned = share_of(kLanes, test_comm().world_size(), test_comm().rank());
     const auto finite_with = [&](std::int64_t place, float value) {
-      fill_lanes(*sum, kLanes, 0);
-      if (owned.contains(3)) sum->lane(3)[static_cast<std::size_t>(place)] = value;
+      for (std::int64_t lane = owned.first; lane < owned.last; ++lane) {
+        const auto buffer = sum->lane(static_cast<int>(lane));
+        write_lane(buffer, static_cast<int>(lane), 0, {0, kSize});
+        if (lane == 3) buffer[static_cast<std::size_t>(place)] = value;
+        sum->is_written(0);
+      }
       sum->run(0);
       const bool finite = std::isfinite(sum->square_norm());
       test_comm().barrier();

@@ -33,11 +33,15 @@ class SharedWindow {
 // In place of a rank: all of them, each for itself.
 inline constexpr int kEachRank = -1;
 
+inline constexpr int kMostTags = 16384;
+
 class Communicator : public Transport {
  public:
   // Local: this rank's place among the ranks of its node, and how many those are.
   virtual int node_place() const = 0;
   virtual int node_size() const = 0;
+  // Local: the ranks of this node, ascending, by place.
+  virtual const std::vector<int>& node_ranks() const = 0;
 
   // Collective: returns when every rank has called it.
   virtual void barrier() = 0;
@@ -54,6 +58,11 @@ class Communicator : public Transport {
   // may exceed 2 GiB.
   virtual std::vector<std::vector<std::byte>> all_to_all(
       std::vector<std::vector<std::byte>> to_peers) = 0;
+
+  // Local: an exchange() of those parts, by all ranks named. Between two ranks parts are
+  // matched in the order in which they are started, of one `tag` in [0, kMostTags) each.
+  virtual std::unique_ptr<StandingExchange> prepare(std::span<const Outgoing> out,
+                                                    std::span<const Incoming> in, int tag) = 0;
 
   // Collective: element-wise sum over ranks, in place; exact.
   virtual void sum(std::span<std::int64_t> values) = 0;

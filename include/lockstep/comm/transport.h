@@ -21,6 +21,17 @@ struct Incoming {
   std::span<std::byte> data;
 };
 
+// An exchange that is made once and carried out again and again, while its owner does other
+// work. Destroyed when nothing of it is under way.
+class StandingExchange {
+ public:
+  virtual ~StandingExchange() = default;
+  // Local: begins to send and receive; the memory is left alone until is_done().
+  virtual void start() = 0;
+  // Local: moves on what can be moved now; whether all is done.
+  virtual bool is_done() = 0;
+};
+
 class Transport {
  public:
   virtual ~Transport() = default;

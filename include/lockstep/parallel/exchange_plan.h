@@ -34,7 +34,7 @@ struct PlannedRound {
 };
 
 struct ExchangePlan {
-  // Of `member` of [0, members), for the lanes that owners[lane] owns; each has at least one.
+  // Of `member` of [0, members), for the lanes that owners[lane] owns.
   ExchangePlan(std::span<const int> owners, int members, int member);
 
   // Values of a member are numbered: its partial sums, then `stored`.

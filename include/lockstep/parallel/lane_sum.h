@@ -7,23 +7,27 @@
 // the result depend on the lanes alone.
 //
 // Owned by the step runner. lane() is filled by one worker each; run() is called
-// by every worker of every rank once a step.
+// by every worker of every rank once a step. A lane may be filled bucket by bucket: what is
+// written in all lanes travels between nodes while the rest is still computed.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "lockstep/comm/communicator.h"
+#include "lockstep/core/share.h"
 #include "lockstep/parallel/options.h"
 
 namespace lockstep {
 
 struct LaneSumShape {
   int lanes = 1;
-  std::int64_t size = 0;         // floats of a lane's buffer
-  std::int64_t normed_size = 0;  // of which the first ones enter square_norm()
-  int workers = 1;               // of this rank
+  std::int64_t size = 0;            // floats of a lane's buffer
+  std::int64_t normed_size = 0;     // of which the first ones enter square_norm()
+  int workers = 1;                  // of this rank
+  std::vector<Range> buckets = {};  // of the elements, as they are written; none: one of all
 };
 
 // How the ordered sum moves data.
@@ -37,6 +41,7 @@ struct SumTimes {
   double wait = 0;     // until the last worker of all ranks (or of this one) was there
   double sum = 0;      // adding and moving
   double exposed = 0;  // of which moving, and waiting for others to add or move
+  double hidden = 0;   // moving before run(), while lanes were computed
 };
 
 class LaneSum {
@@ -46,6 +51,14 @@ class LaneSum {
   // Local: the buffer [size] of a lane that this rank owns, share_of(lanes,
   // world_size, rank); zero at first, 64-byte aligned. To be written before run().
   virtual std::span<float> lane(int lane) = 0;
+
+  // Local, once a step for each owned lane and bucket: the lane's elements of it are written
+  // and left alone until the end of run().
+  virtual void is_written(int bucket) = 0;
+
+  // Local, by any worker between pieces of its work: does what the sum can do now, which
+  // is little at a time. What fails is thrown by run().
+  virtual void progress(int worker) = 0;
 
   // Collective, by every worker of this rank, worker in [0, workers); worker 0
   // must be the rank's main thread. Returns when values() is complete.

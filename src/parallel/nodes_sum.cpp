@@ -1,0 +1,244 @@
+#include "parallel/nodes_sum.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "lockstep/parallel/lane_tree.h"
+
+namespace lockstep {
+
+namespace {
+
+constexpr std::int64_t kBlock = 16 * 1024;  // floats that a worker adds at a time
+constexpr std::int64_t kGrain = 64;         // parts begin at multiples of 256 bytes
+constexpr auto kShortSleep = std::chrono::microseconds(20);
+
+double seconds(std::chrono::steady_clock::duration time) {
+  return std::chrono::duration<double>(time).count();
+}
+
+Range grain_share(Range elements, std::int64_t parts, std::int64_t index) {
+  const Range grains = share_of((elements.size() + kGrain - 1) / kGrain, parts, index);
+  return {std::min(elements.first + grains.first * kGrain, elements.last),
+          std::min(elements.first + grains.last * kGrain, elements.last)};
+}
+
+// Ranks by member and place: those that share memory are one member.
+std::vector<std::vector<int>> members_of(Communicator& comm, Sharing sharing) {
+  const int first = sharing == Sharing::kNode ? comm.node_ranks().front() : comm.rank();
+  const std::vector<int> first_by_rank = gather_values(comm, first);
+  std::vector<std::vector<int>> members;
+  for (int rank = 0; rank < comm.world_size(); ++rank) {
+    const auto is_with = [&](const std::vector<int>& ranks) {
+      return ranks.front() == first_by_rank[static_cast<std::size_t>(rank)];
+    };
+    const auto found = std::find_if(members.begin(), members.end(), is_with);
+    found == members.end() ? members.push_back({rank}) : found->push_back(rank);
+  }
+  return members;
+}
+
+int member_of(const std::vector<std::vector<int>>& members, int rank) {
+  const auto has = [&](const std::vector<int>& ranks) {
+    return std::find(ranks.begin(), ranks.end(), rank) != ranks.end();
+  };
+  return static_cast<int>(std::find_if(members.begin(), members.end(), has) - members.begin());
+}
+
+ExchangePlan plan_of(Communicator& comm, int lanes, Sharing sharing) {
+  const auto members = members_of(comm, sharing);
+  std::vector<int> owners;
+  for (int lane = 0; lane < lanes; ++lane) {
+    owners.push_back(member_of(members, static_cast<int>(part_of(lanes, comm.world_size(), lane))));
+  }
+  return {owners, static_cast<int>(members.size()), member_of(members, comm.rank())};
+}
+
+}  // namespace
+
+// Rail k of as many as the largest member has ranks: of each member the rank whose part of the
+// rails that is in.
+NodesSum::NodesSum(Communicator& comm, const LaneSumShape& shape, Sharing sharing)
+    : comm_(comm),
+      shape_(shape),
+      node_(comm, shape, sharing, static_cast<int>(std::max<std::size_t>(shape.buckets.size(), 1))),
+      plan_(plan_of(comm, shape.lanes, sharing)),
+      node_lanes_(static_cast<std::int64_t>(plan_.lanes.size())) {
+  if (shape_.buckets.empty()) shape_.buckets = {{0, shape_.size}};
+  for (const std::int64_t lane : plan_.lanes) {
+    own_lanes_.push_back(node_.lanes()[static_cast<std::size_t>(lane)]);
+  }
+  const auto members = members_of(comm, sharing);
+  std::size_t rails = 0;
+  for (const auto& ranks : members) rails = std::max(rails, ranks.size());
+  const Range own = share_of(static_cast<std::int64_t>(rails),
+                             static_cast<std::int64_t>(node_.ranks().size()), node_.place());
+  for (int bucket = 0; bucket < static_cast<int>(shape_.buckets.size()); ++bucket) {
+    for (std::int64_t rail = own.first; rail < own.last; ++rail) {
+      std::vector<int> ranks_of_rail;
+      for (const auto& ranks : members) {
+        const auto place = part_of(static_cast<std::int64_t>(rails),
+                                   static_cast<std::int64_t>(ranks.size()), rail);
+        ranks_of_rail.push_back(ranks[static_cast<std::size_t>(place)]);
+      }
+      make_part(bucket,
+                grain_share(shape_.buckets[static_cast<std::size_t>(bucket)],
+                            static_cast<std::int64_t>(rails), rail),
+                ranks_of_rail, bucket * static_cast<int>(rails) + static_cast<int>(rail));
+    }
+  }
+}
+
+// A partial sum of a single lane is the lane; others have memory of their own.
+void NodesSum::make_part(int bucket, Range elements, std::span<const int> ranks_of_members,
+                         int tag) {
+  auto part = std::make_unique<Part>();
+  part->bucket = bucket;
+  part->elements = elements;
+  part->blocks = (elements.size() + kBlock - 1) / kBlock;
+  const auto count = static_cast<std::size_t>(elements.size());
+  std::size_t added = 0;
+  for (const auto& program : plan_.partials) added += program.size() > 1 ? count : 0;
+  part->storage.resize(added + static_cast<std::size_t>(plan_.stored_size(elements)));
+  float* storage = part->storage.data();
+  for (const auto& program : plan_.partials) {
+    if (program.size() == 1) {
+      part->partials.push_back(own_lanes_[static_cast<std::size_t>(program[0])] + elements.first);
+      continue;
+    }
+    part->partials.push_back(storage);
+    storage += count;
+  }
+  part->exchange = std::make_unique<BucketExchange>(
+      comm_, plan_.bind(elements, part->partials, storage, node_.result() + elements.first),
+      ranks_of_members, tag);
+  parts_.push_back(std::move(part));
+}
+
+void NodesSum::is_written(int bucket) {
+  node_.counter(bucket).fetch_add(1, std::memory_order_release);
+}
+
+bool NodesSum::is_complete(int bucket) const {
+  return node_.counter(bucket).load(std::memory_order_acquire) ==
+         node_lanes_ * turn_.load(std::memory_order_relaxed);
+}
+
+// Whether there was a block of it to add.
+bool NodesSum::add_block(Part& part) {
+  if (part.next_block.load(std::memory_order_relaxed) >= part.blocks) return false;
+  const std::int64_t block = part.next_block.fetch_add(1, std::memory_order_relaxed);
+  if (block >= part.blocks) return false;
+  const std::int64_t first = block * kBlock;
+  const Range range{part.elements.first + first,
+                    std::min(part.elements.first + first + kBlock, part.elements.last)};
+  for (std::size_t i = 0; i < plan_.partials.size(); ++i) {
+    const std::vector<int>& program = plan_.partials[i];
+    if (program.size() == 1) continue;
+    add_along_tree(program, own_lanes_, range, part.partials[i] + first);
+  }
+  part.added_blocks.fetch_add(1, std::memory_order_release);
+  return true;
+}
+
+bool NodesSum::is_added() const {
+  return std::all_of(parts_.begin(), parts_.end(), [](const auto& part) {
+    return part->added_blocks.load(std::memory_order_acquire) == part->blocks;
+  });
+}
+
+// By the main thread: whether all parts are exchanged. The other workers must not wait for one
+// whose peers have failed.
+bool NodesSum::exchange() {
+  try {
+    return advance_parts();
+  } catch (...) {
+    failure_ = std::current_exception();
+    has_failed_.store(true, std::memory_order_release);
+    return false;
+  }
+}
+
+bool NodesSum::advance_parts() {
+  bool is_done = true;
+  for (const auto& part : parts_) {
+    if (!part->is_started) {
+      is_done = false;
+      if (!is_complete(part->bucket)) continue;
+      if (part->added_blocks.load(std::memory_order_acquire) != part->blocks) continue;
+      if (!std::exchange(is_exchanging_, true)) exchange_began_ = Clock::now();
+      part->is_started = true;
+      part->exchange->start();
+    }
+    if (!part->exchange->advance()) is_done = false;
+  }
+  return is_done;
+}
+
+void NodesSum::progress(int worker) {
+  if (has_failed_.load(std::memory_order_relaxed)) return;
+  for (const auto& part : parts_) {
+    if (!is_complete(part->bucket)) continue;
+    while (add_block(*part)) {
+    }
+  }
+  if (worker == 0) exchange();
+}
+
+// Adds with the others of this node what its lanes still write; the main thread exchanges.
+void NodesSum::finish_parts(int worker, Clock::time_point& complete, Clock::time_point& added) {
+  const auto all_complete = [&] {
+    for (const auto& part : parts_) {
+      if (!is_complete(part->bucket)) return false;
+    }
+    return true;
+  };
+  for (bool is_waiting = true;; std::this_thread::sleep_for(kShortSleep)) {
+    progress(worker);
+    if (has_failed_.load(std::memory_order_acquire)) std::rethrow_exception(failure_);
+    if (is_waiting && all_complete()) {
+      complete = Clock::now();
+      is_waiting = false;
+      progress(worker);
+    }
+    if (!is_waiting && is_added()) break;
+  }
+  added = Clock::now();
+  while (worker == 0 && !exchange()) {
+    if (has_failed_.load(std::memory_order_acquire)) std::rethrow_exception(failure_);
+    std::this_thread::yield();
+  }
+}
+
+SumTimes NodesSum::run(int worker) {
+  const auto begin = Clock::now();
+  if (worker == 0) {
+    comm_.begin_wait("sum over lanes");
+    hidden_seconds_ = is_exchanging_ ? seconds(begin - exchange_began_) : 0;
+  }
+  Clock::time_point complete;
+  Clock::time_point added;
+  finish_parts(worker, complete, added);
+  node_.meet();
+  node_.write_squares(node_.share_of_worker(node_.first_worker() + worker));
+  if (worker == 0) prepare_next();
+  node_.meet();
+  if (worker == 0) comm_.end_wait();
+  const auto end = Clock::now();
+  return {seconds(complete - begin), seconds(end - complete), seconds(end - added),
+          hidden_seconds_};
+}
+
+// All workers of this rank are past their parts.
+void NodesSum::prepare_next() {
+  for (const auto& part : parts_) {
+    part->next_block = 0;
+    part->added_blocks = 0;
+    part->is_started = false;
+  }
+  is_exchanging_ = false;
+  ++turn_;
+}
+
+}  // namespace lockstep
