@@ -120,21 +120,23 @@ std::string to_table(const Measurement& measured, const Experiment& experiment, 
   const auto ranks = measured.by_rank.size();
   std::string text = fmt::format(
       "{:.0f} images/s, {:.3f} ms a step of {}; {} of {}\n{}\n"
-      "rank    data  forward  backward    wait     sum  exposed  update   (ms a step)\n",
+      "rank    data  forward  backward    wait     sum  exposed  hidden  update   (ms a step)\n",
       experiment.parallel.global_batch / measured.step, measured.step * 1e3,
       count_of(experiment.parallel.global_batch, "image"), count_of(ranks, "rank"),
       count_of(threads, "worker"), arithmetic_of(measured));
   const int slowest = find_straggler(measured.by_rank).rank;
   for (std::size_t rank = 0; rank < ranks; ++rank) {
     const StepTimes& times = measured.by_rank[rank];
-    text += fmt::format("{:4} {:7.3f}  {:7.3f}  {:8.3f} {:7.3f} {:7.3f}  {:7.3f} {:7.3f}{}\n", rank,
-                        times.data * 1e3, times.forward * 1e3, times.backward * 1e3,
-                        times.wait * 1e3, times.sum * 1e3, times.exposed * 1e3, times.update * 1e3,
-                        ranks > 1 && static_cast<int>(rank) == slowest ? "   slowest" : "");
+    text += fmt::format(
+        "{:4} {:7.3f}  {:7.3f}  {:8.3f} {:7.3f} {:7.3f}  {:7.3f} {:7.3f} {:7.3f}{}\n", rank,
+        times.data * 1e3, times.forward * 1e3, times.backward * 1e3, times.wait * 1e3,
+        times.sum * 1e3, times.exposed * 1e3, times.hidden * 1e3, times.update * 1e3,
+        ranks > 1 && static_cast<int>(rank) == slowest ? "   slowest" : "");
   }
   return text +
          "\nwait: for the slowest lane of all ranks; sum: adding the lanes' gradients, all "
-         "communication included; exposed: the part of it that is communication\n";
+         "communication included; exposed: the part of it that is communication; hidden: "
+         "communication while lanes were computed\n";
 }
 
 }  // namespace

@@ -19,7 +19,8 @@ struct Training {
 
 template <class Visit>
 void fields(Visit& visit, Training& training) {
-  auto& [global_batch, lanes, precision, reduction, digest_every_steps] = training.parallel;
+  auto& [global_batch, lanes, precision, reduction, digest_every_steps, bucket_bytes, wire] =
+      training.parallel;
   auto& [epochs, clip_norm, label_smoothing, class_weights, balance_classes, ema_decay,
          log_every_steps, optimizer, decays, groups, schedule] = training.train;
   visit("global_batch", global_batch, "samples of one optimizer step over all ranks",
@@ -49,6 +50,13 @@ void fields(Visit& visit, Training& training) {
   visit("log_every_steps", log_every_steps, "a step line in `metrics.jsonl` so often", at_least(1));
   visit("digest_every_steps", digest_every_steps,
         "compare the ranks' weights so often; 0: at the end of epochs only", at_least(0));
+  visit("bucket_bytes", bucket_bytes,
+        "between nodes gradients travel while the backward pass still computes others, so many "
+        "bytes at least together; 0: all at once after it",
+        at_least(0));
+  visit("wire", wire,
+        "what gradients are while they are summed: `BF16` rounds each lane's and each partial sum, "
+        "at every number of ranks, and halves what travels between nodes");
 }
 
 template <class Visit>

@@ -172,6 +172,9 @@ void check_training(const ParallelOptions& parallel, const TrainOptions& train) 
         "sample a lane",
         parallel.global_batch, parallel.lanes);
   }
+  if (parallel.wire == Wire::kBf16 && parallel.reduction == Reduction::kNative) {
+    fail("training.wire", "BF16", "FP32, since training.reduction is NATIVE");
+  }
   if (train.balance_classes && !train.class_weights.empty()) {
     fail("training.balance_classes", "true", "false, since training.class_weights are given");
   }

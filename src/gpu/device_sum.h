@@ -11,17 +11,17 @@
 #include "lockstep/comm/transport.h"
 #include "lockstep/gpu/accelerator.h"
 #include "lockstep/parallel/exchange_plan.h"
-#include "lockstep/parallel/options.h"
+#include "lockstep/parallel/lane_sum.h"
 
 namespace lockstep {
 
 class DeviceSum {
  public:
-  // `lanes` of the experiment over all ranks of `transport`; `size` floats a lane.
-  DeviceSum(Accelerator& accelerator, Transport& transport, int lanes, std::int64_t size,
+  // Over all ranks of `transport`. Values travel as fp32, also those rounded to shape.wire.
+  DeviceSum(Accelerator& accelerator, Transport& transport, const LaneSumShape& shape,
             Reduction reduction);
 
-  Range owned_lanes() const { return plan_.lanes; }
+  Range owned_lanes() const { return owned_; }
   // Device memory [size] of an owned lane; zero at first.
   std::span<float> lane(std::int64_t lane) const;
   // Device memory [size]: the sums, once what run() enqueued is done.
@@ -36,11 +36,19 @@ class DeviceSum {
     at::Tensor buffers;  // addresses
     at::Tensor program;
     std::int64_t count;
+    std::int64_t rounded;  // of these, the first ones
     float* to;
   };
 
   Addition addition(std::span<const int> program, std::span<const float* const> values,
-                    std::int64_t count, float* to) const;
+                    Range elements, float* to) const;
+  // What is enqueued for a round of the plan: additions first.
+  struct Round {
+    std::vector<Addition> additions;
+    std::vector<Outgoing> out;
+    std::vector<Incoming> in;
+  };
+
   void plan_ordered(std::span<float* const> partials);
   void plan_native(std::span<float* const> partials);
   void add(const Addition& addition);
@@ -49,14 +57,15 @@ class DeviceSum {
   Accelerator& accelerator_;
   Transport& transport_;
   Reduction reduction_;
+  Range owned_;
   ExchangePlan plan_;
   std::int64_t size_;
-  std::int64_t lane_floats_;    // of a lane's buffer, rounded up
-  at::Tensor memory_;           // buffers of the lanes, of partial sums, of the result
-  at::Tensor received_;         // this rank's slice of the others' partial sums
-  std::vector<Addition> own_;   // of the partial sums that are not single lanes
-  std::vector<Addition> rest_;  // of this rank's slice, by its owner
-  PlannedExchange exchange_{};
+  std::int64_t rounded_;       // floats of a lane, the first ones
+  std::int64_t lane_floats_;   // of a lane's buffer, rounded up
+  at::Tensor memory_;          // buffers of the lanes, of partial sums, of the result
+  at::Tensor stored_;          // what the plan stores
+  std::vector<Addition> own_;  // of the partial sums that are not single lanes
+  std::vector<Round> rounds_;
 };
 
 }  // namespace lockstep

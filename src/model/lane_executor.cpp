@@ -82,6 +82,7 @@ struct LaneExecutor::State {
   const Network& network;
   Precision precision;
   PlanRunner ops;
+  std::function<void(std::size_t op)> watch_backward = {};
 
   Pass pass(Mode mode, const Weights& weights, const Batch& batch) const {
     return {.mode = mode,
@@ -124,8 +125,14 @@ LaneResult LaneExecutor::train(const Weights& weights, const Batch& batch,
       {d_logits.data_ptr<float>(), static_cast<std::size_t>(d_logits.numel())});
   result.forward_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  state_->ops.watch(state_->watch_backward);
   state_->ops.backward(pass, std::move(d_logits));
+  state_->ops.watch({});
   return result;
+}
+
+void LaneExecutor::watch_backward(std::function<void(std::size_t)> watch) {
+  state_->watch_backward = std::move(watch);
 }
 
 void LaneExecutor::infer(const Weights& weights, const Batch& batch, std::span<float> logits) {

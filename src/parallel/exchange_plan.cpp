@@ -244,18 +244,21 @@ std::vector<PlannedRound> ExchangePlan::bind(Range elements, std::span<float* co
     PlannedRound& planned = bound.emplace_back();
     for (const Addition& each : round.additions) {
       const std::span<float> sum = part(each.sum, each.slices);
+      if (sum.empty()) continue;
       PlannedRound::Addition addition{
-          each.program, {}, static_cast<std::int64_t>(sum.size()), sum.data()};
+          each.program, {}, elements_of(each.slices, elements), sum.data()};
       for (const int value : each.addends) {
         addition.addends.push_back(part(value, each.slices).data());
       }
       planned.additions.push_back(std::move(addition));
     }
     for (const Message& each : round.out) {
-      planned.out.push_back({each.peer, std::as_bytes(part(each.value, each.slices))});
+      const std::span<float> data = part(each.value, each.slices);
+      if (!data.empty()) planned.out.push_back({each.peer, std::as_bytes(data)});
     }
     for (const Message& each : round.in) {
-      planned.in.push_back({each.peer, std::as_writable_bytes(part(each.value, each.slices))});
+      const std::span<float> data = part(each.value, each.slices);
+      if (!data.empty()) planned.in.push_back({each.peer, std::as_writable_bytes(data)});
     }
   }
   return bound;

@@ -39,6 +39,8 @@ class NodeSum final : public LaneSum {
   NodeSum(Communicator& comm, const LaneSumShape& shape)
       : comm_(comm),
         size_(shape.size),
+        gradients_(shape.normed_size),
+        wire_(shape.wire),
         node_(comm, shape, Sharing::kNode, /*counters=*/0),
         lanes_(node_.lanes().begin(), node_.lanes().end()),
         program_(whole_program(shape.lanes)) {}
@@ -56,7 +58,9 @@ class NodeSum final : public LaneSum {
     // Block by block, so that the squares find the sums in the core's cache.
     for (std::int64_t first = mine.first; first < mine.last; first += kNormBlock) {
       const Range block{first, std::min(first + kNormBlock, mine.last)};
-      add_along_tree(program_, lanes_, block, node_.result() + first);
+      const std::int64_t cut = std::clamp(gradients_, block.first, block.last);
+      add_along_tree(program_, lanes_, {first, cut}, node_.result() + first, wire_);
+      add_along_tree(program_, lanes_, {cut, block.last}, node_.result() + cut);
       node_.write_squares(block);
     }
     const auto added = Clock::now();
@@ -73,6 +77,8 @@ class NodeSum final : public LaneSum {
  private:
   Communicator& comm_;
   std::int64_t size_;
+  std::int64_t gradients_;
+  Wire wire_;
   NodeLanes node_;
   std::vector<const float*> lanes_;  // of all ranks
   std::vector<int> program_;         // adds them

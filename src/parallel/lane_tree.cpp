@@ -17,6 +17,28 @@ LOCKSTEP_CLONES void add(const float* a, const float* b, float* to, std::int64_t
   for (std::int64_t i = 0; i < count; ++i) to[i] = a[i] + b[i];
 }
 
+LOCKSTEP_CLONES void add_bf16(const float* a, const float* b, float* to, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float left = formula::from_bf16(formula::to_bf16(a[i]));
+    const float right = formula::from_bf16(formula::to_bf16(b[i]));
+    to[i] = formula::from_bf16(formula::to_bf16(left + right));
+  }
+}
+
+LOCKSTEP_CLONES void copy_bf16(const float* from, float* to, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    to[i] = formula::from_bf16(formula::to_bf16(from[i]));
+  }
+}
+
+LOCKSTEP_CLONES void pack_bf16(const float* from, std::uint16_t* to, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = formula::to_bf16(from[i]);
+}
+
+LOCKSTEP_CLONES void unpack_bf16(const std::uint16_t* from, float* to, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = formula::from_bf16(from[i]);
+}
+
 void write_postfix(const LaneTree& tree, LaneNode node, std::span<const LaneNode> known,
                    std::vector<int>& program) {
   const auto found = std::find(known.begin(), known.end(), node);
@@ -33,7 +55,7 @@ void write_postfix(const LaneTree& tree, LaneNode node, std::span<const LaneNode
 
 // The sum for one block: where it lies in memory already, or `to` after writing it there.
 const float* block_sum(std::span<const int> program, std::span<const float* const> values,
-                       Range block, float* to) {
+                       Range block, float* to, Wire wire) {
   std::array<std::array<float, kBlock>, kDeepestTree> scratch;  // not written: costs nothing
   std::array<const float*, kDeepestTree> stack;
   std::size_t depth = 0;
@@ -44,7 +66,7 @@ const float* block_sum(std::span<const int> program, std::span<const float* cons
     }
     --depth;
     float* const sum = depth == 1 ? to : scratch[depth - 1].data();
-    add(stack[depth - 1], stack[depth], sum, block.size());
+    (wire == Wire::kBf16 ? add_bf16 : add)(stack[depth - 1], stack[depth], sum, block.size());
     stack[depth - 1] = sum;
   }
   return stack[0];
@@ -97,15 +119,25 @@ std::vector<int> postfix(const LaneTree& tree, LaneNode node, std::span<const La
 }
 
 void add_along_tree(std::span<const int> program, std::span<const float* const> values, Range range,
-                    float* to) {
+                    float* to, Wire wire) {
   for (std::int64_t first = range.first; first < range.last; first += kBlock) {
     const Range block{first, std::min(first + kBlock, range.last)};
     float* target = to + (first - range.first);
-    const float* sum = block_sum(program, values, block, target);
-    if (sum != target) {
+    const float* sum = block_sum(program, values, block, target, wire);
+    if (sum != target && wire == Wire::kBf16) {
+      copy_bf16(sum, target, block.size());
+    } else if (sum != target) {
       std::memcpy(target, sum, static_cast<std::size_t>(block.size()) * sizeof(float));
     }
   }
+}
+
+void pack(std::span<const float> values, std::uint16_t* packed) {
+  pack_bf16(values.data(), packed, static_cast<std::int64_t>(values.size()));
+}
+
+void unpack(const std::uint16_t* packed, std::span<float> values) {
+  unpack_bf16(packed, values.data(), static_cast<std::int64_t>(values.size()));
 }
 
 // Eight running sums, so that the additions need not wait for one another.

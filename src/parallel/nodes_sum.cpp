@@ -55,17 +55,22 @@ ExchangePlan plan_of(Communicator& comm, int lanes, Sharing sharing) {
   return {owners, static_cast<int>(members.size()), member_of(members, comm.rank())};
 }
 
+LaneSumShape with_buckets(LaneSumShape shape) {
+  if (shape.buckets.empty())
+    shape.buckets = {{0, shape.normed_size}, {shape.normed_size, shape.size}};
+  return shape;
+}
+
 }  // namespace
 
 // Rail k of as many as the largest member has ranks: of each member the rank whose part of the
 // rails that is in.
 NodesSum::NodesSum(Communicator& comm, const LaneSumShape& shape, Sharing sharing)
     : comm_(comm),
-      shape_(shape),
-      node_(comm, shape, sharing, static_cast<int>(std::max<std::size_t>(shape.buckets.size(), 1))),
+      shape_(with_buckets(shape)),
+      node_(comm, shape_, sharing, static_cast<int>(shape_.buckets.size())),
       plan_(plan_of(comm, shape.lanes, sharing)),
       node_lanes_(static_cast<std::int64_t>(plan_.lanes.size())) {
-  if (shape_.buckets.empty()) shape_.buckets = {{0, shape_.size}};
   for (const std::int64_t lane : plan_.lanes) {
     own_lanes_.push_back(node_.lanes()[static_cast<std::size_t>(lane)]);
   }
@@ -96,6 +101,7 @@ void NodesSum::make_part(int bucket, Range elements, std::span<const int> ranks_
   auto part = std::make_unique<Part>();
   part->bucket = bucket;
   part->elements = elements;
+  part->wire = elements.last <= shape_.normed_size ? shape_.wire : Wire::kFp32;
   part->blocks = (elements.size() + kBlock - 1) / kBlock;
   const auto count = static_cast<std::size_t>(elements.size());
   std::size_t added = 0;
@@ -112,7 +118,7 @@ void NodesSum::make_part(int bucket, Range elements, std::span<const int> ranks_
   }
   part->exchange = std::make_unique<BucketExchange>(
       comm_, plan_.bind(elements, part->partials, storage, node_.result() + elements.first),
-      ranks_of_members, tag);
+      ranks_of_members, part->wire, tag);
   parts_.push_back(std::move(part));
 }
 
@@ -136,7 +142,7 @@ bool NodesSum::add_block(Part& part) {
   for (std::size_t i = 0; i < plan_.partials.size(); ++i) {
     const std::vector<int>& program = plan_.partials[i];
     if (program.size() == 1) continue;
-    add_along_tree(program, own_lanes_, range, part.partials[i] + first);
+    add_along_tree(program, own_lanes_, range, part.partials[i] + first, part.wire);
   }
   part.added_blocks.fetch_add(1, std::memory_order_release);
   return true;

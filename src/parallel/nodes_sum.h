@@ -37,6 +37,7 @@ class NodesSum final : public LaneSum {
   struct Part {
     int bucket;
     Range elements;
+    Wire wire;
     std::vector<float*> partials;  // from elements.first on
     std::vector<float> storage;    // of partial sums, and of what the exchange stores
     std::unique_ptr<BucketExchange> exchange;

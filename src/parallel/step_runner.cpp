@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "lockstep/parallel/lane_sum.h"
+#include "parallel/buckets.h"
 
 namespace lockstep {
 
@@ -44,14 +45,21 @@ struct StepRunner::State {
   LaneContext context;               // but for what changes from step to step, and
   std::vector<float> class_weights;  // what it only points to
   Range owned;
+  Buckets buckets;
   std::unique_ptr<LaneSum> sum;
-  std::vector<LaneExecutor> executors;  // by worker
-  std::vector<Batch> batches;           // by worker
-  std::vector<StepTimes> times;         // by worker
+  // By worker.
+  std::vector<LaneExecutor> executors;
+  std::vector<Batch> batches;
+  std::vector<StepTimes> times;
+  std::vector<int> written;            // buckets of its lane
+  std::vector<double> seconds_of_sum;  // within its lane's pass
   std::array<std::atomic<bool>, kFlags> wishes{};
   std::atomic<std::int64_t> next_lane{0};
 
   std::int64_t tail() const { return network.changing_size(); }
+  int bucket_count() const { return static_cast<int>(buckets.elements.size()); }
+  void mark_written(int worker, int count);
+  void sum_after(std::size_t op, int worker);
 
   void run_lane(int lane, int worker, const Weights& weights, int epoch, const Fill& fill);
   StepSum summed() const;
@@ -82,30 +90,54 @@ StepRunner::StepRunner(Communicator& comm, const Network& network, Workers& work
                        {context.seed, 0, context.label_smoothing},
                        {context.class_weights.begin(), context.class_weights.end()},
                        share_of(options.lanes, comm.world_size(), comm.rank()),
+                       Buckets(network, options, network.changing_size() + kTailSize),
                        nullptr,
+                       {},
+                       {},
                        {},
                        {},
                        {}}) {
   const LaneSumShape shape{.lanes = options.lanes,
                            .size = network.changing_size() + kTailSize,
                            .normed_size = network.trainable_size(),
-                           .workers = workers.count()};
+                           .workers = workers.count(),
+                           .buckets = state_->buckets.elements,
+                           .wire = options.wire};
   state_->sum = make_lane_sum(comm, shape, options.reduction);
   for (int worker = 0; worker < workers.count(); ++worker) {
-    state_->executors.emplace_back(network, options.precision);
+    state_->executors.emplace_back(network, options.precision)
+        .watch_backward(
+            [state = state_.get(), worker](std::size_t op) { state->sum_after(op, worker); });
   }
-  state_->batches.resize(state_->executors.size());
-  state_->times.resize(state_->executors.size());
+  const auto count = static_cast<std::size_t>(workers.count());
+  state_->batches.resize(count);
+  state_->times.resize(count);
+  state_->written.resize(count);
+  state_->seconds_of_sum.resize(count);
 }
 
 StepRunner::~StepRunner() = default;
 
 Range StepRunner::owned_lanes() const { return state_->owned; }
 
+// The first `count` buckets of the worker's lane are.
+void StepRunner::State::mark_written(int worker, int count) {
+  int& marked = written[static_cast<std::size_t>(worker)];
+  for (; marked < count; ++marked) sum->is_written(marked);
+}
+
+void StepRunner::State::sum_after(std::size_t op, int worker) {
+  const auto begin = Clock::now();
+  mark_written(worker, buckets.written[op]);
+  sum->progress(worker);
+  seconds_of_sum[static_cast<std::size_t>(worker)] += seconds_between(begin, Clock::now());
+}
+
 void StepRunner::State::run_lane(int lane, int worker, const Weights& weights, int epoch,
                                  const Fill& fill) {
   const auto w = static_cast<std::size_t>(worker);
   const auto begin = Clock::now();
+  seconds_of_sum[w] = 0;
   Batch& batch = batches[w];
   fill(lane, batch);
   const auto filled = Clock::now();
@@ -125,9 +157,12 @@ void StepRunner::State::run_lane(int lane, int worker, const Weights& weights, i
     const bool wish = wishes[static_cast<std::size_t>(flag)].load(std::memory_order_relaxed);
     end[kFirstFlag + flag] = wish ? 1.0F : 0.0F;
   }
+  mark_written(worker, bucket_count());
   times[w].data += seconds_between(begin, filled);
   times[w].forward += result.forward_seconds;
-  times[w].backward += seconds_between(filled, Clock::now()) - result.forward_seconds;
+  times[w].backward +=
+      seconds_between(filled, Clock::now()) - result.forward_seconds - seconds_of_sum[w];
+  times[w].sum += seconds_of_sum[w];
 }
 
 StepSum StepRunner::State::summed() const {
@@ -147,13 +182,15 @@ StepSum StepRunner::run(const Weights& weights, int epoch, const Fill& fill, con
     StepTimes& times = state.times[static_cast<std::size_t>(worker)];
     std::exception_ptr failure;
     for (std::int64_t lane = state.next_lane++; lane < state.owned.last; lane = state.next_lane++) {
+      state.written[static_cast<std::size_t>(worker)] = 0;
       try {
         state.run_lane(static_cast<int>(lane), worker, weights, epoch, fill);
       } catch (...) {
         // This worker joins the sum all the same, so that nobody waits for it; its
-        // NaN keeps every rank from using the sum.
+        // NaN, among the gradients that are written last, keeps every rank from using the sum.
         failure = std::current_exception();
         state.sum->lane(static_cast<int>(lane))[0] = std::numeric_limits<float>::quiet_NaN();
+        state.mark_written(worker, state.bucket_count());
       }
     }
     const SumTimes of_sum = state.sum->run(worker);
@@ -163,6 +200,7 @@ StepSum StepRunner::run(const Weights& weights, int epoch, const Fill& fill, con
     times.wait += of_sum.wait;
     times.sum += of_sum.sum;
     times.exposed += of_sum.exposed;
+    times.hidden += of_sum.hidden;
     times.update += seconds_between(summed, Clock::now());
   });
   return state.summed();

@@ -24,8 +24,8 @@ namespace {
 // The digest of the rows guards how they are read.
 constexpr std::array kMayChange = std::to_array<std::string_view>(
     {"name", "device", "training.epochs", "training.log_every_steps", "training.digest_every_steps",
-     "checkpoint", "data.test", "data.train", "data.csv", "data.arrays", "data.images",
-     "data.labels", "data.relabel", "data.validation.source", "data.cache"});
+     "training.bucket_bytes", "checkpoint", "data.test", "data.train", "data.csv", "data.arrays",
+     "data.images", "data.labels", "data.relabel", "data.validation.source", "data.cache"});
 
 bool may_change(const std::string& path) {
   return std::any_of(kMayChange.begin(), kMayChange.end(), [&](std::string_view free) {

@@ -223,7 +223,7 @@ INSTANTIATE_TEST_SUITE_P(
                     "training has no field \"epohcs\"; did you mean \"epochs\"? (valid: "
                     "global_batch, lanes, epochs, precision, reduction, clip_norm, "
                     "label_smoothing, class_weights, balance_classes, ema_decay, log_every_steps, "
-                    "digest_every_steps)"},
+                    "digest_every_steps, bucket_bytes, wire)"},
         BadOverride{"optimiser.adam.beta1=0.8",
                     "an experiment has no field \"optimiser\"; did you mean \"optimizer\"? "
                     "(valid: name, seed, device, data, model, initialize, training, optimizer, "

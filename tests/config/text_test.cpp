@@ -24,7 +24,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "tiny.textproto:2:3: unknown field \"epohcs\" in Training; did you mean "
                 "\"epochs\"? (valid: global_batch, lanes, epochs, precision, reduction, clip_norm, "
                 "label_smoothing, class_weights, balance_classes, ema_decay, log_every_steps, "
-                "digest_every_steps)"},
+                "digest_every_steps, bucket_bytes, wire)"},
         BadText{"xyzzyxyzzy: 3",
                 "tiny.textproto:1:1: unknown field \"xyzzyxyzzy\" in Experiment (valid: name, "
                 "seed, device, data, model, initialize, training, optimizer, schedule, "

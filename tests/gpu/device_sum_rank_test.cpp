@@ -26,11 +26,13 @@ std::vector<float> values_of(std::int64_t lane) {
   return values;
 }
 
-std::vector<float> sum_on_cpu(int lanes) {
+LaneSumShape shape_of(int lanes, Wire wire) {
+  return {.lanes = lanes, .size = kSize, .normed_size = kSize - 100, .workers = 1, .wire = wire};
+}
+
+std::vector<float> sum_on_cpu(int lanes, Wire wire) {
   const auto self = connect_self();
-  const auto sum =
-      make_lane_sum(*self, {.lanes = lanes, .size = kSize, .normed_size = kSize, .workers = 1},
-                    Reduction::kOrdered);
+  const auto sum = make_lane_sum(*self, shape_of(lanes, wire), Reduction::kOrdered);
   for (int lane = 0; lane < lanes; ++lane) {
     const std::vector<float> values = values_of(lane);
     std::copy(values.begin(), values.end(), sum->lane(lane).begin());
@@ -39,11 +41,12 @@ std::vector<float> sum_on_cpu(int lanes) {
   return {sum->values().begin(), sum->values().end()};
 }
 
-std::vector<float> sum_on_device(Communicator& comm, int lanes, Reduction reduction) {
+std::vector<float> sum_on_device(Communicator& comm, int lanes, Reduction reduction,
+                                 Wire wire = Wire::kFp32) {
   Accelerator& accelerator = test_accelerator();
   accelerator.load_kernels(Precision::kFp32);
   const auto transport = accelerator.connect(comm);
-  DeviceSum sum(accelerator, *transport, lanes, kSize, reduction);
+  DeviceSum sum(accelerator, *transport, shape_of(lanes, wire), reduction);
   for (int round = 0; round < 2; ++round) {
     const Range owned = sum.owned_lanes();
     for (std::int64_t lane = owned.first; lane < owned.last; ++lane) {
@@ -57,13 +60,17 @@ std::vector<float> sum_on_device(Communicator& comm, int lanes, Reduction reduct
 
 TEST(DeviceSum, OrderedSumHasTheBitsOfTheCpus) {
   for (int lanes = test_comm().world_size(); lanes <= 9; ++lanes) {
-    EXPECT_EQ(sum_on_device(test_comm(), lanes, Reduction::kOrdered), sum_on_cpu(lanes)) << lanes;
+    for (const Wire wire : {Wire::kFp32, Wire::kBf16}) {
+      EXPECT_EQ(sum_on_device(test_comm(), lanes, Reduction::kOrdered, wire),
+                sum_on_cpu(lanes, wire))
+          << lanes << (wire == Wire::kBf16 ? " lanes as bf16" : " lanes");
+    }
   }
 }
 
 TEST(DeviceSum, NativeSumIsNear) {
   const std::vector<float> sum = sum_on_device(test_comm(), 7, Reduction::kNative);
-  const std::vector<float> expected = sum_on_cpu(7);
+  const std::vector<float> expected = sum_on_cpu(7, Wire::kFp32);
   for (std::size_t i = 0; i < sum.size(); ++i) ASSERT_NEAR(sum[i], expected[i], 0.02) << i;
 }
 

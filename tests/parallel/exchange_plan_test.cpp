@@ -129,7 +129,7 @@ class Network {
 
   void send(int i, Member& member, const PlannedRound& round) {
     for (const auto& each : round.additions) {
-      add_along_tree(each.program, each.addends, {0, each.count}, each.sum);
+      add_along_tree(each.program, each.addends, {0, each.elements.size()}, each.sum);
     }
     for (const Outgoing& out : round.out) {
       EXPECT_NE(out.peer, i);

@@ -28,19 +28,30 @@ float value_of(int lane, std::int64_t i, int turn) {
                             std::pow(10.0, static_cast<double>((i + lane) % 7) - 3));
 }
 
-// The value of the node at `level`, `index`, as the header defines it.
-float node_value(int lanes, int level, int index, std::int64_t i, int turn) {
-  if (level == 0) return value_of(index, i, turn);
-  const float left = node_value(lanes, level - 1, 2 * index, i, turn);
-  if (((2 * index + 1) << (level - 1)) >= lanes) return left;
-  return left + node_value(lanes, level - 1, 2 * index + 1, i, turn);
+// To 8 bits, the nearest, the even one of two: as bf16 keeps it.
+float rounded(float value) {
+  int exponent = 0;
+  const double part = std::frexp(value, &exponent);
+  return static_cast<float>(std::ldexp(std::nearbyint(part * 256), exponent - 8));
 }
 
-std::vector<float> tree_sum(int lanes, std::int64_t size, int turn) {
+// The value of the node at `level`, `index`, as the header defines it.
+float node_value(int lanes, int level, int index, std::int64_t i, int turn, bool rounds) {
+  const auto kept = [&](float value) { return rounds ? rounded(value) : value; };
+  if (level == 0) return kept(value_of(index, i, turn));
+  const float left = node_value(lanes, level - 1, 2 * index, i, turn, rounds);
+  if (((2 * index + 1) << (level - 1)) >= lanes) return left;
+  return kept(left + node_value(lanes, level - 1, 2 * index + 1, i, turn, rounds));
+}
+
+// The first `rounded_size` elements are kept as bf16.
+std::vector<float> tree_sum(int lanes, std::int64_t size, int turn, std::int64_t rounded_size) {
   int level = 0;
   while ((1 << level) < lanes) ++level;
   std::vector<float> sums;
-  for (std::int64_t i = 0; i < size; ++i) sums.push_back(node_value(lanes, level, 0, i, turn));
+  for (std::int64_t i = 0; i < size; ++i) {
+    sums.push_back(node_value(lanes, level, 0, i, turn, i < rounded_size));
+  }
   return sums;
 }
 
@@ -48,8 +59,10 @@ using Buckets = std::vector<Range>;
 
 Buckets whole(std::int64_t size) { return {{0, size}}; }
 
-// The last elements first, in three of unequal size.
-Buckets cut(std::int64_t size) { return {{size / 2, size}, {size / 7, size / 2}, {0, size / 7}}; }
+// The last gradients first, in three of unequal size; then the rest.
+Buckets cut() {
+  return {{kNormed / 2, kNormed}, {kNormed / 7, kNormed / 2}, {0, kNormed / 7}, {kNormed, kSize}};
+}
 
 void write_lane(std::span<float> buffer, int lane, int turn, Range range) {
   for (std::int64_t i = range.first; i < range.last; ++i) {
@@ -86,12 +99,13 @@ double square_norm_of(std::span<const float> values, std::int64_t normed) {
 }
 
 void expect_tree_sum(Communicator& comm, int lanes, const Buckets& buckets, int worker_count,
-                     Route route) {
+                     Route route, Wire wire = Wire::kFp32) {
   std::int64_t size = 0;
   for (const Range& each : buckets) size = std::max(size, each.last);
-  SCOPED_TRACE(fmt::format("{} lanes, {} floats in {} buckets, {} workers, {}", lanes, size,
+  SCOPED_TRACE(fmt::format("{} lanes, {} floats in {} buckets, {} workers, {}, {}", lanes, size,
                            buckets.size(), worker_count,
-                           route == Route::kAuto ? "auto" : "messages"));
+                           route == Route::kAuto ? "auto" : "messages",
+                           wire == Wire::kBf16 ? "bf16" : "fp32"));
   Workers workers(worker_count, [] {});
   const std::int64_t normed = std::min(kNormed, size);
   const auto sum = make_lane_sum(comm,
@@ -99,12 +113,14 @@ void expect_tree_sum(Communicator& comm, int lanes, const Buckets& buckets, int 
                                   .size = size,
                                   .normed_size = normed,
                                   .workers = worker_count,
-                                  .buckets = buckets},
+                                  .buckets = buckets,
+                                  .wire = wire},
                                  Reduction::kOrdered, route);
   for (int turn = 0; turn < 2; ++turn) {
     fill_lanes(*sum, lanes, turn, buckets);
     workers.run([&](int worker) { sum->run(worker); });
-    const std::vector<float> expected = tree_sum(lanes, size, turn);
+    const std::vector<float> expected =
+        tree_sum(lanes, size, turn, wire == Wire::kBf16 ? normed : 0);
     EXPECT_TRUE(same_bits(sum->values(), expected)) << "turn " << turn;
     const double norm = square_norm_of(expected, normed);
     EXPECT_NEAR(sum->square_norm(), norm, 1e-12 * norm);
@@ -120,7 +136,8 @@ TEST(LaneSum, OrderedHasTheBitsOfTheTree) {
       for (const Route route : {Route::kAuto, Route::kMessages}) {
         expect_tree_sum(test_comm(), lanes, whole(kSize), workers, route);
       }
-      expect_tree_sum(test_comm(), lanes, cut(kSize), workers, Route::kMessages);
+      expect_tree_sum(test_comm(), lanes, cut(), workers, Route::kMessages);
+      expect_tree_sum(test_comm(), lanes, cut(), workers, Route::kAuto, Wire::kBf16);
     }
   }
 }
@@ -136,7 +153,8 @@ TEST(LaneSum, OrderedHasTheBitsOfTheTreeOnNodes) {
     for (int lanes = comm.world_size(); lanes <= 9; ++lanes) {
       for (int workers = 1; workers <= 3; ++workers) {
         expect_tree_sum(comm, lanes, whole(kSize), workers, Route::kAuto);
-        expect_tree_sum(comm, lanes, cut(kSize), workers, Route::kAuto);
+        expect_tree_sum(comm, lanes, cut(), workers, Route::kAuto);
+        expect_tree_sum(comm, lanes, cut(), workers, Route::kAuto, Wire::kBf16);
       }
     }
   }
@@ -212,9 +230,13 @@ TEST(LaneSum, NativeIsTheSumWithinRounding) {
 TEST(LaneSum, NormShowsWhatIsNotFinite) {
   constexpr int kLanes = 5;
   for (const Route route : {Route::kAuto, Route::kMessages}) {
-    const auto sum = make_lane_sum(
-        test_comm(), {.lanes = kLanes, .size = kSize, .normed_size = kNormed, .workers = 1},
-        Reduction::kOrdered, route);
+    const auto sum = make_lane_sum(test_comm(),
+                                   {.lanes = kLanes,
+                                    .size = kSize,
+                                    .normed_size = kNormed,
+                                    .workers = 1,
+                                    .buckets = whole(kSize)},
+                                   Reduction::kOrdered, route);
     const Range owned = share_of(kLanes, test_comm().world_size(), test_comm().rank());
     const auto finite_with = [&](std::int64_t place, float value) {
       for (std::int64_t lane = owned.first; lane < owned.last; ++lane) {

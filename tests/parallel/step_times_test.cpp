@@ -52,8 +52,8 @@ TEST(Straggler, RankAndCause) {
 }
 
 TEST(StepTimes, SumAndQuotient) {
-  StepTimes sum{1, 2, 3, 4, 5, 6, 7};
-  sum += {10, 20, 30, 40, 50, 60, 70};
+  StepTimes sum{1, 2, 3, 4, 5, 6, 7, 8};
+  sum += {10, 20, 30, 40, 50, 60, 70, 80};
   const StepTimes mean = sum / 2;
   EXPECT_EQ(mean.data, 5.5);
   EXPECT_EQ(mean.forward, 11);
@@ -61,7 +61,8 @@ TEST(StepTimes, SumAndQuotient) {
   EXPECT_EQ(mean.wait, 22);
   EXPECT_EQ(mean.sum, 27.5);
   EXPECT_EQ(mean.exposed, 33);
-  EXPECT_EQ(mean.update, 38.5);
+  EXPECT_EQ(mean.hidden, 38.5);
+  EXPECT_EQ(mean.update, 44);
 }
 
 }  // namespace

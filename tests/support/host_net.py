@@ -1,9 +1,11 @@
 """Hosts on one machine: network namespaces, each with its own address, host name, mounts
-and shared memory, joined by a switch that can delay what it passes on. Needs root."""
+and shared memory, joined by a switch that can delay what it passes on, or by a bridge of the
+kernel's with links of a given speed. Needs root."""
 
 import collections
 import ctypes
 import fcntl
+import json
 import os
 import select
 import shlex
@@ -29,30 +31,30 @@ hostname "$1"
 mount -t tmpfs tmpfs /dev/shm
 mount --bind "$2" /etc/hosts
 ip link set lo up
-ip tuntap add dev {LINK} mode tap
-ip link set {LINK} mtu {MTU}
-ip addr add "$3"/24 dev {LINK}
-ip link set {LINK} up
 echo ready
 exec sleep infinity
 """
+TAP = f"ip tuntap add dev {LINK} mode tap; ip link set {LINK} mtu {MTU}"
+JUMBO = 9000  # as clusters have it
+BURST = "256kb"  # more than the largest packet that the kernel passes on in one piece
 
 
 class HostNet:
-    """The hosts named, until close(). `delay_seconds` is the time of every frame."""
+    """The hosts named, until close(). `delay_seconds` is the time of every frame; with a `rate`,
+    as "1gbit", each link has it in both directions, and frames have no delay."""
 
-    def __init__(self, names, delay_seconds=0.0):
+    def __init__(self, names, delay_seconds=0.0, rate=None):
         self.delay_seconds = delay_seconds
         self._folder = tempfile.TemporaryDirectory()
         self._keepers = {}
         self._switch = None
         try:
-            self._start(names)
+            self._start(names, rate)
         except BaseException:
             self.close()
             raise
 
-    def _start(self, names):
+    def _start(self, names, rate):
         folder = Path(self._folder.name)
         hosts = folder / "hosts"
         addresses = {name: f"{NETWORK}.{i}" for i, name in enumerate(names, 1)}
@@ -67,7 +69,16 @@ class HostNet:
         for name, keeper in self._keepers.items():
             if keeper.stdout.readline() != "ready\n":
                 raise RuntimeError(f"host {name} could not be made")
-        self._switch = Switch([keeper.pid for keeper in self._keepers.values()], self)
+        if rate:
+            self._switch = Bridge([keeper.pid for keeper in self._keepers.values()], rate)
+        else:
+            for name in names:
+                self.on(name, "sh", "-c", TAP)
+        for name, address in addresses.items():
+            self.on(name, "ip", "addr", "add", f"{address}/24", "dev", LINK)
+            self.on(name, "ip", "link", "set", LINK, "up")
+        if not rate:
+            self._switch = Switch([keeper.pid for keeper in self._keepers.values()], self)
         self.agent = folder / "agent"  # what mpirun and the launcher take for ssh
         self.limit_cores({})
 
@@ -91,6 +102,11 @@ class HostNet:
         return subprocess.run([*self.entry(name), *map(str, words)], check=True, text=True,
                               stdin=subprocess.DEVNULL, capture_output=True)
 
+    def bytes_sent(self, name):
+        """By the host over its link, headers included."""
+        statistics = json.loads(self.on(name, "ip", "-json", "-stats", "link", "show", LINK).stdout)
+        return statistics[0]["stats64"]["tx"]["bytes"]
+
     def cut(self, name):
         """Takes a host's link down."""
         self.on(name, "ip", "link", "set", LINK, "down")
@@ -108,6 +124,35 @@ class HostNet:
             keeper.wait()
             keeper.stdout.close()
         self._folder.cleanup()
+
+
+class Bridge:
+    """A bridge of the kernel's in a namespace of its own, with a link to each host."""
+
+    def __init__(self, processes, rate):
+        self._keeper = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "sh", "-c",
+             "ip link add name bridge0 type bridge; ip link set bridge0 up; echo ready; "
+             "exec sleep infinity"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self._keeper.stdout.readline()
+        for number, process in enumerate(processes):
+            port = f"port{number}"
+            self._on(self._keeper.pid, f"ip link add {port} mtu {JUMBO} type veth "
+                     f"peer name {LINK} mtu {JUMBO} netns {process}")
+            self._on(self._keeper.pid, f"ip link set {port} master bridge0 up")
+            for end, device in ((self._keeper.pid, port), (process, LINK)):
+                self._on(end, f"tc qdisc add dev {device} root tbf rate {rate} burst {BURST} "
+                              "latency 50ms")
+
+    @staticmethod
+    def _on(process, words):
+        subprocess.run(["nsenter", "-t", str(process), "--net", "--", *words.split()], check=True,
+                       stdin=subprocess.DEVNULL)
+
+    def close(self):
+        self._keeper.kill()
+        self._keeper.wait()
+        self._keeper.stdout.close()
 
 
 class Switch:

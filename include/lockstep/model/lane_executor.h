@@ -3,7 +3,9 @@
 // backward pass is done. Every result is a function of the arguments alone.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -39,6 +41,10 @@ class LaneExecutor {
   // normalization statistics times its samples. All zero for an empty batch.
   LaneResult train(const Weights& weights, const Batch& batch, const LaneContext& context,
                    std::span<float> gradients, std::span<float> statistics);
+
+  // Called by train() after each op of the backward pass with its number in the plan, by which
+  // the gradients of its parameters are written. Not for an empty batch.
+  void watch_backward(std::function<void(std::size_t op)> watch);
 
   // Logits [batch.size, classes] with running statistics and without dropout.
   void infer(const Weights& weights, const Batch& batch, std::span<float> logits);

@@ -25,8 +25,8 @@ struct PlannedRound {
   struct Addition {
     std::vector<int> program;  // (lane_tree.h) over the addends
     std::vector<const float*> addends;
-    std::int64_t count;
-    float* sum;
+    Range elements;  // counted from the first of those that the rounds are for
+    float* sum;      // of the first of them
   };
   std::vector<Addition> additions;
   std::vector<Outgoing> out;  // peers are members

@@ -25,9 +25,10 @@ namespace lockstep {
 struct LaneSumShape {
   int lanes = 1;
   std::int64_t size = 0;            // floats of a lane's buffer
-  std::int64_t normed_size = 0;     // of which the first ones enter square_norm()
+  std::int64_t normed_size = 0;     // of which the first ones, gradients, enter square_norm()
   int workers = 1;                  // of this rank
-  std::vector<Range> buckets = {};  // of the elements, as they are written; none: one of all
+  std::vector<Range> buckets = {};  // of the elements, as they are written; none: gradients, others
+  Wire wire = Wire::kFp32;          // of gradients; a bucket has them alone, or none
 };
 
 // How the ordered sum moves data.

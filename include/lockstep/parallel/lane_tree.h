@@ -7,6 +7,7 @@
 
 #include "lockstep/core/formulas.h"
 #include "lockstep/core/share.h"
+#include "lockstep/parallel/options.h"
 
 namespace lockstep {
 
@@ -46,9 +47,13 @@ std::vector<LaneNode> leaves(Range lanes);
 std::vector<int> postfix(const LaneTree& tree, LaneNode node, std::span<const LaneNode> known);
 
 // Runs such a program for elements [range.first, range.last) of `values`, the known nodes':
-// to[i - range.first] becomes the sum.
+// to[i - range.first] becomes the sum. Values and sums are rounded to `wire`.
 void add_along_tree(std::span<const int> program, std::span<const float* const> values, Range range,
-                    float* to);
+                    float* to, Wire wire = Wire::kFp32);
+
+// The values as bf16, rounded to nearest even, and back.
+void pack(std::span<const float> values, std::uint16_t* packed);
+void unpack(const std::uint16_t* packed, std::span<float> values);
 
 // The sum of squares in double, in element order.
 double square_sum(const float* values, std::int64_t count);

@@ -15,6 +15,7 @@ struct StepTimes {
   double wait = 0;     // for the last lane of all ranks (of this one when sums go by messages)
   double sum = 0;      // of the lanes, all communication included
   double exposed = 0;  // part of sum: communication that no computation hides
+  double hidden = 0;   // beside all these: communication while lanes were computed
   double update = 0;   // the optimizer
 
   StepTimes& operator+=(const StepTimes& other);
@@ -22,13 +23,14 @@ struct StepTimes {
 };
 
 // Each time by its name: what is written of them and read again.
-inline constexpr std::array<std::pair<const char*, double StepTimes::*>, 7> kTimesOfAStep = {{
+inline constexpr std::array<std::pair<const char*, double StepTimes::*>, 8> kTimesOfAStep = {{
     {"data", &StepTimes::data},
     {"forward", &StepTimes::forward},
     {"backward", &StepTimes::backward},
     {"wait", &StepTimes::wait},
     {"sum", &StepTimes::sum},
     {"exposed", &StepTimes::exposed},
+    {"hidden", &StepTimes::hidden},
     {"update", &StepTimes::update},
 }};
 

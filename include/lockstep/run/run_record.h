@@ -16,7 +16,7 @@ struct TrainResult;
 // Mean seconds of an optimizer step on one rank.
 struct RankTimes {
   std::string host;
-  StepTimes times;  // without `exposed`
+  StepTimes times;
 };
 
 // What a run left in its folder.

@@ -77,12 +77,14 @@ struct Loss {
 };
 
 // A sum along the tree over lanes: `program` in postfix order, kAdd or the index of a
-// buffer. Grid: a thread an element.
+// buffer. Of the first `rounded` elements every value and sum is rounded to bf16. Grid: a thread
+// an element.
 struct AddAlongTree {
   const float* const* buffers;  // each [count]
   const int* program;
   int program_size;
   long long count;
+  long long rounded;
   float* to;
 };
 

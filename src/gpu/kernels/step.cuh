@@ -113,17 +113,19 @@ LOCKSTEP_KERNEL cross_entropy(const Loss loss) {
 LOCKSTEP_KERNEL add_along_tree(const AddAlongTree tree) {
   const long long at = thread_number();
   if (at >= tree.count) return;
+  const bool rounds = at < tree.rounded;
   float stack[kDeepestTree];
   int depth = 0;
   for (int i = 0; i < tree.program_size; ++i) {
     const int step = tree.program[i];
+    float value;
     if (step == kAdd) {
-      --depth;
-      stack[depth - 1] = stack[depth - 1] + stack[depth];
+      depth -= 2;
+      value = stack[depth] + stack[depth + 1];
     } else {
-      stack[depth] = tree.buffers[step][at];
-      ++depth;
+      value = tree.buffers[step][at];
     }
+    stack[depth++] = rounds ? formula::from_bf16(formula::to_bf16(value)) : value;
   }
   tree.to[at] = stack[0];
 }
