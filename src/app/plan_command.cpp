@@ -100,11 +100,17 @@ class Planner {
 };
 
 nlohmann::ordered_json json_of(const Row& row) {
-  return {{"ranks", row.job.ranks},       {"nodes", row.nodes},
-          {"lanes", row.job.lanes},       {"seconds_per_step", row.step.step},
-          {"compute", row.step.compute},  {"sum", row.step.sum},
-          {"update", row.step.update},    {"images_per_second", row.step.images_per_second},
-          {"efficiency", row.efficiency}, {"efficient_global_batch", row.efficient_batch}};
+  return {{"ranks", row.job.ranks},
+          {"nodes", row.nodes},
+          {"lanes", row.job.lanes},
+          {"seconds_per_step", row.step.step},
+          {"compute", row.step.compute},
+          {"sum", row.step.sum},
+          {"exposed", row.step.exposed},
+          {"update", row.step.update},
+          {"images_per_second", row.step.images_per_second},
+          {"efficiency", row.efficiency},
+          {"efficient_global_batch", row.efficient_batch}};
 }
 
 void print_json(const Planner& planner, const std::vector<Row>& rows,

@@ -11,7 +11,9 @@
 #include "app/commands.h"
 #include "lockstep/core/files.h"
 #include "lockstep/model/lane_executor.h"
+#include "lockstep/parallel/buckets.h"
 #include "lockstep/parallel/lane_sum.h"
+#include "lockstep/parallel/step_tail.h"
 #include "lockstep/run/run_folder.h"
 #include "lockstep/train/cpu_stepper.h"
 
@@ -76,6 +78,42 @@ class PassTimer {
   std::vector<double> updates_;
 };
 
+// Of a lane of so many samples: the part of its pass after which each bucket is written.
+std::vector<MeasuredTimes::Bucket> measure_buckets(const Experiment& experiment,
+                                                   const Network& network, const TrainingData& data,
+                                                   std::int64_t samples) {
+  const Buckets buckets(network, experiment.parallel, network.changing_size() + kTailSize);
+  const Replica replica =
+      first_replica(network, experiment.parallel, experiment.train, experiment.seed);
+  LaneExecutor executor(network, experiment.parallel.precision);
+  std::vector<std::vector<double>> seconds(buckets.elements.size());
+  Clock::time_point begin;
+  std::size_t written = 0;
+  const auto mark = [&](std::size_t count) {
+    const double passed = std::chrono::duration<double>(Clock::now() - begin).count();
+    for (; written < count; ++written) seconds[written].push_back(passed);
+  };
+  executor.watch_backward(
+      [&](std::size_t op) { mark(static_cast<std::size_t>(buckets.written[op])); });
+  std::vector<float> gradients(static_cast<std::size_t>(network.trainable_size()));
+  std::vector<float> statistics(static_cast<std::size_t>(network.statistics_size()));
+  Batch batch;
+  for (int round = 0; round < kRounds; ++round) {
+    begin = Clock::now();
+    written = 0;
+    data.fill_batch(/*lane=*/0, /*epoch=*/0, /*step=*/0,
+                    static_cast<int>(samples) * experiment.parallel.lanes, batch);
+    executor.train(replica.weights, batch, {.seed = experiment.seed}, gradients, statistics);
+    mark(seconds.size());
+  }
+  std::vector<MeasuredTimes::Bucket> found;
+  const double pass = median(seconds.back());
+  for (std::size_t i = 0; i < seconds.size(); ++i) {
+    found.push_back({buckets.elements[i].size(), median(seconds[i]) / pass});
+  }
+  return found;
+}
+
 double measure_addition(Communicator& comm, std::int64_t values, Workers& workers) {
   const int lanes = kLanesAdded * workers.count();
   const auto sum = make_lane_sum(
@@ -114,7 +152,10 @@ MeasuredTimes measure_times(Communicator& comm, const Experiment& experiment,
     updates.push_back(timers[i]->update_seconds() * worker_count);
   }
   result.update_seconds = median(updates);
-  result.values = network.changing_size();
+  result.buckets =
+      measure_buckets(measured, network, data,
+                      std::min(samples.back(), data.summary().training_rows / worker_count));
+  result.values = network.changing_size() + kTailSize;
   result.add_seconds = measure_addition(comm, result.values, workers);
   return result;
 }

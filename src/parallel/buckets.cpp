@@ -1,4 +1,4 @@
-#include "parallel/buckets.h"
+#include "lockstep/parallel/buckets.h"
 
 #include <algorithm>
 #include <limits>

@@ -145,19 +145,6 @@ class NativeSum final : public LaneSum {
 
 }  // namespace
 
-int most_partial_sums(int lanes, int ranks) {
-  const LaneTree tree(lanes);
-  std::vector<int> owners;
-  for (int lane = 0; lane < lanes; ++lane) {
-    owners.push_back(static_cast<int>(part_of(lanes, ranks, lane)));
-  }
-  std::size_t most = 0;
-  for (int rank = 0; rank < ranks; ++rank) {
-    most = std::max(most, tree.complete_nodes(owners, rank).size());
-  }
-  return static_cast<int>(most);
-}
-
 std::unique_ptr<LaneSum> make_lane_sum(Communicator& comm, const LaneSumShape& shape,
                                        Reduction reduction, Route route) {
   if (reduction == Reduction::kNative) return std::make_unique<NativeSum>(comm, shape);

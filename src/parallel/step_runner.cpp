@@ -9,8 +9,8 @@
 #include <optional>
 #include <vector>
 
+#include "lockstep/parallel/buckets.h"
 #include "lockstep/parallel/lane_sum.h"
-#include "parallel/buckets.h"
 
 namespace lockstep {
 

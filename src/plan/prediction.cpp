@@ -1,9 +1,9 @@
 #include "lockstep/plan/prediction.h"
 
 #include <algorithm>
-#include <cmath>
+#include <vector>
 
-#include "lockstep/parallel/lane_sum.h"
+#include "lockstep/parallel/exchange_plan.h"
 
 namespace lockstep {
 
@@ -13,21 +13,74 @@ constexpr int kMostDoublings = 20;
 
 std::int64_t quotient_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-// Of the two phases between nodes, without the rank's own lanes.
-double message_seconds(const MeasuredTimes& measured, const PlannedJob& job,
-                       const PlannedNodes& nodes, double slowdown) {
+// What a member does in the exchange of one bucket, as parts of its elements.
+struct RoundShare {
+  double sent = 0;
+  double received = 0;
+  double added = 0;
+  int messages = 0;    // sent and received
+  double longest = 0;  // message
+};
+
+std::vector<RoundShare> rounds_of(const PlannedJob& job, int nodes, int ranks_per_node, int node) {
+  std::vector<int> owners;
+  for (int lane = 0; lane < job.lanes; ++lane) {
+    owners.push_back(static_cast<int>(part_of(job.lanes, job.ranks, lane)) / ranks_per_node);
+  }
+  const ExchangePlan plan(owners, nodes, node);
+  const auto part = [&](const Range& slices) {
+    return static_cast<double>(slices.size()) / plan.slices;
+  };
+  std::vector<RoundShare> rounds;
+  for (const ExchangePlan::Round& round : plan.rounds) {
+    RoundShare& share = rounds.emplace_back();
+    for (const auto& each : round.additions) {
+      share.added += part(each.slices) * static_cast<double>(each.addends.size() - 1);
+    }
+    for (const auto& each : round.out) share.sent += part(each.slices);
+    for (const auto& each : round.in) share.received += part(each.slices);
+    for (const auto* messages : {&round.out, &round.in}) {
+      share.messages += static_cast<int>(messages->size());
+      for (const auto& each : *messages) share.longest = std::max(share.longest, part(each.slices));
+    }
+  }
+  return rounds;
+}
+
+struct Exchange {
+  double work = 0;     // of a rank, for messages and additions
+  double exposed = 0;  // after the last pass
+};
+
+// The buckets take turns on the node's link; their latencies pass side by side.
+Exchange exchange_seconds(const MeasuredTimes& measured, const PlannedJob& job,
+                          const PlannedNodes& nodes, double pass, double slowdown) {
   const Link& link = nodes.link;
-  const double ranks = job.ranks;
+  const int node_count = static_cast<int>(quotient_up(job.ranks, nodes.ranks_per_node));
   const double on_node = std::min(nodes.ranks_per_node, job.ranks);
-  const double partials = most_partial_sums(job.lanes, job.ranks);
-  const double add = measured.add_seconds * slowdown;
-  const double slice_bytes = 4.0 * static_cast<double>(measured.values) / ranks;
-  const double reach = link.latency_seconds * (slice_bytes > link.rendezvous_bytes ? 3 : 1);
-  const double between_nodes = (ranks - on_node) * on_node * slice_bytes / link.bytes_per_second;
-  const double within_node = 2 * (on_node - 1) / ranks * add;
-  const double transfer = std::max(between_nodes, within_node);
-  const double messages = 2 * (ranks - 1) * link.message_seconds * slowdown;
-  return reach + partials * (messages + transfer + add) + reach + messages + transfer + add / 2;
+  // Of a node in the middle, where lanes are shared out unevenly.
+  const auto rounds = rounds_of(job, node_count, nodes.ranks_per_node, node_count / 2);
+  Exchange result;
+  double link_free = 0;
+  double finished = 0;
+  for (const MeasuredTimes::Bucket& bucket : measured.buckets) {
+    const double bytes = 4.0 * static_cast<double>(bucket.values);
+    double transfer = 0;
+    double latency = 0;
+    for (const RoundShare& round : rounds) {
+      const double message_bytes = round.longest * bytes / on_node;
+      latency += link.latency_seconds * (message_bytes > link.rendezvous_bytes ? 3 : 1);
+      transfer += std::max(round.sent, round.received) * bytes / link.bytes_per_second;
+      result.work += round.messages * link.message_seconds * slowdown +
+                     round.added / on_node * static_cast<double>(bucket.values) /
+                         static_cast<double>(measured.values) * measured.add_seconds * slowdown;
+    }
+    const double begin = std::max(bucket.ready * pass, link_free);
+    link_free = begin + transfer;
+    finished = std::max(finished, link_free + latency);
+  }
+  result.exposed = std::max(finished - pass, 0.0);
+  return result;
 }
 
 }  // namespace
@@ -50,15 +103,16 @@ StepPrediction predict_step(const MeasuredTimes& measured, const PlannedJob& job
   const std::int64_t lanes_of_rank = quotient_up(job.lanes, job.ranks);
   const double add = measured.add_seconds * slowdown;
   StepPrediction result;
-  result.compute =
-      static_cast<double>(quotient_up(lanes_of_rank, job.threads)) * slowdown *
+  const double pass =
+      slowdown *
       pass_seconds(measured, static_cast<double>(quotient_up(job.global_batch, job.lanes)));
+  result.compute = static_cast<double>(quotient_up(lanes_of_rank, job.threads)) * pass;
   result.update = measured.update_seconds * slowdown / job.threads;
-  if (job.ranks <= nodes.ranks_per_node) {
-    result.sum = add * job.lanes / job.ranks / job.threads;
-  } else {
-    result.sum = add * static_cast<double>(lanes_of_rank) / job.threads +
-                 message_seconds(measured, job, nodes, slowdown);
+  result.sum = add * job.lanes / job.ranks / job.threads;
+  if (job.ranks > nodes.ranks_per_node) {
+    const Exchange exchange = exchange_seconds(measured, job, nodes, pass, slowdown);
+    result.exposed = exchange.exposed;
+    result.sum += exchange.work + exchange.exposed + add / 2 / on_node / job.threads;
   }
   result.step = result.compute + result.sum + result.update;
   result.images_per_second = static_cast<double>(job.global_batch) / result.step;

@@ -131,9 +131,7 @@ def run_rank(rank: int, options: argparse.Namespace, store: str) -> None:
     torch.manual_seed(1 + rank)
     torch.backends.cudnn.benchmark = True  # the fastest convolutions, by trying
     if options.ranks > 1:
-        dist.init_process_group(
-            "gloo", init_method=f"file://{store}", rank=rank, world_size=options.ranks
-        )
+        dist.init_process_group("gloo", init_method=store, rank=rank, world_size=options.ranks)
     work = Step(options) if options.work == "step" else AllReduce()
     seconds = median_seconds(work, options)
     if options.ranks > 1:
@@ -158,6 +156,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--batch", type=int, default=128, help="samples over all ranks")
     parser.add_argument("--ranks", type=int, default=1)
+    parser.add_argument("--rank", type=int, help="be this one of them alone; needs --store")
+    parser.add_argument("--store", help="where ranks meet, as tcp://10.0.0.1:29500")
     parser.add_argument("--threads", type=int, default=1, help="of each rank")
     parser.add_argument("--steps", type=int, default=100)
     options = parser.parse_args()
@@ -174,10 +174,13 @@ def main() -> None:
     if options.ranks == 1:
         run_rank(0, options, "")
         return
+    if options.rank is not None:
+        run_rank(options.rank, options, options.store)
+        return
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     os.environ["OMP_NUM_THREADS"] = str(options.threads)
     with tempfile.TemporaryDirectory() as folder:
-        torch.multiprocessing.spawn(run_rank, (options, f"{folder}/store"), nprocs=options.ranks)
+        torch.multiprocessing.spawn(run_rank, (options, f"file://{folder}/store"), nprocs=options.ranks)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "lockstep/core/error.h"
-#include "lockstep/parallel/lane_sum.h"
 
 namespace lockstep {
 namespace {
@@ -11,6 +10,7 @@ namespace {
 // Passes of 1 ms and 2 ms a sample beyond 10; 1000 floats a lane.
 MeasuredTimes measured() {
   return {.passes = {{2, 0.003}, {10, 0.011}, {20, 0.031}},
+          .buckets = {{1000, 1}},
           .update_seconds = 0.006,
           .add_seconds = 0.0004,
           .values = 1000};
@@ -49,33 +49,44 @@ TEST(Prediction, OneNodeSharesLanesAndSum) {
   EXPECT_DOUBLE_EQ(predict_step(measured(), job, nodes(4, 4)).step, 1.5 * step.step);
 }
 
-TEST(Prediction, TwoNodesExchangeSlices) {
-  // 4 ranks of 2 a node, a lane each: slices of 1000 bytes.
+TEST(Prediction, TwoNodesExchangeHalves) {
+  // 4 ranks of 2 a node, a lane each: each rank sends a quarter of 4000 bytes in each of 2 rounds.
   const Link link{.latency_seconds = 0.01,
                   .bytes_per_second = 1e6,
                   .message_seconds = 0.0005,
                   .rendezvous_bytes = 1000};
   const PlannedJob job{.global_batch = 40, .lanes = 4, .ranks = 4};
-  const double messages = 6 * 0.0005;
-  const double transfer = 0.004;  // 2 ranks send 2 slices each to the other node
-  const double expected = 0.0004 + 2 * (0.01 + messages + transfer) + 1.5 * 0.0004;
-  EXPECT_NEAR(predict_step(measured(), job, nodes(2, 2, link)).sum, expected, 1e-12);
-  // With a rendezvous each phase takes two latencies more.
+  const auto step = predict_step(measured(), job, nodes(2, 2, link));
+  const double exposed = 2 * (0.01 + 0.002);
+  EXPECT_NEAR(step.exposed, exposed, 1e-12);
+  // Own lanes; 2 messages out and 2 in; half of a rank's half added; half an addition for the norm.
+  const double work = 0.0004 + 4 * 0.0005 + 0.0004 / 4 + 0.0004 / 4;
+  EXPECT_NEAR(step.sum, work + exposed, 1e-12);
+  // With a rendezvous each round takes two latencies more.
   Link eager = link;
   eager.rendezvous_bytes = 999;
-  EXPECT_NEAR(predict_step(measured(), job, nodes(2, 2, eager)).sum, expected + 0.04, 1e-12);
-  // 3 ranks with 2, 2 and 1 of 5 lanes: the second holds no complete pair.
-  EXPECT_EQ(most_partial_sums(4, 4), 1);
-  EXPECT_EQ(most_partial_sums(5, 3), 2);
-  EXPECT_EQ(most_partial_sums(8, 2), 1);
+  EXPECT_NEAR(predict_step(measured(), job, nodes(2, 2, eager)).sum, work + exposed + 0.04, 1e-12);
 }
 
-TEST(Prediction, FasterLinksHelpUntilMemoryIsTheLimit) {
-  const PlannedJob job{.global_batch = 40, .lanes = 4, .ranks = 4};
-  const Link endless{.latency_seconds = 0, .bytes_per_second = 1e30};
-  // The node's own copies: 2 of a quarter of a buffer, in each phase.
-  const double expected = 0.0004 + 2 * (2 * 0.0004 / 4) + 1.5 * 0.0004;
-  EXPECT_NEAR(predict_step(measured(), job, nodes(2, 2, endless)).sum, expected, 1e-12);
+TEST(Prediction, BucketsHideBehindThePass) {
+  const Link link{.latency_seconds = 0.001, .bytes_per_second = 1e6};
+  const PlannedJob job{.global_batch = 20, .lanes = 2, .ranks = 2};
+  MeasuredTimes times = measured();  // a pass of 11 ms; a bucket of 500 takes 2 x 1 ms of the link
+  times.buckets = {{500, 0.5}, {500, 1}};
+  EXPECT_NEAR(predict_step(times, job, nodes(1, 1, link)).exposed, 0.004, 1e-12);
+  times.buckets = {{500, 0.3}, {500, 0.5}};
+  EXPECT_EQ(predict_step(times, job, nodes(1, 1, link)).exposed, 0);
+  // The second waits for the link, which the first has until 2 ms after the pass.
+  times.buckets = {{3250, 0.0}, {500, 0.5}};
+  EXPECT_NEAR(predict_step(times, job, nodes(1, 1, link)).exposed, 0.006, 1e-12);
+}
+
+// Eight nodes: three rounds each way, of 1/2, 1/4 and 1/8 of the elements.
+TEST(Prediction, RoundsGrowWithTheLogarithm) {
+  const PlannedJob job{.global_batch = 80, .lanes = 8, .ranks = 8};
+  const Link link{.latency_seconds = 0.01, .bytes_per_second = 1e6};
+  const double exposed = 6 * 0.01 + 2 * 0.004 * 7 / 8;
+  EXPECT_NEAR(predict_step(measured(), job, nodes(1, 1, link)).exposed, exposed, 1e-12);
 }
 
 TEST(Prediction, LargerBatchesHideTheSum) {

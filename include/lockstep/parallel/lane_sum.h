@@ -75,10 +75,6 @@ class LaneSum {
 
 inline constexpr std::int64_t kNormBlock = 4096;
 
-// The most partial sums that a rank contributes, of those that the tree has complete
-// within its share of the lanes: what it sends of each slice.
-int most_partial_sums(int lanes, int ranks);
-
 // Collective.
 std::unique_ptr<LaneSum> make_lane_sum(Communicator& comm, const LaneSumShape& shape,
                                        Reduction reduction, Route route = Route::kAuto);

@@ -1,24 +1,24 @@
 // What a training step would take on a cluster, from times measured on one process and
 // a model of latency and bandwidth of the ordered sum. Local.
 //
-// Symbols: R ranks, p of them on a node, V lanes, T workers of a rank, P values in a
-// lane's buffer of S = 4 P bytes, a the time to add one such buffer to another, k partial
-// sums of a rank (most_partial_sums()).
+// Symbols: N nodes, R ranks, p of them on a node, V lanes, T workers of a rank, P values in a
+// lane's buffer of S = 4 P bytes, a the time to add one such buffer to another.
 //
 //   compute   ceil(ceil(V / R) / T) passes of ceil(B / V) samples
 //   update    the measured one / T
 //   sum, one node    V a / (R T)
-//   sum, more nodes  ceil(V / R) a / T for the rank's own lanes, then
-//                    a reduce-scatter and an all-gather of slices of m = S / R bytes:
-//                      reach(m) + 2 k (R - 1) o + k w,  k a for the addition,
-//                      reach(m) + 2 (R - 1) o + w,  a / 2 for the norm
-//     w = max((R - p) p m / bandwidth of the node's link, 2 (p - 1) m / S a): a node's ranks
-//     share its link; within the node a slice is copied twice
-//     reach(m) = latency, three times that where m needs a rendezvous; o = time a message
+//   sum, more nodes  V a / (R T) for the node's lanes, o for each message, the additions
+//                    between nodes, a / (2 p T) for the norm, and what is exposed
+//   exposed          what of the exchange is left when the last pass is over
+//
+// The exchange is that of ExchangePlan, for each bucket of gradients: it begins when the last
+// pass has written it (`ready`), takes its turn on the node's link for its bytes there, and a
+// latency a round, three times that where a message needs a rendezvous. o is the time a message
+// takes of a rank.
 //
 // All times but those on the link grow by p T / cores where a node has fewer cores than
 // workers. This is the model of Hockney (1994) with the overhead o of LogP (Culler et al.
-// 1993), for the two phases that Rabenseifner (2004) and Thakur et al. (2005) describe.
+// 1993), for halving and doubling as Thakur, Rabenseifner and Gropp (2005) describe it.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,13 @@ struct MeasuredTimes {
     std::int64_t samples = 0;
     double seconds = 0;  // of a lane: batch, forward and backward
   };
-  std::vector<Pass> passes;   // by samples, ascending; at least two
+  // Of the lane's buffer, in the order in which they are summed between nodes.
+  struct Bucket {
+    std::int64_t values = 0;
+    double ready = 1;  // part of the pass after which it is written
+  };
+  std::vector<Pass> passes;  // by samples, ascending; at least two
+  std::vector<Bucket> buckets;
   double update_seconds = 0;  // of all weights
   double add_seconds = 0;     // of one lane's buffer to another
   std::int64_t values = 0;    // floats of that buffer
@@ -54,8 +60,9 @@ struct PlannedNodes {
 };
 
 struct StepPrediction {
-  double compute = 0;  // seconds, as the next three
+  double compute = 0;  // seconds, as the next four
   double sum = 0;
+  double exposed = 0;  // part of sum: communication that no computation hides
   double update = 0;
   double step = 0;
   double images_per_second = 0;
