@@ -15,15 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import probe
+from allocations import Allocation, no_room
 from console import EXIT_USAGE, LauncherError, say
 from experiment import Experiment, ask
-from hosts import Host, Placement, choose_binding, common_networks, is_here, place
+from hosts import Host, Placement, choose_binding, common_networks, host_cpus, is_here, place
+from hosts import place_in_job
 from job import LANE_COMMANDS, models_folder
 from run_files import EXPERIMENT_FILE
 from running import take_option
 
 DEADLINE_SECONDS = 20  # for a host's answer
 MOST_CLOCK_SECONDS = 5.0
+MOST_RANKS = 1 << 20
+AGENT = "OMPI_MCA_plm_rsh_agent"
 SSH = ("ssh", "-x", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10")
 
 
@@ -83,7 +87,7 @@ class Unreachable(Exception):
 
 def agent() -> list[str]:
     """The words before a host's name that run a command there, as mpirun finds them."""
-    value = os.environ.get("OMPI_MCA_plm_rsh_agent", "").split(":")[0].split()
+    value = os.environ.get(AGENT, "").split(":")[0].split()
     return value or list(SSH)
 
 
@@ -195,22 +199,43 @@ class Wishes:
     threads: int | None = None
     interface: str | None = None
     oversubscribe: bool = False
+    ranks: int | None = None  # of all hosts, in a scheduler's job
+    job: Allocation | None = None
 
 
 def prepare_hosts(lanes: int | None, wishes: Wishes, needs: Needs) -> Placement:
     """Asks all hosts, and gives where the ranks go; raises LauncherError with a line for
     everything that is wrong anywhere."""
     answers, lines = ask_all(wishes.hosts, needs)
-    slots, threads = place(lanes, wishes.hosts, wishes.threads, answers)
+    if wishes.job:
+        slots, threads = _place_in_job(lanes, wishes, wishes.job, answers)
+    else:
+        slots, threads = place(lanes, wishes.hosts, wishes.threads, answers)
     found = judge(answers, needs, probe.digest_of(needs.program) or "")
     room = {} if wishes.oversubscribe else room_problems(answers, slots, threads, needs)
-    for name in answers:
+    for name in (name for name in answers if name in slots):
         lines += [f"{name}: {problem}" for problem in (*found[name], *room.get(name, []))]
     if lines:
         raise LauncherError("\nlockstep: ".join(lines), EXIT_USAGE)
     networks = [wishes.interface] if wishes.interface else common_networks(
         {name: answer["networks"] for name, answer in answers.items()}, probe.networks())
-    return Placement(slots, threads, choose_binding(slots, threads, answers), networks)
+    # A part of a host has no cores of its own.
+    is_part = any(answers[host.name]["cores"] > host_cpus(host, answers) for host in wishes.hosts)
+    bind_to = "none" if is_part else choose_binding(slots, threads, answers)
+    return Placement(slots, threads, bind_to, networks,
+                     stays_attached=bool(wishes.job and wishes.job.agent))
+
+
+def _place_in_job(
+    lanes: int | None, wishes: Wishes, job: Allocation, answers: dict[str, dict[str, Any]]
+) -> tuple[dict[str, int], int]:
+    """Where the ranks go; raises LauncherError for more than the job has room for."""
+    slots, threads = place_in_job(wishes.ranks or lanes or MOST_RANKS, wishes.hosts,
+                                  wishes.threads, answers)
+    ranks = sum(slots.values())
+    if wishes.ranks and ranks < wishes.ranks:
+        raise no_room(wishes.ranks, ranks, threads, job.job)
+    return slots, threads
 
 
 def prepare_hosts_left(lanes: int | None, wishes: Wishes, needs: Needs) -> Placement:

@@ -15,15 +15,28 @@ import struct
 import subprocess
 import sys
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Set
 
 SIOCGIFADDR = 0x8915
 SIOCGIFNETMASK = 0x891B
+MOST_CPUS = 8192
 
 
 def available_cores() -> int:
     """CPUs that this process may run on, no more than its control group allows."""
     return max(1, min(len(os.sched_getaffinity(0)), quota()))
+
+
+def cores_of_group() -> Set[int]:
+    """The CPUs of the control group, of which this process may be told to use a part."""
+    mine = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, range(MOST_CPUS))  # the kernel leaves those that are allowed
+        return os.sched_getaffinity(0)
+    except OSError:
+        return mine
+    finally:
+        os.sched_setaffinity(0, mine)
 
 
 def physical_cores() -> int:

@@ -7,8 +7,8 @@ import re
 import resource
 from pathlib import Path
 
+from allocations import is_task
 from console import EXIT_USAGE, LauncherError
-from slurm import is_task
 
 SECONDS = ("LOCKSTEP_SOFT_LIMIT_SECONDS", "LOCKSTEP_HARD_LIMIT_SECONDS",
            "LOCKSTEP_LONG_WORK_LIMIT_SECONDS")
