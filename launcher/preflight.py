@@ -21,6 +21,7 @@ from experiment import Experiment, ask
 from hosts import Host, Placement, choose_binding, common_networks, host_cpus, is_here, place
 from hosts import place_in_job
 from job import LANE_COMMANDS, models_folder
+from paths import as_named
 from run_files import EXPERIMENT_FILE
 from running import take_option
 
@@ -57,9 +58,9 @@ def needs_of(
     folders = []
     if command == "train":
         run_dir = take_option(arguments, "--run-dir")[1]
-        folders = [os.path.abspath(run_dir) if run_dir else str(models_folder(root))]
+        folders = [as_named(run_dir or models_folder(root))]
     return Needs(
-        str(binary), list(dict.fromkeys(map(os.path.abspath, files))), os.getcwd(), folders,
+        str(binary), list(dict.fromkeys(map(as_named, files))), as_named(os.getcwd()), folders,
         gpus=bool(experiment and experiment.gpus),
     )
 

@@ -20,6 +20,7 @@ from alive import watching
 from connections import names_of, silent_peers
 from console import LauncherError, say
 from job import environment_alone, models_folder
+from loader_faults import explain, loader_fault
 from message_folder import VARIABLE, message_folder
 from mpirun_messages import MpirunMessages, host_lost, signal_name
 from run_files import CANCELLED, MANIFEST_FILE, STATUS_FILE
@@ -167,6 +168,7 @@ class Supervisor:
         self._has_heard = False
         self._ticks = 0
         self._last_error = ""
+        self._loader_fault = ""
         self._output_error: OSError | None = None
         self._messages = MpirunMessages()
         self._lost: list[str] = []
@@ -199,7 +201,7 @@ class Supervisor:
         # The ranks must not outlive a launcher that was killed.
         if setpriv := shutil.which("setpriv"):
             words = [setpriv, "--pdeathsig", "TERM", "--", *words]
-        self._last_error = ""
+        self._last_error = self._loader_fault = ""
         self._has_output = self._has_heard = False
         self._messages = MpirunMessages()
         self._lost = []
@@ -298,8 +300,11 @@ class Supervisor:
         for line in errors:
             if self._messages.take(line.decode(errors="replace")):
                 continue
-            write_all(sys.stderr.fileno(), line)
             text = line.decode(errors="replace").strip()
+            if fault := loader_fault(text):
+                self._loader_fault = self._loader_fault or fault  # of each rank the same
+                continue
+            write_all(sys.stderr.fileno(), line)
             if PEER_FAILED.match(text) and self._process:
                 self._kill_later(self._process)
             if text.startswith("lockstep: "):
@@ -316,6 +321,10 @@ class Supervisor:
             say("lockstep: ended on request before the ranks had begun")
             status = EXIT_RESTART if self._is_training else 128 + self.received[0]
             return Attempt(status, "interrupted", killed=False)
+        if self._loader_fault and status != 0:
+            text = explain(self._loader_fault, self._env)
+            say(f"lockstep: {text}")
+            return Attempt(1, text, killed=False)
         # mpirun gives 1 where it was stopped; what ended all the same says so itself.
         stopped = len(self.received) > 1 and status not in (0, EXIT_RESTART)
         if self.received and (killed_by > 0 or stopped):

@@ -17,13 +17,14 @@ from binding import cpus_here, mapping_words, shared_cores
 from console import EXIT_USAGE, LauncherError, say
 from interfaces import interface_words
 from job import program_words
+from paths import as_named
 from run_files import BEFORE_FILE, JOB_FILE, LOST_FILES, SCRIPT_FILE, SLURM_CANCELLED, STATUS_FILE
 from running import RestartPlan
 
 SIGNAL_SECONDS = 180  # before the time limit; a third of a short one
 MOST_RESTARTS = 10  # of a job that failed by no fault of its experiment
 NO_COPY = ("--mca", "btl_vader_single_copy_mechanism", "none")  # containers often forbid it
-BINDING = Path(__file__).with_name("binding.py")
+BINDING = as_named(Path(__file__).resolve().with_name("binding.py"))
 
 
 @dataclass
@@ -100,9 +101,15 @@ ended_by_scancel() {{  # Slurm calls both it and a job over its time COMPLETING
   [[ $is = *JobState=C[AO]* && $is != *Reason=TimeLimit* ]]
 }}
 is_cancelled() {{ [ -e "$cancelled" ] || [ -e "$cancelled.${{SLURM_ARRAY_TASK_ID:-}}" ]; }}
-if [ "$again" = 1 ] && ! is_cancelled && ! ended_by_scancel; then
+again_by=$(printf %q "${{cancelled%/*}}/{script}")
+requeue() {{  # a container may have no scontrol, a cluster may not allow it
+  command -v scontrol >/dev/null || return 1
   echo "lockstep: exit code $status; job $id goes back to the queue"
   scontrol requeue "$id"
+}}
+if [ "$again" = 1 ] && ! is_cancelled && ! ended_by_scancel; then
+  requeue || echo "lockstep: exit code $status; job $id could not go back to the queue; to go" \
+    "on, type: sbatch ${{SLURM_ARRAY_TASK_ID:+--array=$SLURM_ARRAY_TASK_ID }}$again_by"
 fi
 exit "$status"
 """
@@ -137,8 +144,10 @@ def batch_script(
     words = [*([option] for option in options), *request.sbatch]
     lines = ["#!/bin/bash", *(f"#SBATCH {' '.join(map(_quoted, each))}" for each in words), ""]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
-    lines += [f"cd {shlex.quote(os.getcwd())} || exit 1", commands]
-    requeue = _REQUEUE.format(most=request.max_restarts, cancelled=cancelled)
+    folder = shlex.quote(as_named(os.getcwd()))
+    other = "" if folder == shlex.quote(os.getcwd()) else f"cd {shlex.quote(os.getcwd())} || "
+    lines += [f"cd {folder} || {other}exit 1", commands]
+    requeue = _REQUEUE.format(most=request.max_restarts, cancelled=cancelled, script=SCRIPT_FILE)
     return "\n".join(lines) + "\n" + _SUPERVISE + requeue
 
 
@@ -208,7 +217,7 @@ def parallel_words(request: Request) -> list[str]:
                 f"--cpus-per-task={request.threads}"]
     # What the first node has to bind ranks to is known there alone.
     ranks, threads = request.ranks_per_node, request.threads
-    map_by = (f"$(python3 {shlex.quote(str(BINDING))} {ranks} {threads} || "
+    map_by = (f"$(python3 {shlex.quote(BINDING)} {ranks} {threads} || "
               f"echo --map-by ppr:{ranks}:node --bind-to none)")
     far = [] if request.most_nodes == 1 else interface_words(None)
     return ["mpirun", map_by, *NO_COPY, *far]

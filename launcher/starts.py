@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from pathlib import Path
 
 from allocations import Allocation, allocation, no_room
 from binding import shared_cores
@@ -15,6 +16,7 @@ from interfaces import interface_words
 from job import LANE_COMMANDS, PARALLEL_COMMANDS, choose_shape, command_line
 from job import environment, part_of, program_words, this_machine
 from options import Options
+from paths import as_named
 from preflight import AGENT, Needs, Wishes, experiment_of, needs_of, prepare_hosts
 from preflight import prepare_hosts_left
 from running import RestartPlan, plan_restarts
@@ -29,6 +31,7 @@ class Starts:
         self._project = project
         self._command = command
         self._options = options
+        self._binary = Path(as_named(project.binary))
         self._is_parallel = command in PARALLEL_COMMANDS
         self._machine = this_machine()
         self._around = self._allocation_around()
@@ -50,7 +53,7 @@ class Starts:
 
     def environment(self) -> dict[str, str]:
         """What the program finds in its environment."""
-        return environment(self._project.root, self._machine)
+        return environment(Path(as_named(self._project.root)), self._machine)
 
     @functools.cache
     def prepare(self) -> None:
@@ -72,7 +75,7 @@ class Starts:
 
     def words(self, arguments: list[str]) -> list[str]:
         """The words that start the command."""
-        binary = self._project.binary
+        binary = self._binary
         if not self._is_parallel:
             return [str(binary), self._command, *arguments]
         if self._placement:
@@ -116,7 +119,7 @@ class Starts:
         ranks = self._options.ranks or min(around.ranks, self._lanes() or around.ranks)
         threads = self._options.threads or around.threads
         check_for_mpirun(ranks, dict(os.environ))
-        program = program_words(self._project.binary, self._command, arguments, threads)
+        program = program_words(self._binary, self._command, arguments, threads)
         is_far = len(around.ranks_by_node) > 1
         return [*slurm_words(around, ranks, threads, dict(os.environ)),
                 *(interface_words(self._options.interface) if is_far else []), *program]
@@ -132,6 +135,6 @@ class Starts:
         options = self._options
         self._wishes = Wishes(hosts, options.threads, options.interface, options.oversubscribe,
                               options.ranks, self._around)
-        self._needs = needs_of(self._project.binary, self._command, self.arguments,
+        self._needs = needs_of(self._binary, self._command, self.arguments,
                                self.experiment(), self._project.root)
         self._placement = prepare_hosts(self._lanes(), self._wishes, self._needs)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
 from fake_project import ROOT, FakeProjectTest
@@ -123,6 +124,11 @@ echo "$*" >>{self.folder}/calls\n""")
 exec {shutil.which("sleep")} "$@"\n""")
         sleep.chmod(0o755)
 
+    def output(self, program, **variables):
+        """What the script says."""
+        self.run_script(program, **variables)
+        return self.said
+
     def run_script(self, program, **variables):
         """The script's exit status, and what it asked of scontrol."""
         script = slurm.batch_script(
@@ -134,6 +140,7 @@ exec {shutil.which("sleep")} "$@"\n""")
                **variables}
         done = subprocess.run(["bash", "-c", script], env=env, stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=400, check=False)
+        self.said = done.stdout
         return done.returncode, calls.read_text() if calls.exists() else ""
 
     def test_what_goes_back_to_the_queue(self):
@@ -152,6 +159,20 @@ exec {shutil.which("sleep")} "$@"\n""")
         self.assertEqual(self.run_script("exit 4"), (4, ""))
         other = {"SLURM_ARRAY_JOB_ID": "9", "SLURM_ARRAY_TASK_ID": "3"}
         self.assertEqual(self.run_script("exit 4", **other), (4, "requeue 9_3\n"))
+
+    def test_what_cannot_go_back_says_how_to_go_on(self):
+        self.assertIn("goes back", self.output("exit 75"))
+        (self.folder / "scontrol").write_text("#!/bin/sh\nexit 1\n")  # as it may be disabled
+        hint = f"on, type: sbatch {self.folder}/slurm.sh\n"
+        self.assertIn(hint, self.output("exit 75"))
+        (self.folder / "scontrol").unlink()
+        with unittest.mock.patch.dict(os.environ, PATH="/usr/bin:/bin"):
+            if not shutil.which("scontrol"):
+                self.assertNotIn("goes back", self.output("exit 75"))
+                self.assertIn(hint, self.output("exit 75"))
+                self.assertIn("sbatch --array=3 ", self.output(
+                    "exit 75", SLURM_ARRAY_JOB_ID="9", SLURM_ARRAY_TASK_ID="3"))
+        self.assertEqual(self.output("exit 3"), "")
 
     def test_cancelled(self):
         (self.folder / "slurm.cancelled").touch()
