@@ -28,22 +28,23 @@ class Options:
 def parse(command: str, arguments: list[str]) -> Options:
     """Takes the launcher's own options out of the arguments of a command."""
     options = Options()
+    is_parallel = command in (*PARALLEL_COMMANDS, "doctor")
     words = iter(arguments)
     for word in words:
         name, _, value = word.partition("=")
-        if command in PARALLEL_COMMANDS and name in ("-np", "--threads"):
+        if is_parallel and name in ("-np", "--threads"):
             number = _count(name, value or next(words, ""))
             if name == "-np":
                 options.ranks = number
             else:
                 options.threads = number
-        elif command in PARALLEL_COMMANDS and name in ("--hosts", "--hostfile", "--interface"):
+        elif is_parallel and name in ("--hosts", "--hostfile", "--interface"):
             _take_host_option(options, name, value or next(words, ""))
-        elif command in PARALLEL_COMMANDS and word == "--oversubscribe":
+        elif is_parallel and word == "--oversubscribe":
             options.oversubscribe = True
         elif command == "train" and name == "--max-restarts":
             options.max_restarts = _count(name, value or next(words, ""), least=0)
-        elif word == "--print-command":
+        elif word == "--print-command" and command != "doctor":
             options.print_command = True
         elif word in ("-h", "--help"):
             options.help = True
