@@ -39,7 +39,6 @@ class Allocation:
 class Scheduler:
     """How the jobs of one kind are known."""
 
-    name: str
     marks: tuple[str, ...]  # variables that each of its jobs has; the first is the job's number
     read: Callable[[dict[str, str]], Allocation | None]  # None: use this host alone
 
@@ -62,8 +61,8 @@ def no_room(ranks: int, most: int, threads: int, job: str) -> LauncherError:
 
 
 def _refuse(job: str, fault: str, mark: str) -> LauncherError:
-    return LauncherError(f"this is a process of {job}, but {fault}; type --hosts A:2,B:2 to name its hosts, or "
-                         f"unset {mark} to use this host alone", EXIT_USAGE)
+    return LauncherError(f"this is a process of {job}, but {fault}; type --hosts A:2,B:2 to name "
+                         f"its hosts, or unset {mark} to use this host alone", EXIT_USAGE)
 
 
 # --- What several of them have ---
@@ -268,9 +267,9 @@ def expand_names(text: str) -> list[str]:
 
 # The innermost first: an instance of Flux may run in a job of another.
 SCHEDULERS = (
-    Scheduler("Flux", ("FLUX_URI",), _flux),
-    Scheduler("Slurm", ("SLURM_JOB_ID",), _slurm),
-    Scheduler("PBS", ("PBS_JOBID",), _pbs),
-    Scheduler("LSF", ("LSB_JOBID",), _lsf),
-    Scheduler("Grid Engine", ("JOB_ID", "SGE_ROOT", "NSLOTS"), _sge),
+    Scheduler(("FLUX_URI",), _flux),
+    Scheduler(("SLURM_JOB_ID",), _slurm),
+    Scheduler(("PBS_JOBID",), _pbs),
+    Scheduler(("LSB_JOBID",), _lsf),
+    Scheduler(("JOB_ID", "SGE_ROOT", "NSLOTS"), _sge),
 )

@@ -109,7 +109,8 @@ def check_hosts(project: Project, options: Options, hosts: list[Host]) -> list[F
     for host in hosts:
         topic = f"host {host.name}"
         if host.name not in answers:
-            findings.append(Finding(topic, "not reached", named[host.name].removeprefix("not reached: ")))
+            why = named[host.name].removeprefix("not reached: ")
+            findings.append(Finding(topic, "not reached", why))
             continue
         answer = answers[host.name]
         text = (f"{answer['cores']} cores, {answer['gpus']} GPUs, "

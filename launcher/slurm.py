@@ -319,4 +319,5 @@ def train_commands(binary: Path, plan: RestartPlan, request: Request) -> str:
 
     status, before = (shlex.quote(str(plan.run_dir / name)) for name in (STATUS_FILE, BEFORE_FILE))
     return (f"words=({words(plan.again)})\n"
-            f"if [ ! -e {status} ] || cmp -s {status} {before}; then words=({words(plan.first)}); fi")
+            f"if [ ! -e {status} ] || cmp -s {status} {before}; then "
+            f"words=({words(plan.first)}); fi")
