@@ -8,7 +8,8 @@ import shlex
 import sys
 from dataclasses import dataclass
 
-from probe import available_cores, cores_of_group, physical_cores
+from message_folder import shortage
+from probe import available_cores, cores_of_group, physical_cores, shared_memory
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,9 @@ def main(arguments: list[str]) -> None:
     """In a batch script."""
     ranks, threads = map(int, arguments)
     node = cpus_here()
-    if text := shared_cores(ranks, threads, node.logical):
-        print(f"lockstep: {text}", file=sys.stderr)
+    for text in (shared_cores(ranks, threads, node.logical), shortage(ranks, shared_memory())):
+        if text:
+            print(f"lockstep: {text}", file=sys.stderr)
     print(shlex.join(mapping_words(f"ppr:{ranks}:node", ranks, threads, node)))
 
 

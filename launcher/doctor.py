@@ -79,7 +79,7 @@ def _started(binary: Path) -> tuple[Finding, Allocation | None]:
         text = ",".join(names[:8]) + (",..." if len(names) > 8 else "")
     else:
         text = f"{len(around.ranks_by_node)} nodes, room for {around.ranks} ranks of " \
-               f"{around.threads} threads"
+               f"{around.threads} thread{'' if around.threads == 1 else 's'}"
     return Finding("started", f"in {around.job} ({text}) on {host}"), around
 
 

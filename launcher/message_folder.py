@@ -86,6 +86,15 @@ def free_bytes(folder: str) -> int:
     return found.f_bavail * found.f_frsize
 
 
+def shortage(ranks: int, free: int | None) -> str:
+    """What to say of a host of a job whose shared memory has `free` bytes, where mpirun has no
+    other place; empty where they suffice or are not known."""
+    if ranks < 2 or free is None or free >= message_bytes(ranks):
+        return ""
+    return (f"{no_room_text(SHARED_MEMORY, message_bytes(ranks))} of {ranks} ranks: they go over "
+            "TCP, which is slower; give it more (docker run --shm-size=1g)")
+
+
 def no_room_text(places: str, wanted: int) -> str:
     """What is wrong there."""
     return f"{places} cannot be written, or has less than the {wanted >> 20} MB of messages"

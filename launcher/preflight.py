@@ -21,6 +21,7 @@ from experiment import Experiment, ask
 from hosts import Host, Placement, choose_binding, common_networks, host_cpus, is_here, place
 from hosts import place_in_job
 from job import LANE_COMMANDS, models_folder
+from message_folder import shortage
 from paths import as_named
 from run_files import EXPERIMENT_FILE
 from running import take_option
@@ -218,6 +219,9 @@ def prepare_hosts(lanes: int | None, wishes: Wishes, needs: Needs) -> Placement:
         lines += [f"{name}: {problem}" for problem in (*found[name], *room.get(name, []))]
     if lines:
         raise LauncherError("\nlockstep: ".join(lines), EXIT_USAGE)
+    for name, ranks in slots.items():
+        if text := shortage(ranks, answers[name].get("shared_memory")):
+            say(f"lockstep: {name}: {text}")
     networks = [wishes.interface] if wishes.interface else common_networks(
         {name: answer["networks"] for name, answer in answers.items()}, probe.networks())
     # A part of a host has no cores of its own.

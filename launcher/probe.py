@@ -132,6 +132,14 @@ def networks() -> Dict[str, str]:
     return {address: network for _, address, network in interfaces()}
 
 
+def shared_memory() -> int:
+    """Bytes that this process may write to /dev/shm."""
+    if not os.access("/dev/shm", os.W_OK | os.X_OK):
+        return 0
+    found = os.statvfs("/dev/shm")
+    return found.f_bavail * found.f_frsize
+
+
 def digest_of(path: str) -> Optional[str]:
     """Of a file; None where it cannot be read."""
     digest = hashlib.sha256()
@@ -185,6 +193,7 @@ def look(request: Dict[str, Any]) -> Dict[str, Any]:
         "physical_cores": physical_cores(),
         "gpus": len(glob.glob("/dev/nvidia[0-9]*")),
         "networks": networks(),
+        "shared_memory": shared_memory(),
         "has_orted": shutil.which("orted") is not None,
         "digest": digest,
         "fault": "" if digest is None else _fault_of(program),

@@ -17,7 +17,9 @@ from binding import cpus_here, mapping_words, shared_cores
 from console import EXIT_USAGE, LauncherError, say
 from interfaces import interface_words
 from job import program_words
+from message_folder import shortage
 from paths import as_named
+from probe import shared_memory
 from run_files import BEFORE_FILE, JOB_FILE, LOST_FILES, SCRIPT_FILE, SLURM_CANCELLED, STATUS_FILE
 from running import RestartPlan
 
@@ -229,8 +231,10 @@ def slurm_words(around: Allocation, ranks: int, threads: int, env: dict[str, str
     is_even = min(around.ranks_by_node) == most
     node = cpus_here() if "SLURMD_NODENAME" in env else None  # else this may be a login host
     here = min(ranks, most)
-    if node and (text := shared_cores(here, threads, node.logical)):
-        say(f"lockstep: {text}")
+    if node:
+        for text in (shared_cores(here, threads, node.logical), shortage(here, shared_memory())):
+            if text:
+                say(f"lockstep: {text}")
     # slot: as many on each node as Slurm gives it.
     map_by = mapping_words(f"ppr:{most}:node" if is_even else "slot", here, threads, node)
     return ["mpirun", "-np", str(ranks), *map_by, *NO_COPY]

@@ -231,7 +231,7 @@ class DoctorTest(FakeProjectTest):
         self.assertIn("from a shell", started()["found"])
         self.assertIn("by mpirun, as one task", started(OMPI_COMM_WORLD_SIZE="1")["found"])
         self.assertIn("copies of the launcher", started(PMI_RANK="1", PMI_SIZE="4")["advice"])
-        self.assertIn("in Slurm job 7 (2 nodes, room for 16 ranks of 1 threads)", started(
+        self.assertIn("in Slurm job 7 (2 nodes, room for 16 ranks of 1 thread)", started(
             SLURM_JOB_ID="7", SLURM_JOB_NUM_NODES="2", SLURM_JOB_CPUS_PER_NODE="8(x2)")["found"])
         self.assertIn("PBS_NODEFILE is not set", started(PBS_JOBID="3")["advice"])
 

@@ -245,6 +245,13 @@ class SharedMemoryTest(FakeProjectTest):
                               f"messages: they are kept in {self.folder}; ", done.stderr)
                 self.assertEqual(list(self.folder.glob("lockstep-messages-*")), [])
 
+    def test_of_hosts_that_mpirun_makes_it_on(self):
+        self.assertEqual(message_folder.shortage(1, 0), "")
+        self.assertEqual(message_folder.shortage(3, None), "")
+        self.assertEqual(message_folder.shortage(3, 13 << 20), "")
+        self.assertIn("than the 13 MB of messages of 3 ranks: they go over TCP",
+                      message_folder.shortage(3, 12 << 20))
+
     def test_tcp_where_there_is_no_room_at_all(self):
         (self.folder / "room").mkdir()
         done = self.start("for f in /dev/shm room; do mount -t tmpfs -o size=1m tmpfs $f; done",
