@@ -20,7 +20,7 @@ from alive import watching
 from connections import names_of, silent_peers
 from console import LauncherError, say
 from job import environment_alone, models_folder
-from loader_faults import explain, loader_fault
+from loader_faults import EXIT_NOT_STARTED, explain, loader_fault
 from message_folder import VARIABLE, message_folder
 from mpirun_messages import MpirunMessages, host_lost, signal_name
 from run_files import CANCELLED, MANIFEST_FILE, STATUS_FILE
@@ -321,6 +321,10 @@ class Supervisor:
             say("lockstep: ended on request before the ranks had begun")
             status = EXIT_RESTART if self._is_training else 128 + self.received[0]
             return Attempt(status, "interrupted", killed=False)
+        if status == EXIT_NOT_STARTED and not self._with_mpirun:  # the loader has said why
+            text = explain("see the line above", self._env)
+            say(f"lockstep: {text}")
+            return Attempt(1, text, killed=False)
         if self._loader_fault and status != 0:
             text = explain(self._loader_fault, self._env)
             say(f"lockstep: {text}")

@@ -156,6 +156,8 @@ class LoaderTest(unittest.TestCase):
             env = {"LD_LIBRARY_PATH": f"/absent:{folder}"}
             text = loader_faults.explain("libmpi.so.40: file too short", env)
             self.assertIn(f"; {folder} comes first by LD_LIBRARY_PATH: unload", text)
+            text = loader_faults.explain("/p/lockstep: undefined symbol: ompi_mpi_char", env)
+            self.assertIn(f"; {folder} comes first", text)
             self.assertIn("build again", loader_faults.explain("libmpi.so.40: file too short", {}))
 
 
@@ -187,6 +189,14 @@ class StartTest(FakeProjectTest):
                 self.assertEqual((done.returncode, len(said)), (1, 1), done.stderr)
                 self.assertRegex(done.stderr, r"lockstep: the program cannot start: \S+libmpi.so.40"
                                  ": file too short; ")
+
+    def test_a_rank_alone(self):
+        self.launch("build")
+        (self.project / "build" / "lockstep").write_text(
+            f"#!/bin/sh\n{ANSWER_NEEDS}\necho '{LoaderTest.LINES[1]}' >&2; exit 127\n")
+        done = self.launch("train", "-np", "1", LD_LIBRARY_PATH="/m/lib")
+        self.assertEqual((done.returncode, len(done.stderr.splitlines())), (1, 2), done.stderr)
+        self.assertIn("unload the modules that set LD_LIBRARY_PATH", done.stderr)
 
     def test_the_program_asked_for_its_needs(self):
         self.launch("build")
