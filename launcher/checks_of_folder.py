@@ -23,13 +23,14 @@ TRIAL_BYTES = 1 << 20
 FAR = re.compile(r"nfs|lustre|gpfs|beegfs|ceph|fuse|cifs|smb|9p|orangefs|wekafs")
 SECONDS = 30  # for a process that answers at once
 
-# Takes the lock that its parent has: 1 where it must not, 0 where it may.
+KEPT_AWAY = 3
+# Takes the lock that its parent has: KEPT_AWAY where it must not, 0 where it may.
 OTHER_LOCK = """
 import fcntl, sys
 try:
     fcntl.flock(open(sys.argv[1], "r+"), fcntl.LOCK_EX | fcntl.LOCK_NB)
 except BlockingIOError:
-    sys.exit(1)
+    sys.exit(3)
 """
 
 
@@ -91,11 +92,34 @@ def check_locks(folder: Path) -> Finding:
                            "folder would not notice each other: mount it with flock")
         done = subprocess.run([sys.executable, "-c", OTHER_LOCK, path], stdin=subprocess.DEVNULL,
                               capture_output=True, timeout=SECONDS, check=False)
-    if done.returncode == 1:
+    if done.returncode == KEPT_AWAY:
         far = "; between hosts not tried" if FAR.match(kind) else ""
         return Finding("locks", f"kept between processes, on {kind}{far}")
     return Finding("locks", f"not kept, on {kind}", "two processes got one lock: two jobs could "
                    "train in one run folder; mount it with flock (Lustre: not localflock)")
+
+
+def check_locks_of_hosts(models: Path, agents: dict[str, list[str]]) -> list[Finding]:
+    """Whether a lock here keeps a process of each host away; `agents`: the words that run a
+    command there. Nothing of hosts that have another folder, or none, at that path."""
+    found = []
+    try:
+        with tempfile.NamedTemporaryFile(prefix=".doctor-", dir=models) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for host, words in agents.items():
+                done = subprocess.run(
+                    [*words, "python3", "-", file.name], input=OTHER_LOCK, text=True,
+                    capture_output=True, timeout=SECONDS, check=False, start_new_session=True)
+                if done.returncode == 0:
+                    found.append(Finding(
+                        f"locks of {host}", "not kept", f"this host and {host} got one lock in "
+                        f"{models}: never start two jobs in one run folder; mount it with flock "
+                        "(Lustre: not localflock)"))
+                elif done.returncode == KEPT_AWAY:
+                    found.append(Finding(f"locks of {host}", "kept between the hosts"))
+    except (OSError, subprocess.TimeoutExpired):
+        pass  # told of the folder, or of the host
+    return found
 
 
 def file_system(path: Path, mounts: str = "/proc/self/mountinfo") -> str:

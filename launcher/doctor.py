@@ -10,7 +10,7 @@ from pathlib import Path
 import probe
 from allocations import Allocation, allocation
 from build import Project
-from checks_of_folder import check_folder
+from checks_of_folder import check_folder, check_locks_of_hosts
 from checks_of_machine import check_cores, check_files, check_gpus, check_memory, check_mpirun
 from checks_of_machine import check_networks, check_program, check_ranks, check_shared_memory
 from console import EXIT_USAGE, LauncherError
@@ -19,7 +19,7 @@ from hosts import Host, is_here, place
 from job import Machine, Shape, choose_shape, models_folder, part_of, this_machine
 from options import Options
 from paths import as_named
-from preflight import AGENT, Needs, ask_all, judge, room_problems
+from preflight import AGENT, Needs, agent, ask_all, judge, room_problems
 from surroundings import check_alone
 
 EXIT_WARNING = 1
@@ -116,4 +116,5 @@ def check_hosts(project: Project, options: Options, hosts: list[Host]) -> list[F
         text = (f"{answer['cores']} cores, {answer['gpus']} GPUs, "
                 f"{', '.join(answer['networks']) or 'no network'}")
         findings.append(Finding(topic, text, "; ".join(problems[host.name])))
-    return findings
+    others = {name: [*agent(), name] for name in answers if not is_here(name)}
+    return findings + check_locks_of_hosts(models_folder(project.root), others)

@@ -24,7 +24,7 @@ def explain(fault: str, env: dict[str, str]) -> str:
     """For the user: the fault, and which folder of LD_LIBRARY_PATH it may be of."""
     text = f"the program cannot start: {fault}"
     libraries = [Path(path).name for path in re.findall(r"[\w./+-]+\.so[\w.]*", fault)]
-    if re.search("undefined symbol: o?mpi_", fault, re.IGNORECASE):  # it is the program that lacks it
+    if re.search("undefined symbol: o?mpi_", fault, re.IGNORECASE):  # of the program
         libraries.append("libmpi.so.40")
     folders = [folder for folder in env.get("LD_LIBRARY_PATH", "").split(":") if folder]
     for folder in folders:

@@ -1,9 +1,15 @@
 """Trainings in jobs of schedulers that are not here: their variables and host files are as they
 make them, the programs by which they reach a host are stand-ins, the hosts network namespaces."""
 
+import subprocess
+import sys
 import unittest
 
-from hosts_test import HostsTest, tool
+from hosts_test import ROOT, HostsTest, tool
+
+sys.path.insert(0, str(ROOT / "launcher"))
+
+from interfaces import interface_words  # noqa: E402
 
 # What all of them do once their own options are taken away.
 AGENT = 'exec "$AGENT_OF_HOSTS" "$@"'
@@ -62,6 +68,27 @@ class SchedulersTest(HostsTest):
     def test_flux(self):
         tool(self.shared / "tools", "flux", 'case $1 in getattr) echo na,nb;; *) echo 2;; esac')
         self.check("flux", 2, FLUX_URI="local:///x")
+
+    def test_networks_that_each_host_has_for_itself(self):
+        """Both hosts have docker0 with one address; without these words the job hangs."""
+        for host in ("na", "nb"):
+            for words in (("link", "add", "docker0", "type", "bridge"),
+                          ("addr", "add", "172.17.0.1/16", "dev", "docker0"),
+                          ("link", "set", "docker0", "up")):
+                self.net.on(host, "ip", *words)
+            self.addCleanup(self.net.on, host, "ip", "link", "del", "docker0")
+        words = ["mpirun", "--host", "na:1,nb:1", "-np", "2", "--mca", "plm", "rsh",
+                 "--mca", "pml", "ob1", "--mca", "btl", "self,vader,tcp", *interface_words(None),
+                 self.program, "train", "--threads", "1", self.config, "--run-dir",
+                 self.shared / "runs" / "docker", *self.few]
+        env = self.environment()
+        done = subprocess.run(
+            [*self.net.entry("na"), *map(str, words)], cwd=self.shared, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=400, check=False,
+            env=env | {"OMPI_MCA_plm_rsh_agent": env["AGENT_OF_HOSTS"],
+                       "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.digest_of(done), self.expected_digest(*self.few))
 
 
 if __name__ == "__main__":

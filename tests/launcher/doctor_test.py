@@ -252,6 +252,21 @@ class DoctorTest(FakeProjectTest):
         self.assertIn("host c", job_hosts)
         self.assertIn("in LSF job 3 (a:1,c:1)", job_hosts["started"]["found"])
 
+    def test_locks_between_hosts(self):
+        (self.project / "models").mkdir()
+        run = 'while [ "$1" != python3 ]; do shift; done; '
+        self.tool("ssh", run + 'exec "$@"')
+        found = self.doctor("--hosts", "a:1")
+        self.assertEqual(found["locks of a"]["found"], "kept between the hosts")
+        # One that has the folder, but does not see the lock; one that has it not.
+        for last, there in (("exit 0", True), ('exec "$1" "$2" /absent/file', False)):
+            self.tool("ssh", f"""{run}
+                case "$3" in */.doctor-*) {last};; esac; exec "$@" """)
+            found = self.doctor("--hosts", "a:1")
+            self.assertEqual("locks of a" in found, there)
+            if there:
+                self.assertIn("got one lock", found["locks of a"]["advice"])
+
     def test_usage(self):
         done = self.launch("doctor", "-x")
         self.assertEqual(done.returncode, 2)
