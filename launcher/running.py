@@ -21,6 +21,7 @@ from connections import names_of, silent_peers
 from console import LauncherError, say
 from job import environment_alone, models_folder
 from loader_faults import EXIT_NOT_STARTED, explain, loader_fault
+from memory_kills import memory_kills, told
 from message_folder import VARIABLE, message_folder
 from mpirun_messages import MpirunMessages, host_lost, signal_name
 from run_files import CANCELLED, MANIFEST_FILE, STATUS_FILE
@@ -205,6 +206,7 @@ class Supervisor:
         self._has_output = self._has_heard = False
         self._messages = MpirunMessages()
         self._lost = []
+        kills_before = memory_kills()
         # A session of its own keeps the terminal's Ctrl-C away: mpirun would kill the
         # ranks before they can save. And mpirun would not outlive its reader.
         process = subprocess.Popen(
@@ -225,10 +227,14 @@ class Supervisor:
             hosts = [each.split(":")[0] for each in listed.split(",") if each]
             threading.Thread(target=self._watch_hosts, args=(process, hosts), daemon=True).start()
         status = self._wait(process)
+        kills = told(kills_before)
         signal.setitimer(signal.ITIMER_REAL, 0)
         for relay in relays:
             relay.join(timeout=5)  # not for ever: a stray child may keep the pipe open
-        return self._judge(status)
+        attempt = self._judge(status)
+        if kills and not self.received and (attempt.killed or attempt.status == EXIT_PEER):
+            say(f"lockstep: {kills}")
+        return attempt
 
     def _wait(self, process: subprocess.Popen[bytes]) -> int:
         while self._cancelled and not self.is_asked():

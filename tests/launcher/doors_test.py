@@ -206,6 +206,20 @@ class StartTest(FakeProjectTest):
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, r"\Alockstep: the program cannot start: libmpi[^\n]*\n\Z")
 
+    def test_a_rank_that_was_ended_for_want_of_memory(self):
+        counters = self.folder / "vmstat"
+        module = self.project / "launcher" / "memory_kills.py"
+        module.write_text(module.read_text().replace("/proc/vmstat", str(counters)))
+        self.launch("build")
+        for kills, status, said in ((8, 137, True), (8, 4, True), (7, 137, False), (8, 2, False)):
+            with self.subTest(kills=kills, status=status):
+                counters.write_text("pgfault 1\noom_kill 7\n")
+                self.tool("mpirun", f"echo 'oom_kill {kills}' >{counters}; exit {status}")
+                done = self.launch("train", "-np", "2")
+                self.assertEqual("for want of memory; ask for more" in done.stderr, said)
+        counters.unlink()
+        self.assertNotIn("memory", self.launch("train", "-np", "2").stderr)
+
     def test_copies_of_other_starters(self):
         self.launch("build")
         for starter, env in (
