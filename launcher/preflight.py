@@ -235,6 +235,10 @@ def _place_in_job(
     lanes: int | None, wishes: Wishes, job: Allocation, answers: dict[str, dict[str, Any]]
 ) -> tuple[dict[str, int], int]:
     """Where the ranks go; raises LauncherError for more than the job has room for."""
+    if wishes.oversubscribe:  # what the job says counts, whatever a host has
+        there = {host.name: host.cpus or 0 for host in wishes.hosts}
+        answers = {name: answer | {"cores": max(answer["cores"], there[name])}
+                   for name, answer in answers.items()}
     slots, threads = place_in_job(wishes.ranks or lanes or MOST_RANKS, wishes.hosts,
                                   wishes.threads, answers)
     ranks = sum(slots.values())

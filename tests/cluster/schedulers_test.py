@@ -40,7 +40,8 @@ class SchedulersTest(HostsTest):
         cls = type(self)
         cls.expected = cls.expected or self.expected_digest(*self.few)
         run = self.shared / "runs" / name
-        process = self.start("train", self.config, "--run-dir", run, *self.few, *words, **job)
+        process = self.start("train", self.config, "--run-dir", run, *self.few,
+                             "--oversubscribe", *words, **job)
         output, errors = process.communicate(timeout=400)
         self.assertEqual(process.returncode, 0, errors)
         self.assertIn(f"{ranks} ranks", output)
