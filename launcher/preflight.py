@@ -54,8 +54,11 @@ def needs_of(
     if experiment and not take_option(arguments, "--data")[1]:
         data = (experiment.test if command in ("predict", "submit")
                 else experiment.train + experiment.validation)
-        weights = experiment.weights if command == "train" else []
-        files += [str(root / path) for path in data + weights]
+        files += [str(root / path) for path in data]
+        if command == "train":
+            # A training that goes on does not read them, so they may be gone.
+            weights = [root / path for path in experiment.weights]
+            files += [str(path) for path in weights if path.exists()]
     folders = []
     if command == "train":
         run_dir = take_option(arguments, "--run-dir")[1]

@@ -63,7 +63,11 @@ Measurement measure(Communicator& comm, const Experiment& experiment, const Trai
 
 // Of convolutions and dense layers. The backward pass takes twice the multiply-adds of the
 // forward pass: once for the gradient of the input, once for that of the weights.
+// 0, so not told, where layers are frozen, which spares a part of it.
 double flop_of_a_step(const Network& network, int global_batch) {
+  for (const Parameter& parameter : network.parameters()) {
+    if (parameter.frozen) return 0;
+  }
   double multiply_adds = 0;
   for (const LayerInfo& layer : network.layers()) {
     multiply_adds += static_cast<double>(layer.multiply_adds);
@@ -83,8 +87,8 @@ std::string to_json(const Measurement& measured, const Experiment& experiment, i
   json["images_per_second"] = experiment.parallel.global_batch / measured.step;
   json["seconds_per_step"] = measured.step;
   json["global_batch"] = experiment.parallel.global_batch;
-  json["gflops"] = measured.flops() / 1e9;
-  if (measured.peak_flops > 0) {
+  if (measured.flop > 0) json["gflops"] = measured.flops() / 1e9;
+  if (measured.flop > 0 && measured.peak_flops > 0) {
     json["peak_gflops"] = measured.peak_flops / 1e9;
     json["share_of_peak"] = measured.flops() / measured.peak_flops;
   }
@@ -101,6 +105,7 @@ std::string to_json(const Measurement& measured, const Experiment& experiment, i
 }
 
 std::string arithmetic_of(const Measurement& measured) {
+  if (measured.flop == 0) return "";
   std::string text = fmt::format("{:.1f} GFLOP/s", measured.flops() / 1e9);
   if (measured.peak_flops > 0) {
     text += fmt::format(", {:.1f} % of the {:.0f} that these cores reach in registers",

@@ -290,13 +290,26 @@ void check_least_memory(Communicator& comm, const PreparedExperiment& prepared) 
   });
 }
 
+// Of a part of the data that part's classes are counted, with a word on it; a training counts all.
+DataOptions classes_for_plan(const Communicator& comm, const Experiment& experiment,
+                             const SourceSurvey& source) {
+  DataOptions found = source.options;
+  if (experiment.data.classes != 0 || source.is_whole) return found;
+  found.classes = std::max({found.classes, kFewestClasses, experiment.evaluation.top_k + 1});
+  if (comm.rank() == 0) {
+    fmt::print("classes were counted in a part of the data: {}; data.classes tells them all\n",
+               found.classes);
+  }
+  return found;
+}
+
 void dry_run(Communicator& comm, PreparedExperiment& prepared, const CommandLine& line) {
   const Experiment& experiment = prepared.experiment;
   const int threads = worker_count(comm, line.threads);
   const std::string host = host_name();
   const SourceSurvey source =
       survey(comm, below_root(experiment.data.train), experiment.data, Labels::kRequired);
-  take_classes(comm, prepared, source.options);
+  take_classes(comm, prepared, classes_for_plan(comm, experiment, source));
   const Network& network = *prepared.network;
   std::int64_t validation_rows = 0;
   if (!experiment.data.validation.source.path.empty()) {

@@ -36,11 +36,14 @@ void print_indented(std::string_view text) {
 }
 
 void inspect_weights(const fs::path& path, const CommandLine& line) {
-  const SafetensorsFile file(path);
+  const SafetensorsFile file(read_file(path), path.string(), Dtypes::kAny);
   if (line.json) {
     Json json = {{"kind", "weights"}, {"path", path.string()}, {"tensors", Json::array()}};
     for (const TensorView& tensor : file.tensors()) {
       json["tensors"].push_back({{"name", tensor.name}, {"shape", tensor.shape}});
+    }
+    for (const auto& [name, dtype] : file.unread()) {
+      json["unread"].push_back({{"name", name}, {"dtype", dtype}});
     }
     json["metadata"] = file.metadata();
     print_json(json);
@@ -49,6 +52,9 @@ void inspect_weights(const fs::path& path, const CommandLine& line) {
   fmt::print("{}: whole\n", path.string());
   for (const TensorView& tensor : file.tensors()) {
     fmt::print("  {:<28} [{}]\n", printable(tensor.name), fmt::join(tensor.shape, ", "));
+  }
+  for (const auto& [name, dtype] : file.unread()) {
+    fmt::print("  {:<28} {}, which is not read\n", printable(name), printable(dtype));
   }
   for (const auto& [key, value] : file.metadata()) {
     fmt::print("{}:\n", printable(key));

@@ -8,6 +8,7 @@
 
 #include "app/commands.h"
 #include "lockstep/data/survey.h"
+#include "lockstep/report/model_table.h"
 #include "lockstep/train/update_parts.h"
 
 namespace lockstep {
@@ -20,11 +21,6 @@ std::int64_t total_multiply_adds(const Network& network) {
   std::int64_t total = 0;
   for (const LayerInfo& layer : network.layers()) total += layer.multiply_adds;
   return total;
-}
-
-std::string shape_text(const ImageShape& shape) {
-  if (shape.height == 1 && shape.width == 1) return std::to_string(shape.channels);
-  return fmt::format("{}x{}x{}", shape.height, shape.width, shape.channels);
 }
 
 Json to_json(const Experiment& experiment, const Network& network) {
@@ -47,21 +43,17 @@ Json to_json(const Experiment& experiment, const Network& network) {
   return json;
 }
 
-// The layers of a block stand further to the right.
-std::string indented(const LayerInfo& layer) {
-  return std::string(2 * static_cast<std::size_t>(layer.depth), ' ') + layer.title;
-}
-
 void print_layers(const Network& network) {
   std::size_t width = 5;
-  for (const LayerInfo& layer : network.layers()) width = std::max(width, indented(layer).size());
+  for (const LayerInfo& layer : network.layers())
+    width = std::max(width, indented_title(layer).size());
   fmt::print("{:>2}  {:<{}}  {:>12}  {:>10}  {:>12}\n", "", "layer", width, "output", "parameters",
              "MACs");
   fmt::print("{:>2}  {:<{}}  {:>12}\n", "", "input", width, shape_text(network.input()));
   int index = 0;
   for (const LayerInfo& layer : network.layers()) {
     const std::string number = layer.depth == 0 ? std::to_string(index++) : "";
-    fmt::print("{:>2}  {:<{}}  {:>12}  {:>10}  {:>12}\n", number, indented(layer), width,
+    fmt::print("{:>2}  {:<{}}  {:>12}  {:>10}  {:>12}\n", number, indented_title(layer), width,
                shape_text(layer.output), layer.parameters, layer.multiply_adds);
   }
   fmt::print(
@@ -69,18 +61,24 @@ void print_layers(const Network& network) {
       network.parameter_count(), network.trainable_parameter_count(), total_multiply_adds(network));
 }
 
-// Those of the data, which an experiment need not say.
-int count_classes(const Experiment& experiment) {
+// Takes those of the data, which an experiment need not say.
+void count_classes(Experiment& experiment) {
+  if (experiment.data.classes != 0) return;
   const auto alone = connect_self();
-  return survey(*alone, below_root(experiment.data.train), experiment.data, Labels::kRequired)
-      .options.classes;
+  const SourceSurvey source =
+      survey(*alone, below_root(experiment.data.train), experiment.data, Labels::kRequired);
+  int classes = source.options.classes;
+  if (!source.is_whole) {  // the others of a part of the data cannot be known
+    classes = std::max({classes, kFewestClasses, experiment.evaluation.top_k + 1});
+  }
+  settle_classes(experiment, classes);
 }
 
 }  // namespace
 
 void inspect_experiment(const CommandLine& line) {
   Experiment experiment = load_experiment(line.checkpoint, line.overrides);
-  if (experiment.data.classes == 0) experiment.data.classes = count_classes(experiment);
+  count_classes(experiment);
   const Network network = make_network(experiment);
   update_parts(network, experiment.train);  // groups that match nothing are an error
   if (line.json) {

@@ -39,12 +39,7 @@ Precision available_precision(const Communicator& comm, Precision wanted) {
 void take_classes(Communicator& comm, PreparedExperiment& prepared, const DataOptions& found) {
   if (prepared.experiment.data.classes != 0) return;
   agree(comm, [&] {
-    if (found.classes < kFewestClasses || found.classes > kMostClasses) {
-      fail_usage("data.train: {}; expected from {} to {}, or data.classes and data.labels",
-                 count_of(found.classes, "class", "classes"), kFewestClasses, kMostClasses);
-    }
-    prepared.experiment.data.classes = found.classes;
-    parse_experiment(to_text(prepared.experiment), "data.train", {});  // what their number decides
+    settle_classes(prepared.experiment, found.classes);
     prepared.network = std::make_unique<Network>(make_network(prepared.experiment));
   });
 }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "lockstep/config/experiment.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/core/text.h"
@@ -66,7 +67,8 @@ Sweep read_sweep(const std::filesystem::path& folder) {
     }
     sweep.runs = ranked(std::move(sweep.runs), sweep.ranked_by);
     if (const SweptRun* best = best_run(sweep)) {
-      sweep.best_experiment = read_file(folder / best->folder / kExperimentFile);
+      sweep.best_experiment =
+          to_text(load_kept_experiment((folder / best->folder / kExperimentFile).string()));
     }
     return sweep;
   } catch (const Json::exception& error) {

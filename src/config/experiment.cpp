@@ -11,6 +11,7 @@
 #include "config/visit_fields.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
+#include "lockstep/core/text.h"
 
 namespace lockstep {
 
@@ -53,6 +54,16 @@ Experiment parse_experiment(const std::string& text, const std::string& origin,
   } catch (const Error& error) {
     throw error.within(overrides.empty() ? origin : origin + " with its overrides");
   }
+}
+
+void settle_classes(Experiment& experiment, int counted) {
+  if (experiment.data.classes != 0) return;
+  if (counted < kFewestClasses || counted > kMostClasses) {
+    fail_usage("data.train: {}; expected from {} to {}, or data.classes and data.labels",
+               count_of(counted, "class", "classes"), kFewestClasses, kMostClasses);
+  }
+  experiment.data.classes = counted;
+  validate(experiment);
 }
 
 std::string to_text(const Experiment& experiment) {

@@ -50,7 +50,8 @@ void fields(Visit& visit, InitializeOptions& initialize) {
   visit.sections("rename", "Rename", rename,
                  "new names for the file's tensors, one rule after the other");
   visit("map", map, "then names of torchvision's networks become those of the configs'");
-  visit("skip", skip, "patterns of parameters that begin as without a file");
+  visit("skip", skip,
+        "patterns of parameters that begin as without a file, as `layers` of a group");
   visit("freeze", freeze,
         "patterns of parameters that are not trained; the last one that fits decides, and `!` "
         "before it takes out again");

@@ -128,7 +128,7 @@ void fields(Visit& visit, LogitsOptions& logits) {
   auto& [initializer, bias] = logits;
   visit("initializer", initializer,
         "the last layer, dense with as many units as there are classes: initial weights; biases "
-        "begin at 0");
+        "begin at 0, but for `PYTORCH`");
   visit("bias", bias, "add a bias to each output");
 }
 

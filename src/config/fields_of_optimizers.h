@@ -12,15 +12,20 @@ inline constexpr const char* kSecondMoment = "decay of the second moment";
 inline constexpr const char* kToDenominator = "added to the denominator";
 inline constexpr const char* kWeightDecay = "decay of the weights";
 
+template <class Visit>
+void moment_fields(Visit& visit, float& beta1, float& beta2, float& epsilon) {
+  visit("beta1", beta1, kFirstMoment, fraction());
+  visit("beta2", beta2, kSecondMoment, fraction());
+  visit("epsilon", epsilon, kToDenominator, above_zero());
+}
+
 template <>
 inline constexpr Choice kChoice<AdamOptions>{"adam", "Adam"};
 template <class Visit>
 void fields(Visit& visit, AdamOptions& adam) {
   auto& [learning_rate, beta1, beta2, epsilon] = adam;
   visit("learning_rate", learning_rate, "Adam is the default optimizer", above_zero());
-  visit("beta1", beta1, kFirstMoment, fraction());
-  visit("beta2", beta2, kSecondMoment, fraction());
-  visit("epsilon", epsilon, kToDenominator, above_zero());
+  moment_fields(visit, beta1, beta2, epsilon);
 }
 
 template <>
@@ -29,9 +34,7 @@ template <class Visit>
 void fields(Visit& visit, AdamWOptions& adamw) {
   auto& [learning_rate, beta1, beta2, epsilon, weight_decay] = adamw;
   visit("learning_rate", learning_rate, "Adam with decoupled weight decay", above_zero());
-  visit("beta1", beta1, kFirstMoment, fraction());
-  visit("beta2", beta2, kSecondMoment, fraction());
-  visit("epsilon", epsilon, kToDenominator, above_zero());
+  moment_fields(visit, beta1, beta2, epsilon);
   visit("weight_decay", weight_decay, kWeightDecay, at_least(0));
 }
 
@@ -55,9 +58,7 @@ void fields(Visit& visit, LambOptions& lamb) {
         "Adam's direction of each parameter as long as its weights (You et al. 2020), for large "
         "batches",
         above_zero());
-  visit("beta1", beta1, kFirstMoment, fraction());
-  visit("beta2", beta2, kSecondMoment, fraction());
-  visit("epsilon", epsilon, kToDenominator, above_zero());
+  moment_fields(visit, beta1, beta2, epsilon);
   visit("weight_decay", weight_decay, kWeightDecay, at_least(0));
 }
 

@@ -31,9 +31,7 @@ constexpr FieldDescriptorProto::Type type_of() {
   if constexpr (std::is_same_v<T, int>) return FieldDescriptorProto::TYPE_INT32;
   if constexpr (std::is_same_v<T, std::uint64_t>) return FieldDescriptorProto::TYPE_UINT64;
   if constexpr (std::is_same_v<T, float>) return FieldDescriptorProto::TYPE_FLOAT;
-  if constexpr (std::is_same_v<T, std::vector<float>>) return FieldDescriptorProto::TYPE_FLOAT;
   if constexpr (std::is_same_v<T, double>) return FieldDescriptorProto::TYPE_DOUBLE;
-  if constexpr (std::is_same_v<T, std::vector<double>>) return FieldDescriptorProto::TYPE_DOUBLE;
   if constexpr (std::is_same_v<T, bool>) return FieldDescriptorProto::TYPE_BOOL;
   if constexpr (std::is_enum_v<T>) return FieldDescriptorProto::TYPE_ENUM;
   return FieldDescriptorProto::TYPE_STRING;
@@ -47,12 +45,9 @@ class Describe {
   template <class T>
   void operator()(const char* name, T& /*member*/, const char* /*meaning*/,
                   const Traits& traits = {}) {
-    FieldDescriptorProto& field = add(name, type_of<T>());
+    FieldDescriptorProto& field = add(name, type_of<Element<T>>());
     if (traits.written_last) field.set_number(kAfterAll + field.number());
-    if constexpr (std::is_same_v<T, std::vector<std::string>> ||
-                  std::is_same_v<T, std::vector<double>> || std::is_same_v<T, std::vector<float>>) {
-      field.set_label(FieldDescriptorProto::LABEL_REPEATED);
-    }
+    if constexpr (kIsList<T>) field.set_label(FieldDescriptorProto::LABEL_REPEATED);
     if constexpr (std::is_enum_v<T>) {
       // In a message of its own, so that two enums can have the same words.
       DescriptorProto& holder = *section_.add_nested_type();

@@ -54,19 +54,13 @@ class Read {
       check_utf8(member.back(), fmt::format("{}{}[{}]", path_, name, i));
     }
   }
-  void operator()(const char* name, std::vector<double>& member, const char* /*meaning*/) {
+  template <class Number>
+  void operator()(const char* name, std::vector<Number>& member, const char* /*meaning*/,
+                  const Traits& traits = {}) {
     const FieldDescriptor* field = field_of(from_, name);
     for (int i = 0; i < reflection_.FieldSize(from_, field); ++i) {
-      member.push_back(reflection_.GetRepeatedDouble(from_, field, i));
-    }
-  }
-
-  void operator()(const char* name, std::vector<float>& member, const char* /*meaning*/,
-                  const Traits& traits) {
-    const FieldDescriptor* field = field_of(from_, name);
-    for (int i = 0; i < reflection_.FieldSize(from_, field); ++i) {
-      member.push_back(reflection_.GetRepeatedFloat(from_, field, i));
-      if (traits.allows(member.back())) continue;
+      member.push_back(number_of(field, i, Number()));
+      if (traits.allows(static_cast<double>(member.back()))) continue;
       fail_usage("{}{}[{}] is {}; expected {}", path_, name, i, member.back(), traits.words());
     }
   }
@@ -119,6 +113,13 @@ class Read {
   }
 
  private:
+  float number_of(const FieldDescriptor* field, int index, float /*of that type*/) const {
+    return reflection_.GetRepeatedFloat(from_, field, index);
+  }
+  double number_of(const FieldDescriptor* field, int index, double /*of that type*/) const {
+    return reflection_.GetRepeatedDouble(from_, field, index);
+  }
+
   bool has(const char* name) const { return reflection_.HasField(from_, field_of(from_, name)); }
 
   template <class T>
@@ -171,13 +172,10 @@ class Write {
                   const char* /*meaning*/) {
     for (const std::string& each : member) reflection_.AddString(&to_, field_of(to_, name), each);
   }
-  void operator()(const char* name, const std::vector<double>& member, const char* /*meaning*/) {
-    for (const double each : member) reflection_.AddDouble(&to_, field_of(to_, name), each);
-  }
-
-  void operator()(const char* name, const std::vector<float>& member, const char* /*meaning*/,
-                  const Traits&) {
-    for (const float each : member) reflection_.AddFloat(&to_, field_of(to_, name), each);
+  template <class Number>
+  void operator()(const char* name, const std::vector<Number>& member, const char* /*meaning*/,
+                  const Traits& = {}) {
+    for (const Number each : member) add_number(field_of(to_, name), each);
   }
 
   template <class Body>
@@ -224,6 +222,13 @@ class Write {
   }
 
  private:
+  void add_number(const FieldDescriptor* field, float number) {
+    reflection_.AddFloat(&to_, field, number);
+  }
+  void add_number(const FieldDescriptor* field, double number) {
+    reflection_.AddDouble(&to_, field, number);
+  }
+
   Message& to_;
   const google::protobuf::Reflection& reflection_;
 };

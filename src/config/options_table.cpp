@@ -26,9 +26,8 @@ std::string type_words(const Traits& traits) {
   if constexpr (std::is_same_v<T, bool>) return "boolean";
   if constexpr (std::is_same_v<T, std::string>) return "string";
   if constexpr (std::is_same_v<T, std::vector<std::string>>) return "list of strings";
-  if constexpr (std::is_same_v<T, std::vector<double>>) return "list of numbers";
-  if constexpr (std::is_same_v<T, std::vector<float>>) {
-    return "list of numbers" + type_words<float>(traits).substr(std::string("number").size());
+  if constexpr (kIsList<T>) {
+    return "list of numbers" + type_words<Element<T>>(traits).substr(std::string("number").size());
   }
   if constexpr (!std::is_arithmetic_v<T>) return "";
   const char* more = std::is_floating_point_v<T> ? "number " : "";
@@ -45,10 +44,7 @@ std::string type_words(const Traits& traits) {
 
 template <class T>
 std::string default_words(const T& value, const Traits& traits) {
-  if constexpr (std::is_same_v<T, std::vector<std::string>> ||
-                std::is_same_v<T, std::vector<double>> || std::is_same_v<T, std::vector<float>>) {
-    return "none";
-  }
+  if constexpr (kIsList<T>) return "none";
   bool allowed = !traits.required;
   if constexpr (std::is_arithmetic_v<T>) allowed = traits.allows(static_cast<double>(value));
   if (!allowed) return "required";

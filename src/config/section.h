@@ -1,12 +1,30 @@
 // What the bindings of settings are made of.
 #pragma once
 
+#include <type_traits>
+#include <vector>
+
 namespace lockstep {
 
 // Above any sensible extent; keeps the rooms' products of extents in 64 bits.
 inline constexpr int kMaxExtent = 65536;
 inline constexpr int kMaxImageSide = 4096;
 inline constexpr int kMaxChannels = 64;
+
+// What a member holds several of, or itself.
+template <class T>
+struct ElementOf {
+  using Type = T;
+};
+template <class T>
+struct ElementOf<std::vector<T>> {
+  using Type = T;
+};
+template <class T>
+using Element = typename ElementOf<T>::Type;
+
+template <class T>
+inline constexpr bool kIsList = !std::is_same_v<T, Element<T>>;
 
 // A member of a choice: its name in the text, its section's name in messages, and what it
 // means where it has no fields.

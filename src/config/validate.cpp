@@ -185,7 +185,7 @@ void check_training(const ParallelOptions& parallel, const TrainOptions& train) 
 
 // What has to do with the number of classes, or with two sections.
 void check_classes_and_lanes(const Experiment& experiment) {
-  const int classes = told_classes(experiment);  // 0: they are to be counted
+  const int classes = experiment.data.classes;  // 0: they are to be counted
   const std::size_t weights = experiment.train.class_weights.size();
   if (classes != 0 && weights != 0 && weights != static_cast<std::size_t>(classes)) {
     fail_usage("training.class_weights has {}; expected none, or data.classes = {}",
@@ -236,6 +236,9 @@ int told_classes(const Experiment& experiment) {
   const std::vector<LayerOptions>& layers = experiment.model.layers;
   const auto* dense = layers.empty() ? nullptr : std::get_if<DenseOptions>(&layers.back());
   if (dense != nullptr) return dense->units;
+  if (!experiment.train.class_weights.empty()) {
+    return static_cast<int>(experiment.train.class_weights.size());
+  }
   return static_cast<int>(data.labels.empty() ? data.class_names.size() : data.labels.size());
 }
 

@@ -21,7 +21,8 @@ std::optional<std::vector<std::string_view>> parts_of(std::string_view pattern,
   while (n < name.size() || p < pattern.size()) {
     if (p < pattern.size() && pattern[p] == '*') {
       stars.push_back({p++, n, n});
-    } else if (p < pattern.size() && n < name.size() && pattern[p] == name[n]) {
+    } else if (p < pattern.size() && n < name.size() &&
+               (pattern[p] == '?' || pattern[p] == name[n])) {
       ++p;
       ++n;
     } else if (!stars.empty() && stars.back().last < name.size()) {
@@ -58,11 +59,20 @@ bool matches(std::string_view pattern, std::string_view name) {
   return parts_of(pattern, name).has_value();
 }
 
+bool stands_for(std::string_view pattern, std::string_view name) {
+  if (matches(pattern, name)) return true;
+  for (std::size_t dot = name.find('.'); dot != std::string_view::npos;
+       dot = name.find('.', dot + 1)) {
+    if (matches(pattern, name.substr(0, dot))) return true;
+  }
+  return false;
+}
+
 bool chooses(std::span<const std::string> patterns, std::string_view name) {
   bool chosen = false;
   for (const std::string_view pattern : patterns) {
     const bool takes_out = pattern.starts_with('!');
-    if (matches(pattern.substr(takes_out ? 1 : 0), name)) chosen = !takes_out;
+    if (stands_for(pattern.substr(takes_out ? 1 : 0), name)) chosen = !takes_out;
   }
   return chosen;
 }

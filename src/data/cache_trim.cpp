@@ -2,10 +2,13 @@
 
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -54,7 +57,24 @@ std::uint64_t bytes_of(const std::vector<CachedFile>& files) {
   return bytes;
 }
 
+bool is_in_use(const fs::path& path) {
+  const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (file < 0) return false;
+  const bool locked = ::flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  ::close(file);
+  return locked;
+}
+
 }  // namespace
+
+CacheUse::CacheUse(const fs::path& file)
+    : file_(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) {
+  if (file_ >= 0) ::flock(file_, LOCK_SH | LOCK_NB);
+}
+
+CacheUse::~CacheUse() {
+  if (file_ >= 0) ::close(file_);
+}
 
 // File systems need not note what is read; and when a file was written is part of what it is.
 void mark_used(const fs::path& file) {
@@ -77,7 +97,8 @@ void trim_cache(const fs::path& folder, const fs::path& kept, std::uint64_t most
   for (const CachedFile& each : files) {
     if (bytes <= most_bytes) return;
     std::error_code error;
-    if (each.path.filename() == kept.filename() || !fs::remove(each.path, error)) continue;
+    if (each.path.filename() == kept.filename() || is_in_use(each.path)) continue;
+    if (!fs::remove(each.path, error)) continue;
     spdlog::info("{} was used longest ago and is removed: decoded rows may take {} bytes",
                  each.path.string(), most_bytes);
     bytes -= each.bytes;

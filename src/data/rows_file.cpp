@@ -18,6 +18,7 @@ constexpr auto kLastUse = static_cast<std::uint8_t>(RowUse::kTest);
 
 RowsFile::RowsFile(const fs::path& path, Damaged damaged)
     : name_(path.string()), damaged_(damaged), file_(path) {
+  if (damaged == Damaged::kRemoved) use_.emplace(path);
   try {
     check_head();
     const std::span facts = section<char>(head_.layout.facts);

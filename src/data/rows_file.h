@@ -6,10 +6,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "data/cache_trim.h"
 #include "data/row_use.h"
 #include "data/rows_facts.h"
 #include "data/rows_layout.h"
@@ -60,6 +62,7 @@ class RowsFile {
 
   std::string name_;
   Damaged damaged_;
+  std::optional<CacheUse> use_;  // of a file that may be removed for another one
   MappedFile file_;
   RowsHead head_;
   RowsFacts facts_;

@@ -94,7 +94,8 @@ SourceSurvey survey(Communicator& comm, const SourceOptions& source, const DataO
   survey.packed_bytes = opened->packed_bytes();
   // Each rank reads the first of its parts of the source.
   const auto world = static_cast<std::uint64_t>(comm.world_size());
-  const auto parts_a_rank = static_cast<int>(survey.bytes / (most_bytes * world)) + 1;
+  const auto parts_a_rank = static_cast<int>(survey.bytes / most_bytes / world) + 1;
+  survey.is_whole = parts_a_rank == 1;
   ReadRows read = read_part(comm, *opened, options, labels, Classes::kFound,
                             {comm.rank() * parts_a_rank, comm.world_size() * parts_a_rank});
   const FileRows& rows = read.rows;

@@ -274,7 +274,7 @@ class GraphWriter {
         node("HardSwish", {x});
         return;
       case ActivationKind::kRelu6:
-        node("Clip", {x, number(0), number(6)});
+        node("Clip", {x, number(0), number(kRelu6Limit)});
         return;
     }
   }

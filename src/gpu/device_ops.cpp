@@ -65,7 +65,7 @@ class DeviceNorm final : public UnaryRunner {
     if (norm.training != 0) launch(accelerator_, gpu::kNormMoments, chunk_grid(norm), norm);
     launch(accelerator_, gpu::kNormFinish, channel_grid(), norm);
     launch(accelerator_, gpu::kNormForward, grid_of(norm.rows * norm.channels), norm);
-    if (pass.mode == Mode::kTrain) x_ = std::move(x);
+    if (pass.keeps()) x_ = std::move(x);
     return y;
   }
 

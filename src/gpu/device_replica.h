@@ -28,7 +28,7 @@ class DeviceReplica {
   std::span<const float> weights() const;                  // device memory [total_size]
   std::span<const std::uint16_t> rounded_weights() const;  // likewise; empty in fp32
 
-  // Enqueues the update by the sum [total_size], all three in device memory.
+  // Enqueues the update by the sum [changing_size] and its tail, all three in device memory.
   void move(const gpu::StepRule* rule, const gpu::StepFacts* facts, const float* sum);
 
  private:

@@ -17,6 +17,8 @@
 #include <ATen/ops/tanh_backward.h>
 #include <ATen/ops/threshold_backward.h>
 
+#include <utility>
+
 #include "model/torch_runner.h"
 
 namespace lockstep {
@@ -26,29 +28,11 @@ class TorchRunner<ActivateOp> final : public UnaryRunner {
  public:
   TorchRunner(const ActivateOp& activate, const OpContext& /*context*/) : kind_(activate.kind) {}
 
-  at::Tensor forward(const Pass& /*pass*/, at::Tensor x) override {
-    saved_ = x;
-    switch (kind_) {
-      case ActivationKind::kLeakyRelu:
-        return at::leaky_relu(x, kLeakyReluSlope);
-      case ActivationKind::kGelu:
-        return at::gelu(x);
-      case ActivationKind::kSilu:
-        return at::silu(x);
-      case ActivationKind::kTanh:
-        return saved_ = at::tanh(x);
-      case ActivationKind::kSigmoid:
-        return saved_ = at::sigmoid(x);
-      case ActivationKind::kHardSwish:
-        return at::hardswish(x);
-      case ActivationKind::kRelu6:
-        return at::hardtanh(x, 0, 6);
-      case ActivationKind::kRelu:
-        return at::relu(x);
-      case ActivationKind::kNone:
-        break;
-    }
-    return x;
+  at::Tensor forward(const Pass& pass, at::Tensor x) override {
+    at::Tensor y = activated(x);
+    const bool keeps_output = kind_ == ActivationKind::kTanh || kind_ == ActivationKind::kSigmoid;
+    if (pass.keeps()) saved_ = keeps_output ? y : std::move(x);
+    return y;
   }
 
   at::Tensor backward(const Pass& /*pass*/, at::Tensor dy) override {
@@ -67,7 +51,7 @@ class TorchRunner<ActivateOp> final : public UnaryRunner {
       case ActivationKind::kHardSwish:
         return at::hardswish_backward(dy, saved);
       case ActivationKind::kRelu6:
-        return at::hardtanh_backward(dy, saved, 0, 6);
+        return at::hardtanh_backward(dy, saved, 0, kRelu6Limit);
       case ActivationKind::kRelu:
         return at::threshold_backward(dy, saved, 0);
       case ActivationKind::kNone:
@@ -77,6 +61,30 @@ class TorchRunner<ActivateOp> final : public UnaryRunner {
   }
 
  private:
+  at::Tensor activated(const at::Tensor& x) const {
+    switch (kind_) {
+      case ActivationKind::kLeakyRelu:
+        return at::leaky_relu(x, kLeakyReluSlope);
+      case ActivationKind::kGelu:
+        return at::gelu(x);
+      case ActivationKind::kSilu:
+        return at::silu(x);
+      case ActivationKind::kTanh:
+        return at::tanh(x);
+      case ActivationKind::kSigmoid:
+        return at::sigmoid(x);
+      case ActivationKind::kHardSwish:
+        return at::hardswish(x);
+      case ActivationKind::kRelu6:
+        return at::hardtanh(x, 0, kRelu6Limit);
+      case ActivationKind::kRelu:
+        return at::relu(x);
+      case ActivationKind::kNone:
+        break;
+    }
+    return x;
+  }
+
   ActivationKind kind_;
   at::Tensor saved_;  // what the backward formula needs: input, or output
 };

@@ -1,5 +1,5 @@
-// Convolutions in channels-last layout: by LibTorch (oneDNN), or by our own
-// kernels in bf16 where the processor and the layer allow.
+// Convolutions in channels-last layout: by our own kernels where the processor and the layer
+// allow, or by LibTorch (oneDNN).
 
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/convolution.h>
@@ -28,7 +28,7 @@ class TorchRunner<ConvOp> final : public UnaryRunner {
     at::Tensor y =
         at::convolution(x, weight(pass), bias(pass), both(conv_.stride), padding(),
                         both(conv_.dilation), /*transposed=*/false, {0, 0}, conv_.groups);
-    if (pass.mode == Mode::kTrain) x_ = std::move(x);
+    if (pass.keeps()) x_ = std::move(x);
     return channels_last(y).contiguous();
   }
 
@@ -98,7 +98,7 @@ class OwnConv final : public UnaryRunner {
     at::Tensor y = make_activations(x.size(0), op_.out, op_.type);
     body_.forward(x.size(0), values<Out>(x), own_weights<Out>(pass, conv_.weight),
                   conv_.bias ? own_weights<Out>(pass, *conv_.bias) : nullptr, values<Out>(y));
-    if (pass.mode == Mode::kTrain) x_ = std::move(x);
+    if (pass.keeps()) x_ = std::move(x);
     return y;
   }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "model/loops.h"
+
 namespace lockstep {
 
 namespace {
@@ -30,21 +32,8 @@ int vectors_of_group(std::int64_t filters, int most) {
   return best;
 }
 
-// One of the three directions in which outputs follow one another.
-struct Direction {
-  std::int64_t count;
-  std::int64_t x_step;
-  std::int64_t y_step;
-
-  bool goes_on_in(const Direction& outer) const {
-    return outer.x_step == count * x_step && outer.y_step == count * y_step;
-  }
-};
-
-// The inmost last: columns, where they are enough; where one direction goes on in the
-// next, both are one.
-std::array<Direction, 3> order(std::array<Direction, 3> each) {
-  constexpr Direction kOnce{1, 0, 0};
+// Columns, where they are enough, in the inmost; where one loop goes on in the next, both are one.
+Loops order(Loops each) {
   auto& [samples, rows, columns] = each;
   if (columns.goes_on_in(rows)) {
     columns.count *= rows.count;
@@ -54,10 +43,7 @@ std::array<Direction, 3> order(std::array<Direction, 3> each) {
       samples = kOnce;
     }
   }
-  if (columns.count >= kEnoughOutputs) return each;
-  const auto most = std::max_element(
-      each.rbegin(), each.rend(), [](const auto& a, const auto& b) { return a.count < b.count; });
-  std::swap(*most, columns);
+  lengthen(each, kEnoughOutputs);
   return each;
 }
 
@@ -188,17 +174,17 @@ void Correlation<In, Out>::run_region(const Region& region, std::int64_t samples
          rows_.apart * columns_.stored * filters_},
         {columns.end - columns.begin, columns_.step * channels_, columns_.apart * filters_}}});
   run.count = inner.count;
-  run.x_step = inner.x_step;
-  run.y_step = inner.y_step;
+  run.x_step = inner.step;
+  run.y_step = inner.other_step;
   for (std::int64_t i = 0; i < outer.count; ++i) {
     OutputRun<In, Out> each = run;
     for (std::int64_t j = 0; j < middle.count; ++j) {
       kernels_.correlate(each);
-      each.x += middle.x_step;
-      each.y += middle.y_step;
+      each.x += middle.step;
+      each.y += middle.other_step;
     }
-    run.x += outer.x_step;
-    run.y += outer.y_step;
+    run.x += outer.step;
+    run.y += outer.other_step;
   }
 }
 

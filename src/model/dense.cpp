@@ -32,7 +32,7 @@ class TorchRunner<DenseOp> final : public UnaryRunner {
     at::Tensor y =
         dense_.bias ? at::addmm(view_weights(pass, *dense_.bias, {units_}, compute_), x, weight.t())
                     : at::mm(x, weight.t());
-    if (pass.mode == Mode::kTrain) x_ = std::move(x);
+    if (pass.keeps()) x_ = std::move(x);
     return y;
   }
 
@@ -93,7 +93,7 @@ class OwnDense final : public UnaryRunner {
     } else {
       body_.forward(x.size(0), values<Out>(x), weight, bias, values<Out>(y));
     }
-    if (pass.mode == Mode::kTrain) x_ = std::move(x);
+    if (pass.keeps()) x_ = std::move(x);
     return y;
   }
 

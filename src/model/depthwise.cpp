@@ -42,7 +42,7 @@ class OwnDepthwise final : public UnaryRunner {
     kernels().of<T>().depthwise_forward(form_, values<T>(x), weights.data(),
                                         conv_.bias ? bias.data() : nullptr, zeros_.data(),
                                         values<T>(y));
-    if (pass.mode == Mode::kTrain) x_ = std::move(x);
+    if (pass.keeps()) x_ = std::move(x);
     return y;
   }
 

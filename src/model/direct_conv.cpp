@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "model/conv_axes.h"
-#include "model/product_loops.h"
+#include "model/loops.h"
 
 namespace lockstep {
 
@@ -18,10 +18,19 @@ constexpr std::int64_t kUnit = sizeof(float) / sizeof(In);
 // them for a sum to stay in its register for a while.
 constexpr std::int64_t kRowsValues = 16 * 1024;
 constexpr std::int64_t kProductsOfRows = 128;
+constexpr std::int64_t kEnoughProducts = 8;    // one after the other, for a sum
 constexpr std::int64_t kSamplesOfStrides = 8;  // at once, where a row's pixels are not all used
+
+constexpr std::int64_t kMostUnfolded = std::int64_t{1} << 23;  // values of an unfolded image
 
 bool unfolds(const ConvForm& form) {
   return form.in.channels % kFiltersOfVector != 0 && !form.input_gradient;
+}
+
+// A row of taps is completed to an even one.
+bool is_too_large_unfolded(const ConvForm& form) {
+  const std::int64_t row = form.kernel * form.in.channels + 1;
+  return std::int64_t{form.out.height} * form.out.width * form.kernel * row > kMostUnfolded;
 }
 
 ConvForm unfolded(const ConvForm& form, std::int64_t channels) {
@@ -58,6 +67,8 @@ struct Buffers {
   std::vector<In> inputs;                 // of a correlation, of a few samples
   std::vector<In> x_samples, dy_samples;  // [height, width, samples, channels]
   std::vector<Out> stored;                // weights on their way
+  std::vector<Out> whole;                 // weights of unfolded images
+  std::vector<float> turned;              // their sums
   std::vector<Out> bias;                  // with zeros for filters that there are not
   std::vector<float> sums;                // [taps, channels, filters]
 };
@@ -74,7 +85,9 @@ bool suits_conv_kernels(const ConvForm& form) {
   const auto divides = [&form](int channels, int filters) {
     return form.in.channels % channels == 0 && form.out.channels % filters == 0;
   };
-  if (unfolds(form)) return divides(1, kFiltersOfVector) && form.dilation == 1;
+  if (unfolds(form)) {
+    return divides(1, kFiltersOfVector) && form.dilation == 1 && !is_too_large_unfolded(form);
+  }
   constexpr int kHalf = kFiltersOfVector / 2;
   return (divides(kFiltersOfVector, kHalf) || divides(kHalf, kFiltersOfVector)) &&
          (form.dilation == 1 || form.stride == 1);
@@ -201,8 +214,7 @@ template <typename In, typename Out>
 void DirectConv<In, Out>::turn_sums(float* dweight) const {
   const std::int64_t rows = taps() * form_.in.channels;
   const std::int64_t filters = form_.out.channels;
-  std::vector<float> turned;
-  float* to = unfolding_ ? resized(turned, rows * filters) : dweight;
+  float* to = unfolding_ ? resized(buffers<In, Out>().turned, rows * filters) : dweight;
   arrange_kernels().transpose(buffers<In, Out>().sums.data(), rows, filters, filters, to, rows);
   if (unfolding_) unfolding_->narrow_rows(filters, to, dweight);
 }
@@ -215,10 +227,10 @@ const In* DirectConv<In, Out>::arrange_weight(const Out* weight) const {
   const std::int64_t group = forward_.group();
   const std::int64_t values = taps() * form_.in.channels;
   const std::int64_t units = values / kUnit<Out>;  // of 32 bits
-  std::vector<Out> whole;
   if (unfolding_) {
-    unfolding_->widen_rows(filters, weight, resized(whole, filters * values));
-    weight = whole.data();
+    Out* whole = resized(buffers<In, Out>().whole, filters * values);
+    unfolding_->widen_rows(filters, weight, whole);
+    weight = whole;
   }
   const std::int64_t size = forward_.padded_filters() * values;
   In* to = resized(buffers<In, Out>().weights, size);
@@ -365,13 +377,13 @@ ProductSum<In> DirectConv<In, Out>::product(const Places& places, const Span& u,
                   {u.end - u.begin, rows_.step * places.x_row, places.dy_row},
                   {v.end - v.begin, columns_.step * places.x_column, places.dy_column}}};
   join(loops);
-  if constexpr (std::is_same_v<Out, float>) lengthen(loops);
+  if constexpr (std::is_same_v<Out, float>) lengthen(loops, kEnoughProducts);
   ProductSum<In> sum{};
   const bool by_channel = sums_by_channel();
   for (int i = 0; i < 3; ++i) {
     sum.counts[i] = loops[i].count;
-    sum.left_steps[i] = by_channel ? loops[i].x_step : loops[i].dy_step;
-    sum.right_steps[i] = by_channel ? loops[i].dy_step : loops[i].x_step;
+    sum.left_steps[i] = by_channel ? loops[i].step : loops[i].other_step;
+    sum.right_steps[i] = by_channel ? loops[i].other_step : loops[i].step;
   }
   sum.rows = by_channel ? form_.in.channels : form_.out.channels;
   sum.columns = by_channel ? form_.out.channels : form_.in.channels;

@@ -16,7 +16,6 @@ namespace lockstep {
 namespace {
 
 constexpr const char* kField = "initialize.freeze";
-constexpr std::int64_t kAlignment = 16;  // floats: one cache line
 
 bool is_trainable(const Parameter& parameter) { return !is_statistic(parameter.role); }
 
@@ -27,12 +26,15 @@ std::string layer_of(const std::string& name) { return name.substr(0, name.rfind
 void check_patterns(const Graph& graph, std::span<const std::string> patterns) {
   for (const std::string& written : patterns) {
     const std::string_view pattern = std::string_view(written).substr(written.starts_with('!'));
-    const bool used = std::any_of(
-        graph.parameters.begin(), graph.parameters.end(),
-        [&](const Parameter& each) { return is_trainable(each) && matches(pattern, each.name); });
+    const bool used =
+        std::any_of(graph.parameters.begin(), graph.parameters.end(), [&](const Parameter& each) {
+          return is_trainable(each) && stands_for(pattern, each.name);
+        });
     if (used) continue;
     std::vector<std::string> names;
-    for (const Parameter& each : graph.parameters) names.push_back(each.name);
+    for (const Parameter& each : graph.parameters) {
+      if (is_trainable(each)) names.push_back(each.name);
+    }
     fail_usage("{}: \"{}\" is for no trainable parameter; expected one as \"{}\", or \"{}.*\"{}",
                kField, written, names.front(), layer_of(names.front()),
                did_you_mean(pattern, names));
@@ -64,26 +66,10 @@ void count_in_layers(Graph& graph) {
 
 // Whether some parameter of the op has a gradient.
 bool is_trained(const Graph& graph, const Op& op) {
-  const auto changes = [&](ParameterId id) { return !graph.parameter(id).frozen; };
-  const auto of_norm = [&](const auto& norm) {
-    if constexpr (requires { norm.shift; }) {
-      if (changes(norm.shift)) return true;
-    }
-    return changes(norm.scale);
-  };
-  return std::visit(
-      [&]<typename Work>(const Work& work) {
-        if constexpr (!Work::kHasParameters) {
-          return false;
-        } else if constexpr (requires { work.weight; }) {
-          return changes(work.weight) || (work.bias && changes(*work.bias));
-        } else if constexpr (requires { work.norm; }) {
-          return of_norm(work.norm);
-        } else {
-          return of_norm(work);
-        }
-      },
-      op.work);
+  const ParameterIds ids =
+      std::visit([](const auto& work) -> ParameterIds { return work.parameters(); }, op.work);
+  return std::any_of(ids.begin(), ids.end(),
+                     [&](ParameterId id) { return !graph.parameter(id).frozen; });
 }
 
 }  // namespace
@@ -102,7 +88,7 @@ FlatSizes freeze(Graph& graph, std::span<const std::string> patterns) {
     for (Parameter& each : graph.parameters) {
       if (!is_placed(each)) continue;
       each.range = {end, end + each.range.size()};
-      end = (each.range.last + kAlignment - 1) / kAlignment * kAlignment;
+      end = aligned(each.range.last);
     }
     return end;
   };
@@ -124,15 +110,6 @@ std::vector<std::uint8_t> values_with_gradients(const Graph& graph, const Plan& 
     at(op.out) = passed_on || is_trained(graph, op) ? 1 : 0;
   }
   return values;
-}
-
-bool draws(const Op& op) {
-  return std::visit(
-      [](const auto& work) {
-        if constexpr (requires { work.drop; }) return work.drop.drops();
-        return false;
-      },
-      op.work);
 }
 
 }  // namespace lockstep

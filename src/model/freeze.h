@@ -18,7 +18,4 @@ FlatSizes freeze(Graph& graph, std::span<const std::string> patterns);
 // before it is trained.
 std::vector<std::uint8_t> values_with_gradients(const Graph& graph, const Plan& plan);
 
-// Whether an op that is frozen, as all before it, is still another one in training.
-bool draws(const Op& op);
-
 }  // namespace lockstep

@@ -19,19 +19,17 @@ class Gate final : public UnaryRunner {
     form_ = make_form(pass);
     at::Tensor y = make_activations(pass.samples, op_.out, op_.type);
     codes_.resize(static_cast<std::size_t>(y.numel()));
-    kernels().of<T>().gate_forward(form_, data(x), data(y), codes_.data());
+    kernels().of<T>().gate_forward(form_, values<T>(x), values<T>(y), codes_.data());
     return y;
   }
 
   at::Tensor backward(const Pass& pass, at::Tensor dy) override {
     at::Tensor dx = make_activations(pass.samples, op_.in, op_.type);
-    kernels().of<T>().gate_backward(form_, data(dy), codes_.data(), data(dx));
+    kernels().of<T>().gate_backward(form_, values<T>(dy), codes_.data(), values<T>(dx));
     return dx;
   }
 
  private:
-  static T* data(const at::Tensor& tensor) { return static_cast<T*>(tensor.data_ptr()); }
-
   GateForm make_form(const Pass& pass) {
     const bool drops = gate_.drop.drops() && pass.mode == Mode::kTrain;
     return {

@@ -2,16 +2,6 @@
 
 namespace lockstep {
 
-namespace {
-
-constexpr std::int64_t kAlignment = 16;  // floats: one cache line
-
-std::int64_t aligned(std::int64_t size) {
-  return (size + kAlignment - 1) / kAlignment * kAlignment;
-}
-
-}  // namespace
-
 std::int64_t Graph::total_size() const {
   return parameters.empty() ? 0 : aligned(parameters.back().range.last);
 }

@@ -52,7 +52,7 @@ class TorchRunner<GroupNormOp> final : public UnaryRunner {
     std::tie(y, mean_, inverse_) =
         at::native_group_norm(planes(x), weights(pass, norm_.scale), weights(pass, norm_.shift),
                               pass.samples, channels(), pixels(), norm_.groups, norm_.epsilon);
-    if (pass.mode == Mode::kTrain) x_ = std::move(x);
+    if (pass.keeps()) x_ = std::move(x);
     return channels_last(y).to(op_.type).contiguous();
   }
 
@@ -99,7 +99,7 @@ class TorchRunner<LayerNormOp> final : public UnaryRunner {
     std::tie(y, mean_, inverse_) =
         at::native_layer_norm(x.to(compute_), {channels()}, weights(pass, norm_.scale),
                               weights(pass, norm_.shift), norm_.epsilon);
-    if (pass.mode == Mode::kTrain) x_ = std::move(x);
+    if (pass.keeps()) x_ = std::move(x);
     return y.to(op_.type);
   }
 
@@ -132,11 +132,6 @@ template std::unique_ptr<OpRunner> make_torch_runner(const LayerNormOp&, const O
 
 namespace {
 
-template <typename T>
-T* data_of(const at::Tensor& tensor) {
-  return static_cast<T*>(tensor.data_ptr());
-}
-
 // A sample is to the kernels what a batch is to a batch norm; what its channels give is then put
 // together by group.
 template <typename T>
@@ -154,14 +149,14 @@ class OwnGroupNorm final : public UnaryRunner {
     const auto& kernel = kernels().of<T>();
     groups_.resize(static_cast<std::size_t>(std::int64_t{pass.samples} * norm_.groups));
     for (std::int64_t n = 0; n < pass.samples; ++n) {
-      const T* from = data_of<T>(x) + n * op_.in.pixels();
+      const T* from = values<T>(x) + n * op_.in.pixels();
       kernel.moments(from, form_.rows, form_.channels, false, mean_.data(), variance_.data());
       join_moments(n);
       set_factors(pass, n);
       kernel.norm_forward(form_, from, factor_.data(), offset_.data(),
-                          data_of<T>(y) + n * op_.in.pixels());
+                          values<T>(y) + n * op_.in.pixels());
     }
-    if (pass.mode == Mode::kTrain) x_ = std::move(x);
+    if (pass.keeps()) x_ = std::move(x);
     return y;
   }
 
@@ -175,14 +170,14 @@ class OwnGroupNorm final : public UnaryRunner {
     d_shift_.assign(factor_.size(), 0);
     for (std::int64_t n = 0; n < pass.samples; ++n) {
       const std::int64_t first = n * op_.in.pixels();
-      const T* from = data_of<T>(x_) + first;
+      const T* from = values<T>(x_) + first;
       set_factors(pass, n);
-      kernel.norm_sums(form_, from, factor_.data(), offset_.data(), data_of<T>(dy) + first,
+      kernel.norm_sums(form_, from, factor_.data(), offset_.data(), values<T>(dy) + first,
                        sum_d_.data(), sum_dx_.data());
       join_sums(pass, n);
       if (!dx.defined()) continue;
-      kernel.norm_backward(form_, from, factor_.data(), offset_.data(), data_of<T>(dy) + first,
-                           factor_.data(), kx_.data(), k1_.data(), data_of<T>(dx) + first);
+      kernel.norm_backward(form_, from, factor_.data(), offset_.data(), values<T>(dy) + first,
+                           factor_.data(), kx_.data(), k1_.data(), values<T>(dx) + first);
     }
     x_.reset();
     give_gradient(pass, norm_.scale, d_scale_);
@@ -283,18 +278,18 @@ class OwnLayerNorm final : public UnaryRunner {
     at::Tensor y = make_activations(pass.samples, op_.out, op_.type);
     mean_.resize(static_cast<std::size_t>(rows(pass)));
     inverse_.resize(mean_.size());
-    kernels().of<T>().layer_norm_forward(data_of<T>(x), rows(pass), op_.in.channels, norm_.epsilon,
+    kernels().of<T>().layer_norm_forward(values<T>(x), rows(pass), op_.in.channels, norm_.epsilon,
                                          pass.values(norm_.scale), pass.values(norm_.shift),
-                                         data_of<T>(y), mean_.data(), inverse_.data());
-    if (pass.mode == Mode::kTrain) x_ = std::move(x);
+                                         values<T>(y), mean_.data(), inverse_.data());
+    if (pass.keeps()) x_ = std::move(x);
     return y;
   }
 
   at::Tensor backward(const Pass& pass, at::Tensor dy) override {
     at::Tensor dx = make_activations(pass.samples, op_.in, op_.type);
-    kernels().of<T>().layer_norm_backward(
-        data_of<T>(x_), data_of<T>(dy), rows(pass), op_.in.channels, pass.values(norm_.scale),
-        mean_.data(), inverse_.data(), data_of<T>(dx), d_scale_.data(), d_shift_.data());
+    kernels().of<T>().layer_norm_backward(values<T>(x_), values<T>(dy), rows(pass), op_.in.channels,
+                                          pass.values(norm_.scale), mean_.data(), inverse_.data(),
+                                          values<T>(dx), d_scale_.data(), d_shift_.data());
     x_.reset();
     give_gradient(pass, norm_.scale, d_scale_);
     give_gradient(pass, norm_.shift, d_shift_);

@@ -34,7 +34,7 @@ std::int64_t common_bytes(const Network& network, Precision precision, std::int6
   const std::int64_t images = samples * network.input().pixels() * std::int64_t{sizeof(float)};
   const std::int64_t weights =
       network.trainable_size() + network.total_size() - network.changing_size();
-  return images + kept + largest_copy + weights * value_bytes(precision);
+  return images + kept + largest_copy + weights * std::int64_t{sizeof(float)};
 }
 
 // The blocks that a pass's thread holds, by size: as many as there were of them at once.

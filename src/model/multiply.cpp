@@ -16,7 +16,7 @@ class TorchRunner<MultiplyOp> final : public OpRunner {
 
   at::Tensor forward_all(const Pass& pass, Tensors inputs) override {
     at::Tensor y = at::mul(inputs[0], inputs[1]);
-    if (pass.mode == Mode::kTrain) inputs_ = std::move(inputs);
+    if (pass.keeps()) inputs_ = std::move(inputs);
     return y;
   }
 

@@ -34,10 +34,9 @@ class Norm final : public UnaryRunner {
 
   at::Tensor forward(const Pass& pass, at::Tensor x) override {
     form_ = make_form(pass);
-    const bool training = pass.mode == Mode::kTrain;
-    const bool of_batch = training && pass.changes(norm_.running_mean);
+    const bool of_batch = pass.mode == Mode::kTrain && pass.changes(norm_.running_mean);
     if (of_batch) {
-      kernels().of<T>().moments(data(x), form_.rows, form_.channels, form_.relu_before,
+      kernels().of<T>().moments(values<T>(x), form_.rows, form_.channels, form_.relu_before,
                                 mean_.data(), variance_.data());
       write_statistics(pass);
     }
@@ -49,8 +48,9 @@ class Norm final : public UnaryRunner {
       offset_[c] = pass.values(norm_.shift)[c] - mean[c] * factor_[c];
     }
     at::Tensor y = make_activations(pass.samples, op_.out, op_.type);
-    kernels().of<T>().norm_forward(form_, data(x), factor_.data(), offset_.data(), data(y));
-    if (training) x_ = std::move(x);
+    kernels().of<T>().norm_forward(form_, values<T>(x), factor_.data(), offset_.data(),
+                                   values<T>(y));
+    if (pass.keeps()) x_ = std::move(x);
     return y;
   }
 
@@ -66,18 +66,16 @@ class Norm final : public UnaryRunner {
       return {};
     }
     at::Tensor dx = make_activations(pass.samples, op_.in, op_.type);
-    kernel.norm_backward(form_, data(x_), factor_.data(), offset_.data(), data(dy), kd_.data(),
-                         kx_.data(), k1_.data(), data(dx));
+    kernel.norm_backward(form_, values<T>(x_), factor_.data(), offset_.data(), values<T>(dy),
+                         kd_.data(), kx_.data(), k1_.data(), values<T>(dx));
     x_.reset();
     return dx;
   }
 
  private:
-  static T* data(const at::Tensor& tensor) { return static_cast<T*>(tensor.data_ptr()); }
-
   // Those of scale and shift, and what that of the input is made of.
   void find_gradients(const Pass& pass, const at::Tensor& dy) {
-    kernels().of<T>().norm_sums(form_, data(x_), factor_.data(), offset_.data(), data(dy),
+    kernels().of<T>().norm_sums(form_, values<T>(x_), factor_.data(), offset_.data(), values<T>(dy),
                                 sum_d_.data(), sum_dx_.data());
     const auto count = static_cast<float>(form_.rows);
     for (std::size_t c = 0; c < mean_.size(); ++c) {

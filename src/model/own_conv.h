@@ -7,13 +7,9 @@
 #include "lockstep/model/op_runner.h"
 #include "model/direct_conv.h"
 #include "model/kernels.h"
+#include "model/own_runners.h"
 
 namespace lockstep {
-
-template <typename T>
-T* values(const at::Tensor& tensor) {
-  return static_cast<T*>(tensor.data_ptr());
-}
 
 // A parameter in the type of the activations.
 template <typename Out>

@@ -7,6 +7,11 @@
 
 namespace lockstep {
 
+template <typename T>
+T* values(const at::Tensor& tensor) {
+  return static_cast<T*>(tensor.data_ptr());
+}
+
 // Null where the kernels are not for this processor or such an op.
 std::unique_ptr<OpRunner> make_own_conv(const ConvOp& conv, const OpContext& context);
 std::unique_ptr<OpRunner> make_own_depthwise(const ConvOp& conv, const OpContext& context);

@@ -36,8 +36,6 @@ PlanRunner::PlanRunner(const Network& network, Precision precision, const MakeRu
     const InputGradient input = needed ? InputGradient::kNeeded : InputGradient::kUnused;
     runners_.push_back(make(
         op, {op.in.front().shape, op.out.shape, type_of(precision), input, &op == &plan.back()}));
-    const bool passes_back = needs_gradient_[index(op.out.id)] != 0;
-    infers_.push_back(!passes_back && !draws(op) ? 1 : 0);
   }
   last_used_.resize(plan.size());
   std::vector<std::uint8_t> used(needs_gradient_.size(), 0);
@@ -55,11 +53,9 @@ at::Tensor PlanRunner::run(const Pass& pass, std::size_t op) {
     inputs.push_back(view_as(pass, values_[index(in.id)], in.shape));
   }
   for (const std::size_t value : last_used_[op]) values_[value].reset();
-  if (infers_[op] == 0) return runners_[op]->forward_all(pass, std::move(inputs));
-  // What has no pass backward keeps nothing for it.
-  Pass inferring = pass;
-  inferring.mode = Mode::kInfer;
-  return runners_[op]->forward_all(inferring, std::move(inputs));
+  Pass own = pass;
+  own.passes_back = needs_gradient_[index(network_.plan()[op].out.id)] != 0;
+  return runners_[op]->forward_all(own, std::move(inputs));
 }
 
 at::Tensor PlanRunner::forward(const Pass& pass, at::Tensor images) {

@@ -30,7 +30,11 @@ class TorchRunner<PoolOp> final : public UnaryRunner {
     } else {
       std::tie(y, places_) = at::max_pool2d_with_indices(x, window_, strides_, padding_);
     }
-    if (pass.mode == Mode::kTrain) x_ = std::move(x);
+    if (pass.keeps()) {
+      x_ = std::move(x);
+    } else {
+      places_.reset();
+    }
     return channels_last(y).contiguous();
   }
 

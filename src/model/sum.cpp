@@ -18,7 +18,7 @@ class TorchRunner<SumOp> final : public OpRunner {
     at::Tensor y = at::add(inputs[0], inputs[1]);
     if (!relu_) return y;
     y.relu_();
-    if (pass.mode == Mode::kTrain) y_ = y;
+    if (pass.keeps()) y_ = y;
     return y;
   }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include "model/conv_kernels.h"
@@ -18,8 +19,10 @@ class TurnedDense {
   TurnedDense(const ConvKernels<In, Out>& kernels, std::int64_t inputs, std::int64_t units)
       : kernels_(kernels), inputs_(inputs), units_(units) {}
 
-  // More samples would read the weights too often.
-  static bool suits(std::int64_t samples) { return samples <= kMostSamples; }
+  // More samples would read the weights too often; a copy of many weights is too large.
+  bool suits(std::int64_t samples) const {
+    return samples <= kMostSamples && (std::is_same_v<In, Out> || inputs_ * units_ <= kMostWidened);
+  }
 
   // y [samples, units] from x [samples, inputs], weight [units, inputs] and bias [units] or
   // null.
@@ -27,6 +30,7 @@ class TurnedDense {
 
  private:
   static constexpr std::int64_t kMostSamples = 64;
+  static constexpr std::int64_t kMostWidened = std::int64_t{1} << 21;  // values, 8 MiB
 
   const In* widened(const Out* from, std::int64_t count, std::vector<In>& to) const;
   void arrange_samples(std::int64_t samples, const In* x, std::int64_t group);

@@ -6,21 +6,24 @@
 
 namespace lockstep {
 
+std::string shape_text(const ImageShape& shape) {
+  if (shape.height == 1 && shape.width == 1) return std::to_string(shape.channels);
+  return fmt::format("{}x{}x{}", shape.height, shape.width, shape.channels);
+}
+
+std::string indented_title(const LayerInfo& layer) {
+  return std::string(2 * static_cast<std::size_t>(layer.depth), ' ') + layer.title;
+}
+
 std::string model_table(const Network& network) {
-  const auto indented = [](const LayerInfo& layer) {
-    return std::string(2 * static_cast<std::size_t>(layer.depth), ' ') + layer.title;
-  };
   std::size_t width = 5;
-  for (const LayerInfo& layer : network.layers()) width = std::max(width, indented(layer).size());
-  const auto shape_text = [](const ImageShape& shape) {
-    if (shape.height == 1 && shape.width == 1) return std::to_string(shape.channels);
-    return fmt::format("{}x{}x{}", shape.height, shape.width, shape.channels);
-  };
+  for (const LayerInfo& layer : network.layers())
+    width = std::max(width, indented_title(layer).size());
   std::string text =
       fmt::format("{:<{}}  {:>12}  {:>10}\n", "layer", width, "output", "parameters");
   text += fmt::format("{:<{}}  {:>12}\n", "input", width, shape_text(network.input()));
   for (const LayerInfo& layer : network.layers()) {
-    text += fmt::format("{:<{}}  {:>12}  {:>10}\n", indented(layer), width,
+    text += fmt::format("{:<{}}  {:>12}  {:>10}\n", indented_title(layer), width,
                         shape_text(layer.output), layer.parameters);
   }
   return text + fmt::format("{} parameters, {} of them trainable\n", network.parameter_count(),

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kMostEpochLines = 1000;
 
-std::string shape_text(const ImageShape& shape) {
+std::string spaced_shape(const ImageShape& shape) {
   if (shape.height == 1 && shape.width == 1) return grouped(shape.channels);
   return fmt::format("{} × {} × {}", shape.height, shape.width, shape.channels);
 }
@@ -22,7 +22,7 @@ std::string shape_text(const ImageShape& shape) {
 void write_layer(Markup& to, const std::string& kind, const ImageShape& output,
                  const std::string& parameters) {
   to.open("tr").leaf("th", kind, {{"scope", "row"}});
-  write_number(to, shape_text(output));
+  write_number(to, spaced_shape(output));
   write_number(to, parameters);
   to.close();
 }

@@ -116,7 +116,7 @@ class Taking {
     for (const Parameter& each : network_.parameters()) names.push_back(each.name);
     for (const std::string& written : options_.skip) {
       const std::string_view pattern = std::string_view(written).substr(written.starts_with('!'));
-      const auto fits = [&](const std::string& name) { return matches(pattern, name); };
+      const auto fits = [&](const std::string& name) { return stands_for(pattern, name); };
       if (std::any_of(names.begin(), names.end(), fits)) continue;
       fail_usage("initialize.skip: \"{}\" is for no parameter{}", written,
                  did_you_mean(pattern, names));

@@ -17,7 +17,16 @@ constexpr int kLayersOfPart = 3;  // of a block: convolution, norm, activation
 using Blocks = std::array<int, 4>;
 
 Blocks blocks_of(NameMap map) {
-  return map == NameMap::kResnet18 ? Blocks{2, 2, 2, 2} : Blocks{3, 4, 6, 3};
+  switch (map) {
+    case NameMap::kNone:
+      break;
+    case NameMap::kResnet18:
+      return {2, 2, 2, 2};
+    case NameMap::kResnet34:
+    case NameMap::kResnet50:
+      return {3, 4, 6, 3};
+  }
+  return {};
 }
 
 // Takes `word` off the beginning of a text.

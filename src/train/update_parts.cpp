@@ -7,6 +7,7 @@
 
 #include "lockstep/core/error.h"
 #include "lockstep/core/names.h"
+#include "lockstep/core/pattern.h"
 #include "lockstep/train/optimizer.h"
 
 namespace lockstep {
@@ -14,30 +15,6 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kMostLayersNamed = 40;
-
-// Where a * could stand for more, the last one does.
-bool matches(std::string_view pattern, std::string_view text) {
-  constexpr std::size_t kNone = std::string_view::npos;
-  std::size_t p = 0;
-  std::size_t t = 0;
-  std::size_t star = kNone;
-  std::size_t taken = 0;  // what that star stands for ends here
-  while (t < text.size()) {
-    if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t]) && pattern[p] != '*') {
-      ++p;
-      ++t;
-    } else if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      taken = t;
-    } else if (star != kNone) {
-      p = star + 1;
-      t = ++taken;
-    } else {
-      return false;
-    }
-  }
-  return pattern.find_first_not_of('*', p) == kNone;
-}
 
 // "3.conv" of "3.conv.weight".
 std::string path_of(const Parameter& parameter) {
@@ -111,15 +88,6 @@ bool may_join(const UpdatePart& a, const UpdatePart& b) {
 }
 
 }  // namespace
-
-bool stands_for(std::string_view pattern, std::string_view name) {
-  if (matches(pattern, name)) return true;
-  for (std::size_t dot = name.find('.'); dot != std::string_view::npos;
-       dot = name.find('.', dot + 1)) {
-    if (matches(pattern, name.substr(0, dot))) return true;
-  }
-  return false;
-}
 
 std::vector<UpdatePart> update_parts(const Network& network, const TrainOptions& options) {
   const std::vector<const Parameter*> parameters = trainable(network);

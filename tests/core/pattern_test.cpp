@@ -49,5 +49,19 @@ TEST(Pattern, LastOneThatFitsDecides) {
   EXPECT_FALSE(chooses({}, "0.conv.weight"));
 }
 
+TEST(Pattern, StandsForTheBeginningOfANameToo) {
+  const std::string name = "3.residual.0.conv.weight";
+  for (const char* pattern :
+       {"3", "3.residual", "3.residual.0.conv", "3.residual.0.conv.weight", "*", "*.conv",
+        "*.weight", "?", "3.*.conv", "*.0.*", "3.res*.w?ight"}) {
+    EXPECT_TRUE(stands_for(pattern, name)) << pattern;
+  }
+  for (const char* pattern :
+       {"", "3.", "3.res", "residual", "0.conv", "*.bias", "3.residual.0.conv.w", "??", "*.conv.",
+        "4*", "3.residual.0.conv.weight.*"}) {
+    EXPECT_FALSE(stands_for(pattern, name)) << pattern;
+  }
+}
+
 }  // namespace
 }  // namespace lockstep

@@ -174,13 +174,17 @@ class JudgeTest(unittest.TestCase):
 
 
 class NeedsTest(unittest.TestCase):
-    def needs(self, command, *arguments, gpus=False):
-        experiment = Experiment("x", 4, gpus, ["a.zip"], ["v.csv"], ["/t.csv"],
-                                ["w.safetensors"], "val_accuracy")
+    def needs(self, command, *arguments, gpus=False, weights="w.safetensors"):
+        experiment = Experiment("x", 4, gpus, ["a.zip"], ["v.csv"], ["/t.csv"], [weights],
+                                "val_accuracy")
         return preflight.needs_of(Path("/p/b"), command, list(arguments), experiment, Path("/p"))
 
     def test_data_files(self):
-        self.assertEqual(self.needs("train").files, ["/p/a.zip", "/p/v.csv", "/p/w.safetensors"])
+        with tempfile.NamedTemporaryFile() as weights:
+            self.assertEqual(self.needs("train", weights=weights.name).files,
+                             ["/p/a.zip", "/p/v.csv", weights.name])
+        # A training that goes on does not read weights to begin from, which may be gone.
+        self.assertEqual(self.needs("train").files, ["/p/a.zip", "/p/v.csv"])
         self.assertEqual(self.needs("bench").files, ["/p/a.zip", "/p/v.csv"])
         self.assertEqual(self.needs("predict").files, ["/t.csv"])
         self.assertEqual(self.needs("predict", "--data", "/x").files, [])

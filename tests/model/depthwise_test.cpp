@@ -4,40 +4,19 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <random>
 #include <string>
 #include <type_traits>
 #include <vector>
 
+#include "model/kernel_samples.h"
 #include "model/kernels.h"
 
 namespace lockstep {
 
-extern const Kernels kernels_baseline;
-extern const Kernels kernels_avx2;
-extern const Kernels kernels_avx512;
-
 namespace {
 
-float real(float value) { return value; }
-float real(Bf16 value) {
-  return __builtin_bit_cast(float, static_cast<std::uint32_t>(value.bits) << 16);
-}
-
-template <typename T>
-std::vector<T> random_values(std::int64_t count, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::uniform_real_distribution<float> uniform(-1, 1);
-  std::vector<float> values(static_cast<std::size_t>(count));
-  for (float& v : values) v = uniform(generator);
-  if constexpr (std::is_same_v<T, float>) {
-    return values;
-  } else {
-    std::vector<Bf16> rounded(values.size());
-    kernels().round_to_bf16(values.data(), &rounded.data()->bits, count);
-    return rounded;
-  }
-}
+using samples::random_values;
+using samples::real;
 
 // The form of the forward pass from dy that gives dx, for a stride of 1.
 DepthwiseForm turned(const DepthwiseForm& form) {

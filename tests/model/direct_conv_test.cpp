@@ -6,11 +6,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <random>
 #include <type_traits>
 #include <vector>
 
 #include "lockstep/model/lane_executor.h"
+#include "model/kernel_samples.h"
 #include "model/kernels.h"
 #include "model/turned_dense.h"
 
@@ -20,25 +20,8 @@ extern const ConvKernels<float, float> conv_kernels_fp32_avx2;
 
 namespace {
 
-double value(float each) { return each; }
-double value(Bf16Bits bits) {
-  return __builtin_bit_cast(float, static_cast<std::uint32_t>(bits) << 16);
-}
-
-template <typename T>
-std::vector<T> random_values(std::int64_t count, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::uniform_real_distribution<float> uniform(-1, 1);
-  std::vector<float> values(static_cast<std::size_t>(count));
-  for (float& v : values) v = uniform(generator);
-  if constexpr (std::is_same_v<T, float>) {
-    return values;
-  } else {
-    std::vector<Bf16Bits> bits(values.size());
-    kernels().round_to_bf16(values.data(), bits.data(), count);
-    return bits;
-  }
-}
+using samples::random_values;
+using samples::real;
 
 struct Case {
   int samples, height, width, channels, filters, kernel, before, after, stride = 1, dilation = 1;
@@ -105,8 +88,7 @@ void expect_near(const std::vector<Out>& seen, const std::vector<double>& expect
   // bf16 is off by half a unit in the 8th bit; fp32 sums before it by less.
   const double tolerance = std::is_same_v<Out, float> ? 1e-6 : 1.0 / 256;
   for (std::size_t i = 0; i < expected.size(); ++i) {
-    ASSERT_NEAR(value(seen[i]), expected[i], std::abs(expected[i]) * tolerance + 5e-5)
-        << "at " << i;
+    ASSERT_NEAR(real(seen[i]), expected[i], std::abs(expected[i]) * tolerance + 5e-5) << "at " << i;
   }
 }
 
@@ -117,12 +99,12 @@ void expect_case(const ConvKernels<In, Out>& kernels, const Case& c) {
   ASSERT_TRUE(suits_conv_kernels(form));
   std::vector<double> y_expected(v.dy.size()), dx_expected(v.x.size()), dw(v.weight.size());
   for (std::size_t i = 0; i < y_expected.size(); ++i) {
-    y_expected[i] = value(v.bias[i % v.bias.size()]);
+    y_expected[i] = real(v.bias[i % v.bias.size()]);
   }
   for_products(c, [&](int x, int w, int y) {
-    y_expected[y] += value(v.x[x]) * value(v.weight[w]);
-    dx_expected[x] += value(v.dy[y]) * value(v.weight[w]);
-    dw[w] += value(v.dy[y]) * value(v.x[x]);
+    y_expected[y] += real(v.x[x]) * real(v.weight[w]);
+    dx_expected[x] += real(v.dy[y]) * real(v.weight[w]);
+    dw[w] += real(v.dy[y]) * real(v.x[x]);
   });
   DirectConv<In, Out> conv(kernels, form);
   std::vector<Out> y(v.dy.size(), static_cast<Out>(0x7FC0));
@@ -250,7 +232,7 @@ TEST(DirectConv, WhatLiesPastTheInputDoesNotMatter) {
       paired_conv_kernels(),
       {.in = {3, 3, 1}, .out = {1, 1, 16}, .kernel = 3, .input_gradient = false})
       .forward(1, x.data(), weight.data(), nullptr, y.data());
-  for (const Bf16Bits bits : y) EXPECT_EQ(value(bits), 9.0);
+  for (const Bf16Bits bits : y) EXPECT_EQ(real(bits), 9.0);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "lockstep/core/error.h"
+#include "model/gradients.h"
 #include "model/torch_reference.h"
 
 namespace lockstep {
@@ -79,19 +80,6 @@ std::vector<float> values_of(const Network& network) {
   return values;
 }
 
-Batch batch_of(int size) {
-  Batch batch;
-  batch.size = size;
-  for (int n = 0; n < size; ++n) {
-    batch.rows.push_back(static_cast<std::uint64_t>(n) * 1'000'000'007U);
-    batch.labels.push_back((n * n + 2) % kClasses);
-    for (int i = 0; i < kShape.pixels(); ++i) {
-      batch.images.push_back(static_cast<float>(std::sin(0.9 * i * (n + 1) + 0.37 * n)));
-    }
-  }
-  return batch;
-}
-
 struct Trained {
   std::vector<float> gradients;
   std::vector<float> statistics;
@@ -106,9 +94,10 @@ Trained train(const Network& network, Precision precision) {
   LaneExecutor executor(network, precision);
   const Weights weights(values_of(network), precision);
   for (int pass = 0; pass < 2; ++pass) {  // nothing is left of the first
-    trained.loss =
-        executor.train(weights, batch_of(13), kContext, trained.gradients, trained.statistics)
-            .loss_sum;
+    trained.loss = executor
+                       .train(weights, gradients::batch_of(kShape, 13, kClasses), kContext,
+                              trained.gradients, trained.statistics)
+                       .loss_sum;
   }
   return trained;
 }
@@ -225,7 +214,8 @@ void expect_as_reference(const ModelOptions& options, const Patterns& freeze) {
   const std::vector<float> values = values_of(frozen);
   Trained trained = train(frozen, Precision::kFp32);
   samples::TorchReference reference(options, frozen, values);
-  EXPECT_NEAR(trained.loss, reference.train(batch_of(13), kContext), 1e-4);
+  EXPECT_NEAR(trained.loss, reference.train(gradients::batch_of(kShape, 13, kClasses), kContext),
+              1e-4);
   double largest = 0;
   for (const Parameter& each : frozen.parameters()) {
     if (each.frozen || is_statistic(each.role)) continue;

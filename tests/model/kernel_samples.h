@@ -6,7 +6,9 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <random>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -21,9 +23,10 @@ extern const Kernels kernels_avx512;
 namespace samples {
 
 inline double real(float value) { return value; }
-inline double real(Bf16 value) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(value.bits) << 16);
+inline double real(std::uint16_t bits) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
 }
+inline double real(Bf16 value) { return real(value.bits); }
 
 // Round to nearest even, by the neighbours' distances.
 inline std::uint16_t nearest_bf16(float value) {
@@ -49,6 +52,22 @@ std::vector<T> sample(std::int64_t count, double seed) {
     set(values[i], std::sin(seed + 0.7 * static_cast<double>(i * i % 10007)) + 0.2);
   }
   return values;
+}
+
+// Uniform in [-1, 1), rounded where T is bf16.
+template <typename T>
+std::vector<T> random_values(std::int64_t count, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::uniform_real_distribution<float> uniform(-1, 1);
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (float& v : values) v = uniform(generator);
+  if constexpr (std::is_same_v<T, float>) {
+    return values;
+  } else {
+    std::vector<T> rounded(values.size());
+    kernels().round_to_bf16(values.data(), reinterpret_cast<std::uint16_t*>(rounded.data()), count);
+    return rounded;
+  }
 }
 
 inline std::vector<std::uint8_t> sample_bytes(std::int64_t count) {

@@ -55,6 +55,10 @@ Experiment load_experiment(const std::string& file, std::span<const std::string>
 // the meaning that it had then: all parameters decay where `optimizer.decays` is absent.
 Experiment load_kept_experiment(const std::string& file);
 
+// Takes the number of classes that was counted in the data, where the experiment tells none. Error
+// (2): too few or too many; settings that are for another number.
+void settle_classes(Experiment& experiment, int counted);
+
 // The same from text; `origin` stands for the file in errors.
 Experiment parse_experiment(const std::string& text, const std::string& origin,
                             std::span<const std::string> overrides);

@@ -35,8 +35,9 @@ struct SourceSurvey {
   RowCount row_count = RowCount::kExact;
   std::int64_t rows_read = 0;
   bool labelled = false;
-  std::string found;    // what was found out about the source, for one line
-  DataOptions options;  // those given, with what was found out
+  std::string found;     // what was found out about the source, for one line
+  DataOptions options;   // those given, with what was found out
+  bool is_whole = true;  // all rows were read
   // Of the rows read:
   std::vector<std::int64_t> class_counts;  // [classes] of training rows; zeros without labels
   std::int64_t validation_rows = 0;        // where the source itself says which these are

@@ -22,7 +22,8 @@
 
 namespace lockstep {
 
-// Whether an op must give the gradients of its inputs; the first one need not.
+// Whether an op must give the gradients of its inputs; what stands before all that is trained need
+// not.
 enum class InputGradient { kNeeded, kUnused };
 
 using Tensors = std::vector<at::Tensor>;
@@ -90,7 +91,6 @@ class PlanRunner {
   std::vector<std::unique_ptr<OpRunner>> runners_;   // by op
   std::vector<std::vector<std::size_t>> last_used_;  // by op: the values that no later op uses
   std::vector<std::uint8_t> needs_gradient_;         // by value
-  std::vector<std::uint8_t> infers_;                 // by op: a pass is the same in training
   Tensors values_;                                   // of the pass under way, by value
   Watch watch_;
 };

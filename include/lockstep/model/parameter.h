@@ -35,7 +35,10 @@ struct Parameter {
   bool frozen = false;  // as it begins so it stays; it has no gradient
 };
 
-// Floats of the flat weights, with gaps: each parameter starts at a multiple of 16 floats.
+// Where the next parameter starts after so many floats: at a multiple of 16, a cache line.
+constexpr std::int64_t aligned(std::int64_t floats) { return (floats + 15) / 16 * 16; }
+
+// Floats of the flat weights, with gaps.
 struct FlatSizes {
   std::int64_t trainable = 0;
   std::int64_t changing = 0;  // and of the statistics behind them
@@ -45,5 +48,8 @@ struct FlatSizes {
 // Numbers of a graph's trainable parameters, and of its statistics.
 enum class ParameterId : std::size_t {};
 enum class StatisticId : std::size_t {};
+
+// Those of an op.
+using ParameterIds = std::vector<ParameterId>;
 
 }  // namespace lockstep

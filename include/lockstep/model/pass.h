@@ -27,6 +27,10 @@ struct Pass {
   std::span<float> statistics;           // empty when inferring
   const Batch* batch = nullptr;          // on the CPU
   const LaneContext* context = nullptr;  // on the CPU
+  bool passes_back = true;               // a backward pass of the op comes, when training
+
+  // Whether an op must keep what its backward pass needs.
+  bool keeps() const { return mode == Mode::kTrain && passes_back; }
 
   // [of the parameter's or statistic's size]
   template <typename Id>

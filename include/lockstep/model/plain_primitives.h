@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "lockstep/model/options.h"
+#include "lockstep/model/parameter.h"
 
 namespace lockstep {
 
@@ -24,7 +25,7 @@ struct ActivateOp {
   ActivationKind kind = ActivationKind::kRelu;
 
   static constexpr const char* kName = "activate";
-  static constexpr bool kHasParameters = false;
+  static ParameterIds parameters() { return {}; }
   static Kept kept() { return {.input = true}; }
 };
 
@@ -37,7 +38,7 @@ struct PoolOp {
   int padding = 0;  // on each side: never the largest, zeros in an average
 
   static constexpr const char* kName = "pool";
-  static constexpr bool kHasParameters = false;
+  static ParameterIds parameters() { return {}; }
   static Kept kept() { return {.input = true}; }
 };
 
@@ -60,14 +61,14 @@ struct DropoutOp {
 // Of each value, or of all values of a channel, where the second input has one a channel.
 struct MultiplyOp {
   static constexpr const char* kName = "multiply";
-  static constexpr bool kHasParameters = false;
+  static ParameterIds parameters() { return {}; }
   static Kept kept() { return {.input = true}; }
 };
 
 // The inputs one after the other along the channels.
 struct JoinOp {
   static constexpr const char* kName = "join";
-  static constexpr bool kHasParameters = false;
+  static ParameterIds parameters() { return {}; }
   static Kept kept() { return {}; }
 };
 
@@ -76,7 +77,7 @@ struct DropPathOp {
   DropoutOp drop{};
 
   static constexpr const char* kName = "drop_path";
-  static constexpr bool kHasParameters = false;
+  static ParameterIds parameters() { return {}; }
   static Kept kept() { return {}; }
 };
 

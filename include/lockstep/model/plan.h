@@ -21,7 +21,7 @@ struct NormOp {
   DropoutOp drop{};
 
   static constexpr const char* kName = "norm";
-  static constexpr bool kHasParameters = true;
+  ParameterIds parameters() const { return {norm.scale, norm.shift}; }
   Kept kept() const { return {.input = true, .output_bytes = drop.drops() ? 1 : 0}; }
 };
 
@@ -34,7 +34,7 @@ struct GateOp {
 
   bool pools() const { return pool.size != 1 || pool.stride != 1; }
   static constexpr const char* kName = "gate";
-  static constexpr bool kHasParameters = false;
+  static ParameterIds parameters() { return {}; }
   Kept kept() const { return {.input = false, .output_bytes = drop.drops() ? 2 : 1}; }
 };
 
@@ -43,7 +43,7 @@ struct SumOp {
   bool relu = false;
 
   static constexpr const char* kName = "sum";
-  static constexpr bool kHasParameters = false;
+  static ParameterIds parameters() { return {}; }
   Kept kept() const { return {.output = relu}; }
 };
 

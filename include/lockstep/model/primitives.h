@@ -31,7 +31,9 @@ struct ConvOp {
   std::optional<ParameterId> bias{};
 
   static constexpr const char* kName = "conv";
-  static constexpr bool kHasParameters = true;
+  ParameterIds parameters() const {
+    return bias ? ParameterIds{weight, *bias} : ParameterIds{weight};
+  }
   static Kept kept() { return {.input = true}; }
 };
 
@@ -41,7 +43,9 @@ struct DenseOp {
   std::optional<ParameterId> bias{};
 
   static constexpr const char* kName = "dense";
-  static constexpr bool kHasParameters = true;
+  ParameterIds parameters() const {
+    return bias ? ParameterIds{weight, *bias} : ParameterIds{weight};
+  }
   static Kept kept() { return {.input = true}; }
 };
 
@@ -54,7 +58,7 @@ struct GroupNormOp {
   bool flat = false;  // its input: a flatten or dense layer came before
 
   static constexpr const char* kName = "group_norm";
-  static constexpr bool kHasParameters = true;
+  ParameterIds parameters() const { return {scale, shift}; }
   static Kept kept() { return {.input = true}; }
 };
 
@@ -66,7 +70,7 @@ struct LayerNormOp {
   bool flat = false;  // its input: a flatten or dense layer came before
 
   static constexpr const char* kName = "layer_norm";
-  static constexpr bool kHasParameters = true;
+  ParameterIds parameters() const { return {scale, shift}; }
   static Kept kept() { return {.input = true}; }
 };
 

@@ -7,6 +7,12 @@
 
 namespace lockstep {
 
+// "8x8x32", or "10" of a vector.
+std::string shape_text(const ImageShape& shape);
+
+// A layer's title; those of a block's layers stand further to the right.
+std::string indented_title(const LayerInfo& layer);
+
 // Aligned lines, the last one with the totals; ends in "\n". Local, any thread.
 std::string model_table(const Network& network);
 

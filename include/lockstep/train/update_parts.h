@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 #include <vector>
 
 #include "lockstep/core/share.h"
@@ -29,8 +28,5 @@ struct UpdatePart {
 // the layers there are, where a pattern of a group matches no parameter, or all that a group
 // matches belongs to later ones.
 std::vector<UpdatePart> update_parts(const Network& network, const TrainOptions& options);
-
-// Pure: whether a group's pattern stands for the parameter `name`.
-bool stands_for(std::string_view pattern, std::string_view name);
 
 }  // namespace lockstep

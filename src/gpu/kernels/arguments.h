@@ -55,7 +55,7 @@ struct FormBatch {
   int height, width, channels;
   int floats;   // rows are floats
   int moves;    // by the samples' maps
-  int changes;  // by what else they say
+  int changes;  // by what samples say at all
   int tones;
   int mixes;
   int mirrors;            // without samples: all are mirrored
