@@ -5,7 +5,7 @@
 _lockstep_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 _lockstep_commands="train evaluate predict submit report bench inspect pack verify export
-  serve plan sweep build test install slurm status logs cancel"
+  serve plan sweep build test install slurm status logs cancel doctor"
 
 _lockstep_options() {
   local parallel="-np --threads --hosts --hostfile --interface --oversubscribe"
@@ -31,6 +31,7 @@ _lockstep_options() {
       --job-name --run-dir --resume --srun --max-restarts --sbatch --print --help" ;;
     logs) echo "--follow --help" ;;
     status | cancel) echo "--help" ;;
+    doctor) echo "-np --threads --hosts --hostfile --interface --oversubscribe --json --help" ;;
   esac
 }
 

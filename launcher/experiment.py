@@ -10,6 +10,7 @@ from pathlib import Path
 
 from console import LauncherError
 from job import environment_alone
+from loader_faults import EXIT_NOT_STARTED, explain, loader_fault
 from mpirun_messages import signal_name
 
 
@@ -42,6 +43,10 @@ def ask(
         name = signal_name(-done.returncode)
         raise LauncherError(f"{binary} was killed by {name}", 128 - done.returncode)
     if done.returncode:
+        if done.returncode == EXIT_NOT_STARTED:
+            faults = [fault for line in done.stderr.splitlines() if (fault := loader_fault(line))]
+            if faults:
+                raise LauncherError(explain(faults[0], env or dict(os.environ)))
         lines = done.stderr.strip().splitlines() or [f"{binary} ended with {done.returncode}"]
         raise LauncherError(lines[-1].removeprefix("lockstep: "), done.returncode)
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from console import EXIT_USAGE, LauncherError
+from interfaces import interface_words
 from job import folders_in_environment
 
 # mpirun finds that a host is gone when it has been silent for 5 s and does not answer
@@ -20,10 +21,12 @@ KEEPALIVE = {"time": 5, "intvl": 2, "probes": 3}
 
 @dataclass(frozen=True)
 class Host:
-    """A host and its ranks; None: as many as suit it."""
+    """A host and its ranks; None: as many as suit it. Of a scheduler's job also the CPUs that
+    the job has there; None: all."""
 
     name: str
     slots: int | None = None
+    cpus: int | None = None
 
 
 def parse_hosts(text: str) -> list[Host]:
@@ -88,8 +91,8 @@ def is_here(name: str) -> bool:
     if name in ("localhost", socket.gethostname()):
         return True
     address = address_of(name)
-    if not address:
-        return False
+    if not address:  # a scheduler may name hosts in a way of its own
+        return name.split(".")[0] == socket.gethostname().split(".")[0]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         try:
             any_socket.bind((address, 0))  # the system lets only its own addresses
@@ -141,6 +144,7 @@ class Placement:
     threads: int
     bind_to: str  # core, hwthread, none
     networks: list[str]  # interfaces or networks to use; none: mpirun's choice
+    stays_attached: bool = False  # what starts mpirun's daemons ends what they leave behind
 
     @property
     def ranks(self) -> int:
@@ -170,12 +174,37 @@ def place(
     return slots, threads
 
 
+def place_in_job(
+    most: int, hosts: list[Host], threads: int | None, answers: dict[str, dict[str, Any]]
+) -> tuple[dict[str, int], int]:
+    """As place(), in a scheduler's job: at most `most` ranks, as even as the hosts allow, and no
+    more workers than the job has CPUs."""
+    cpus = {host.name: host_cpus(host, answers) for host in hosts}
+    room = {host.name: min(host.slots or cpus[host.name], cpus[host.name] // (threads or 1)) or 1
+            for host in hosts}
+    ranks = min(most, sum(room.values()))
+    slots = dict.fromkeys(room, 0)
+    while ranks:
+        for name in room:
+            if slots[name] < room[name] and ranks:
+                slots[name] += 1
+                ranks -= 1
+    slots = {name: count for name, count in slots.items() if count}
+    return slots, threads or max(1, min(cpus[name] // slots[name] for name in slots))
+
+
+def host_cpus(host: Host, answers: dict[str, dict[str, Any]]) -> int:
+    """Those that a job may use there."""
+    there = answers[host.name]["cores"] if host.name in answers else host.cpus
+    return min(there or 1, host.cpus or there or 1)
+
+
 def choose_binding(
     slots: dict[str, int], threads: int, answers: dict[str, dict[str, Any]]
 ) -> str:
     """The smallest thing of which every worker can have one of its own."""
     def fits(kind: str) -> bool:
-        return all(slots[name] * threads <= answer[kind] for name, answer in answers.items())
+        return all(slots[name] * threads <= answers[name][kind] for name in slots)
 
     if fits("physical_cores"):
         return "core"
@@ -189,6 +218,8 @@ def command_line_on_hosts(
     hosts = ",".join(f"{name}:{slots}" for name, slots in placement.slots.items())
     # Without -q, so that mpirun says which host it lost.
     words = ["mpirun", "--host", hosts, "-np", str(placement.ranks)]
+    if placement.stays_attached:
+        words.append("--leave-session-attached")
     if placement.bind_to == "none":
         words += ["--map-by", "slot", "--bind-to", "none", "--oversubscribe"]
     else:
@@ -197,6 +228,7 @@ def command_line_on_hosts(
             words.append("--use-hwthread-cpus")
     settings = {
         "plm": "rsh",
+        "ras": "^gridengine",  # which would take away from the hosts named here
         "plm_rsh_no_tree_spawn": "1",  # only this machine need reach the others
         "pml": "ob1",
         "btl": "self,vader,tcp",
@@ -205,11 +237,10 @@ def command_line_on_hosts(
         "odls_base_sigkill_timeout": "0",  # of a job that has failed: seconds sooner
     }
     settings |= {f"oob_tcp_keepalive_{name}": str(value) for name, value in KEEPALIVE.items()}
-    if placement.networks:
-        networks = ",".join(placement.networks)
-        settings |= {"btl_tcp_if_include": networks, "oob_tcp_if_include": networks}
     for name, value in settings.items():
         words += ["--mca", name, value]
+    if placement.networks or len(placement.slots) > 1:
+        words += interface_words(",".join(placement.networks))
     for name in sorted({*folders_in_environment(Path(__file__).resolve().parents[1]), *passed_variables(os.environ)}):
         words += ["-x", name]
     return [*words, str(binary), command, "--threads", str(placement.threads), *arguments]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from probe import available_cores, can_be_written, physical_cores
+from probe import available_cores, can_be_written, cores_of_group, physical_cores
 
 # Commands whose work is shared between ranks.
 PARALLEL_COMMANDS = ("train", "evaluate", "predict", "submit", "bench", "pack", "verify", "report")
@@ -20,16 +20,26 @@ OF_LAUNCHERS = re.compile(r"(OMPI|PMIX|PMI|MV2|JSM|PALS|ALPS|FLUX|TORCHELASTIC|S
 
 @dataclass(frozen=True)
 class Machine:
-    """What this process may use: logical CPUs, and the physical cores behind them."""
+    """What this process may use: logical CPUs, and the physical cores behind them; whether
+    those are all that its control group has, as mpirun takes for granted where it binds."""
 
     cores: int
     physical_cores: int
     is_root: bool
+    is_whole: bool = True
 
 
 def this_machine() -> Machine:
     """The machine that the launcher runs on."""
-    return Machine(available_cores(), physical_cores(), os.geteuid() == 0)
+    is_whole = os.sched_getaffinity(0) == cores_of_group()
+    return Machine(available_cores(), physical_cores(), os.geteuid() == 0, is_whole)
+
+
+def part_of(machine: Machine, cores: int | None) -> Machine:
+    """The machine, of which a scheduler gives a job so many cores; None: all."""
+    if cores is None or cores >= machine.cores:
+        return machine
+    return replace(machine, cores=cores, is_whole=False)
 
 
 # --- Ranks and threads ---
@@ -69,7 +79,8 @@ def command_line(
     words = ["mpirun", "-np", str(shape.ranks)]
     # Binding is safe only for a job that fills the machine: two small jobs would
     # be bound to the same cores.
-    fills = shape.threads == 1 and shape.ranks == machine.physical_cores == machine.cores
+    fills = (machine.is_whole and shape.threads == 1
+             and shape.ranks == machine.physical_cores == machine.cores)
     words += ["--bind-to", "core" if fills else "none"]
     if shape.ranks > machine.physical_cores:
         words.append("--oversubscribe")

@@ -15,15 +15,21 @@ from pathlib import Path
 from typing import Any
 
 import probe
+from allocations import Allocation, no_room
 from console import EXIT_USAGE, LauncherError, say
 from experiment import Experiment, ask
-from hosts import Host, Placement, choose_binding, common_networks, is_here, place
+from hosts import Host, Placement, choose_binding, common_networks, host_cpus, is_here, place
+from hosts import place_in_job
 from job import LANE_COMMANDS, models_folder
+from message_folder import shortage
+from paths import as_named
 from run_files import EXPERIMENT_FILE
 from running import take_option
 
 DEADLINE_SECONDS = 20  # for a host's answer
 MOST_CLOCK_SECONDS = 5.0
+MOST_RANKS = 1 << 20
+AGENT = "OMPI_MCA_plm_rsh_agent"
 SSH = ("ssh", "-x", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10")
 
 
@@ -56,9 +62,9 @@ def needs_of(
     folders = []
     if command == "train":
         run_dir = take_option(arguments, "--run-dir")[1]
-        folders = [os.path.abspath(run_dir) if run_dir else str(models_folder(root))]
+        folders = [as_named(run_dir or models_folder(root))]
     return Needs(
-        str(binary), list(dict.fromkeys(map(os.path.abspath, files))), os.getcwd(), folders,
+        str(binary), list(dict.fromkeys(map(as_named, files))), as_named(os.getcwd()), folders,
         gpus=bool(experiment and experiment.gpus),
     )
 
@@ -86,7 +92,7 @@ class Unreachable(Exception):
 
 def agent() -> list[str]:
     """The words before a host's name that run a command there, as mpirun finds them."""
-    value = os.environ.get("OMPI_MCA_plm_rsh_agent", "").split(":")[0].split()
+    value = os.environ.get(AGENT, "").split(":")[0].split()
     return value or list(SSH)
 
 
@@ -198,22 +204,50 @@ class Wishes:
     threads: int | None = None
     interface: str | None = None
     oversubscribe: bool = False
+    ranks: int | None = None  # of all hosts, in a scheduler's job
+    job: Allocation | None = None
 
 
 def prepare_hosts(lanes: int | None, wishes: Wishes, needs: Needs) -> Placement:
     """Asks all hosts, and gives where the ranks go; raises LauncherError with a line for
     everything that is wrong anywhere."""
     answers, lines = ask_all(wishes.hosts, needs)
-    slots, threads = place(lanes, wishes.hosts, wishes.threads, answers)
+    if wishes.job:
+        slots, threads = _place_in_job(lanes, wishes, wishes.job, answers)
+    else:
+        slots, threads = place(lanes, wishes.hosts, wishes.threads, answers)
     found = judge(answers, needs, probe.digest_of(needs.program) or "")
     room = {} if wishes.oversubscribe else room_problems(answers, slots, threads, needs)
-    for name in answers:
+    for name in (name for name in answers if name in slots):
         lines += [f"{name}: {problem}" for problem in (*found[name], *room.get(name, []))]
     if lines:
         raise LauncherError("\nlockstep: ".join(lines), EXIT_USAGE)
+    for name, ranks in slots.items():
+        if text := shortage(ranks, answers[name].get("shared_memory")):
+            say(f"lockstep: {name}: {text}")
     networks = [wishes.interface] if wishes.interface else common_networks(
         {name: answer["networks"] for name, answer in answers.items()}, probe.networks())
-    return Placement(slots, threads, choose_binding(slots, threads, answers), networks)
+    # A part of a host has no cores of its own.
+    is_part = any(answers[host.name]["cores"] > host_cpus(host, answers) for host in wishes.hosts)
+    bind_to = "none" if is_part else choose_binding(slots, threads, answers)
+    return Placement(slots, threads, bind_to, networks,
+                     stays_attached=bool(wishes.job and wishes.job.agent))
+
+
+def _place_in_job(
+    lanes: int | None, wishes: Wishes, job: Allocation, answers: dict[str, dict[str, Any]]
+) -> tuple[dict[str, int], int]:
+    """Where the ranks go; raises LauncherError for more than the job has room for."""
+    if wishes.oversubscribe:  # what the job says counts, whatever a host has
+        there = {host.name: host.cpus or 0 for host in wishes.hosts}
+        answers = {name: answer | {"cores": max(answer["cores"], there[name])}
+                   for name, answer in answers.items()}
+    slots, threads = place_in_job(wishes.ranks or lanes or MOST_RANKS, wishes.hosts,
+                                  wishes.threads, answers)
+    ranks = sum(slots.values())
+    if wishes.ranks and ranks < wishes.ranks:
+        raise no_room(wishes.ranks, ranks, threads, job.job)
+    return slots, threads
 
 
 def prepare_hosts_left(lanes: int | None, wishes: Wishes, needs: Needs) -> Placement:

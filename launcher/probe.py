@@ -15,15 +15,30 @@ import struct
 import subprocess
 import sys
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 SIOCGIFADDR = 0x8915
 SIOCGIFNETMASK = 0x891B
+MOST_CPUS = 8192
+MANY_CPUS = 1 << 20
+NO_LIMIT = 1 << 60  # bytes of memory
 
 
 def available_cores() -> int:
     """CPUs that this process may run on, no more than its control group allows."""
     return max(1, min(len(os.sched_getaffinity(0)), quota()))
+
+
+def cores_of_group() -> Set[int]:
+    """The CPUs of the control group, of which this process may be told to use a part."""
+    mine = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, range(MOST_CPUS))  # the kernel leaves those that are allowed
+        return os.sched_getaffinity(0)
+    except OSError:
+        return mine
+    finally:
+        os.sched_setaffinity(0, mine)
 
 
 def physical_cores() -> int:
@@ -41,25 +56,62 @@ def _first_sibling(cpu: int) -> str:
         return str(cpu)
 
 
+def group_folders(controller: str, root: str) -> List[str]:
+    """Of this process's control group and those above it; `controller`: of version 1, or empty
+    for version 2."""
+    path = ""
+    try:
+        with open("/proc/self/cgroup") as file:
+            for line in file:
+                _, names, where = line.rstrip("\n").split(":", 2)
+                if (controller in names.split(",")) if controller else names == "":
+                    path = where.strip("/")
+    except (OSError, ValueError):
+        pass
+    parts = path.split("/") if path else []
+    return [os.path.join(root, controller, *parts[:count]) for count in range(len(parts), -1, -1)]
+
+
+def _numbers(folder: str, names: List[str]) -> List[int]:
+    """The words of files of a control group; none where one has another word, as max."""
+    words = []  # type: List[str]
+    try:
+        for name in names:
+            with open(os.path.join(folder, name)) as file:
+                words += file.read().split()
+        return [int(word) for word in words]
+    except (OSError, ValueError):
+        return []
+
+
+def _limits(root: str, second: List[str], first: Tuple[str, List[str]]) -> List[List[int]]:
+    """The numbers in those files, of each group that has them, of version 2 or else 1."""
+    folders = [folder for folder in group_folders("", root)
+               if os.path.exists(os.path.join(folder, second[0]))]
+    if folders:
+        return [found for found in (_numbers(folder, second) for folder in folders) if found]
+    controller, names = first
+    return [found for found in (_numbers(folder, names)
+                                for folder in group_folders(controller, root)) if found]
+
+
 def quota(root: str = "/sys/fs/cgroup") -> int:
     """Whole CPUs of the control group's quota, version 2 or 1; many without one."""
-    def read(name: str) -> str:
-        with open(os.path.join(root, name)) as file:
-            return file.read()
-
-    try:
-        if os.path.exists(os.path.join(root, "cpu.max")):
-            quota, period = read("cpu.max").split()
-        else:
-            quota, period = read("cpu/cpu.cfs_quota_us"), read("cpu/cpu.cfs_period_us")
-        return max(1, int(quota) // int(period)) if int(quota) > 0 else 1 << 20
-    except (OSError, ValueError):
-        return 1 << 20
+    found = _limits(str(root), ["cpu.max"], ("cpu", ["cpu.cfs_quota_us", "cpu.cfs_period_us"]))
+    return min([max(1, quota // period) for quota, period in
+                (each for each in found if len(each) == 2) if quota > 0 and period > 0]
+               + [MANY_CPUS])
 
 
-def networks() -> Dict[str, str]:
-    """The IPv4 network of each address of this machine, as 10.0.0.5: 10.0.0.0/24."""
-    found = {}
+def memory_limit(root: str = "/sys/fs/cgroup") -> Optional[int]:
+    """Bytes that the control group may have; None without a limit."""
+    found = _limits(str(root), ["memory.max"], ("memory", ["memory.limit_in_bytes"]))
+    return min([limits[0] for limits in found if limits[0] < NO_LIMIT], default=None)
+
+
+def interfaces() -> List[Tuple[str, str, str]]:
+    """Name, IPv4 address and network of each, as eth0, 10.0.0.5, 10.0.0.0/24."""
+    found = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         for _, name in socket.if_nameindex():
             request = struct.pack("256s", name.encode()[:15])
@@ -71,8 +123,21 @@ def networks() -> Dict[str, str]:
             except OSError:  # no address
                 continue
             network = ipaddress.ip_network("%s/%s" % (address, mask), strict=False)
-            found[address] = str(network)
+            found.append((name, address, str(network)))
     return found
+
+
+def networks() -> Dict[str, str]:
+    """The IPv4 network of each address of this machine, as 10.0.0.5: 10.0.0.0/24."""
+    return {address: network for _, address, network in interfaces()}
+
+
+def shared_memory() -> int:
+    """Bytes that this process may write to /dev/shm."""
+    if not os.access("/dev/shm", os.W_OK | os.X_OK):
+        return 0
+    found = os.statvfs("/dev/shm")
+    return found.f_bavail * found.f_frsize
 
 
 def digest_of(path: str) -> Optional[str]:
@@ -128,6 +193,7 @@ def look(request: Dict[str, Any]) -> Dict[str, Any]:
         "physical_cores": physical_cores(),
         "gpus": len(glob.glob("/dev/nvidia[0-9]*")),
         "networks": networks(),
+        "shared_memory": shared_memory(),
         "has_orted": shutil.which("orted") is not None,
         "digest": digest,
         "fault": "" if digest is None else _fault_of(program),

@@ -20,6 +20,8 @@ from alive import watching
 from connections import names_of, silent_peers
 from console import LauncherError, say
 from job import environment_alone, models_folder
+from loader_faults import EXIT_NOT_STARTED, explain, loader_fault
+from memory_kills import memory_kills, told
 from message_folder import VARIABLE, message_folder
 from mpirun_messages import MpirunMessages, host_lost, signal_name
 from run_files import CANCELLED, MANIFEST_FILE, STATUS_FILE
@@ -167,6 +169,7 @@ class Supervisor:
         self._has_heard = False
         self._ticks = 0
         self._last_error = ""
+        self._loader_fault = ""
         self._output_error: OSError | None = None
         self._messages = MpirunMessages()
         self._lost: list[str] = []
@@ -199,10 +202,11 @@ class Supervisor:
         # The ranks must not outlive a launcher that was killed.
         if setpriv := shutil.which("setpriv"):
             words = [setpriv, "--pdeathsig", "TERM", "--", *words]
-        self._last_error = ""
+        self._last_error = self._loader_fault = ""
         self._has_output = self._has_heard = False
         self._messages = MpirunMessages()
         self._lost = []
+        kills_before = memory_kills()
         # A session of its own keeps the terminal's Ctrl-C away: mpirun would kill the
         # ranks before they can save. And mpirun would not outlive its reader.
         process = subprocess.Popen(
@@ -223,10 +227,14 @@ class Supervisor:
             hosts = [each.split(":")[0] for each in listed.split(",") if each]
             threading.Thread(target=self._watch_hosts, args=(process, hosts), daemon=True).start()
         status = self._wait(process)
+        kills = told(kills_before)
         signal.setitimer(signal.ITIMER_REAL, 0)
         for relay in relays:
             relay.join(timeout=5)  # not for ever: a stray child may keep the pipe open
-        return self._judge(status)
+        attempt = self._judge(status)
+        if kills and not self.received and (attempt.killed or attempt.status == EXIT_PEER):
+            say(f"lockstep: {kills}")
+        return attempt
 
     def _wait(self, process: subprocess.Popen[bytes]) -> int:
         while self._cancelled and not self.is_asked():
@@ -298,8 +306,11 @@ class Supervisor:
         for line in errors:
             if self._messages.take(line.decode(errors="replace")):
                 continue
-            write_all(sys.stderr.fileno(), line)
             text = line.decode(errors="replace").strip()
+            if fault := loader_fault(text):
+                self._loader_fault = self._loader_fault or fault  # of each rank the same
+                continue
+            write_all(sys.stderr.fileno(), line)
             if PEER_FAILED.match(text) and self._process:
                 self._kill_later(self._process)
             if text.startswith("lockstep: "):
@@ -316,6 +327,14 @@ class Supervisor:
             say("lockstep: ended on request before the ranks had begun")
             status = EXIT_RESTART if self._is_training else 128 + self.received[0]
             return Attempt(status, "interrupted", killed=False)
+        if status == EXIT_NOT_STARTED and not self._with_mpirun:  # the loader has said why
+            text = explain("see the line above", self._env)
+            say(f"lockstep: {text}")
+            return Attempt(1, text, killed=False)
+        if self._loader_fault and status != 0:
+            text = explain(self._loader_fault, self._env)
+            say(f"lockstep: {text}")
+            return Attempt(1, text, killed=False)
         # mpirun gives 1 where it was stopped; what ended all the same says so itself.
         stopped = len(self.received) > 1 and status not in (0, EXIT_RESTART)
         if self.received and (killed_by > 0 or stopped):

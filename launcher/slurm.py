@@ -12,14 +12,21 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from allocations import Allocation
+from binding import cpus_here, mapping_words, shared_cores
 from console import EXIT_USAGE, LauncherError, say
+from interfaces import interface_words
 from job import program_words
+from message_folder import shortage
+from paths import as_named
+from probe import shared_memory
 from run_files import BEFORE_FILE, JOB_FILE, LOST_FILES, SCRIPT_FILE, SLURM_CANCELLED, STATUS_FILE
 from running import RestartPlan
 
 SIGNAL_SECONDS = 180  # before the time limit; a third of a short one
 MOST_RESTARTS = 10  # of a job that failed by no fault of its experiment
-LEAST_SPECIAL_STEP = 0xFFFFFFF0  # from here on: the shell of salloc, of sbatch, ...
+NO_COPY = ("--mca", "btl_vader_single_copy_mechanism", "none")  # containers often forbid it
+BINDING = as_named(Path(__file__).resolve().with_name("binding.py"))
 
 
 @dataclass
@@ -43,9 +50,14 @@ class Request:
         return "-" in self.nodes
 
     @property
+    def most_nodes(self) -> int:
+        """That Slurm may give."""
+        return int(self.nodes.rpartition("-")[2])
+
+    @property
     def most_ranks(self) -> int:
         """Of all nodes together."""
-        return int(self.nodes.rpartition("-")[2]) * self.ranks_per_node
+        return self.most_nodes * self.ranks_per_node
 
 
 # --- The batch script ---
@@ -91,9 +103,15 @@ ended_by_scancel() {{  # Slurm calls both it and a job over its time COMPLETING
   [[ $is = *JobState=C[AO]* && $is != *Reason=TimeLimit* ]]
 }}
 is_cancelled() {{ [ -e "$cancelled" ] || [ -e "$cancelled.${{SLURM_ARRAY_TASK_ID:-}}" ]; }}
-if [ "$again" = 1 ] && ! is_cancelled && ! ended_by_scancel; then
+again_by=$(printf %q "${{cancelled%/*}}/{script}")
+requeue() {{  # a container may have no scontrol, a cluster may not allow it
+  command -v scontrol >/dev/null || return 1
   echo "lockstep: exit code $status; job $id goes back to the queue"
   scontrol requeue "$id"
+}}
+if [ "$again" = 1 ] && ! is_cancelled && ! ended_by_scancel; then
+  requeue || echo "lockstep: exit code $status; job $id could not go back to the queue; to go" \
+    "on, type: sbatch ${{SLURM_ARRAY_TASK_ID:+--array=$SLURM_ARRAY_TASK_ID }}$again_by"
 fi
 exit "$status"
 """
@@ -128,8 +146,10 @@ def batch_script(
     words = [*([option] for option in options), *request.sbatch]
     lines = ["#!/bin/bash", *(f"#SBATCH {' '.join(map(_quoted, each))}" for each in words), ""]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
-    lines += [f"cd {shlex.quote(os.getcwd())} || exit 1", commands]
-    requeue = _REQUEUE.format(most=request.max_restarts, cancelled=cancelled)
+    folder = shlex.quote(as_named(os.getcwd()))
+    other = "" if folder == shlex.quote(os.getcwd()) else f"cd {shlex.quote(os.getcwd())} || "
+    lines += [f"cd {folder} || {other}exit 1", commands]
+    requeue = _REQUEUE.format(most=request.max_restarts, cancelled=cancelled, script=SCRIPT_FILE)
     return "\n".join(lines) + "\n" + _SUPERVISE + requeue
 
 
@@ -197,92 +217,29 @@ def parallel_words(request: Request) -> list[str]:
         return ["srun", "--mpi=pmix", "--kill-on-bad-exit=1", f"--ntasks={ranks}",
                 f"--ntasks-per-node={request.ranks_per_node}",
                 f"--cpus-per-task={request.threads}"]
-    return mpirun_words(request.ranks_per_node, request.threads)
+    # What the first node has to bind ranks to is known there alone.
+    ranks, threads = request.ranks_per_node, request.threads
+    map_by = (f"$(python3 {shlex.quote(BINDING)} {ranks} {threads} || "
+              f"echo --map-by ppr:{ranks}:node --bind-to none)")
+    far = [] if request.most_nodes == 1 else interface_words(None)
+    return ["mpirun", map_by, *NO_COPY, *far]
 
 
-def mpirun_words(ranks_per_node: int, threads: int) -> list[str]:
-    """mpirun within an allocation: Open MPI asks Slurm for the nodes. So many ranks on each,
-    each bound to cores of its own."""
-    words = ["mpirun", "--map-by", f"ppr:{ranks_per_node}:node:PE={threads}"]
-    return [*words, "--mca", "btl_vader_single_copy_mechanism", "none"]
-
-
-def mpirun_words_around(around: Allocation, ranks: int, threads: int) -> list[str]:
-    """mpirun in the allocation around this process, on the first `ranks` that it has room for."""
+def slurm_words(around: Allocation, ranks: int, threads: int, env: dict[str, str]) -> list[str]:
+    """mpirun in the Slurm job around this process, on the first `ranks` that it has room for."""
     most = max(around.ranks_by_node)
-    if min(around.ranks_by_node) == most:
-        map_by = f"ppr:{most}:node:PE={threads}"
-    else:
-        map_by = f"slot:PE={threads}"  # as many on each node as Slurm gives it
-    return ["mpirun", "-np", str(ranks), "--map-by", map_by,
-            "--mca", "btl_vader_single_copy_mechanism", "none"]
+    is_even = min(around.ranks_by_node) == most
+    node = cpus_here() if "SLURMD_NODENAME" in env else None  # else this may be a login host
+    here = min(ranks, most)
+    if node:
+        for text in (shared_cores(here, threads, node.logical), shortage(here, shared_memory())):
+            if text:
+                say(f"lockstep: {text}")
+    # slot: as many on each node as Slurm gives it.
+    map_by = mapping_words(f"ppr:{most}:node" if is_even else "slot", here, threads, node)
+    return ["mpirun", "-np", str(ranks), *map_by, *NO_COPY]
 
 
-# --- An allocation that the launcher runs in ---
-
-
-@dataclass(frozen=True)
-class Allocation:
-    """The Slurm job around this process."""
-
-    threads: int
-    ranks_by_node: list[int]
-
-    @property
-    def ranks(self) -> int:
-        """Of all nodes."""
-        return sum(self.ranks_by_node)
-
-
-def is_task(env: dict[str, str]) -> bool:
-    """Whether srun started this process."""
-    step = env.get("SLURM_STEP_ID", "")
-    return "SLURM_JOB_ID" in env and step.isdecimal() and int(step) < LEAST_SPECIAL_STEP
-
-
-def allocation(env: dict[str, str]) -> Allocation | None:
-    """The allocation of this shell, as salloc or sbatch made it; None outside of one and
-    in a task of srun."""
-    if "SLURM_JOB_ID" not in env:
-        return None
-    if is_task(env):
-        # As in srun --pty bash: mpirun cannot start a step within a step.
-        nodes = _number(env, "SLURM_JOB_NUM_NODES", 1)
-        if nodes > 1 and env.get("SLURM_STEP_NUM_TASKS") == "1":
-            say(f"lockstep: this is one task of a Slurm job of {nodes} nodes: only this host is "
-                "used; type salloc in place of srun --pty to use all")
-        return None
-    threads = _number(env, "SLURM_CPUS_PER_TASK", 1)
-    nodes = _number(env, "SLURM_JOB_NUM_NODES", 1)
-    cores = _counts(env, "SLURM_JOB_CPUS_PER_NODE") or [threads] * nodes
-    by_node = [max(1, each // threads) for each in cores]
-    if each := _number(env, "SLURM_NTASKS_PER_NODE", 0):
-        by_node = [each] * nodes
-    elif _number(env, "SLURM_NTASKS", 0) > 1:
-        tasks = _number(env, "SLURM_NTASKS", 0)
-        by_node = _counts(env, "SLURM_TASKS_PER_NODE") or [-(-tasks // nodes)] * nodes
-    return Allocation(threads, by_node)
-
-
-def _number(env: dict[str, str], name: str, otherwise: int) -> int:
-    """A variable of Slurm's; empty is as absent."""
-    text = env.get(name) or str(otherwise)
-    if not re.fullmatch(r"\d{1,9}", text):
-        raise LauncherError(f"{name} is {text!r}: expected a number", EXIT_USAGE)
-    return int(text)
-
-
-def _counts(env: dict[str, str], name: str) -> list[int]:
-    """Of each node, from a list such as 2(x3),1."""
-    counts: list[int] = []
-    for part in (env.get(name) or "").split(","):
-        match = re.fullmatch(r"(\d{1,9})(?:\(x(\d{1,6})\))?", part)
-        if match:
-            counts += [int(match[1])] * int(match[2] or 1)
-        elif part:
-            raise LauncherError(
-                f"{name} is {env[name]!r}: expected counts as in 8(x2),2", EXIT_USAGE)
-    return counts
 
 
 # --- Submission ---
@@ -366,4 +323,5 @@ def train_commands(binary: Path, plan: RestartPlan, request: Request) -> str:
 
     status, before = (shlex.quote(str(plan.run_dir / name)) for name in (STATUS_FILE, BEFORE_FILE))
     return (f"words=({words(plan.again)})\n"
-            f"if [ ! -e {status} ] || cmp -s {status} {before}; then words=({words(plan.first)}); fi")
+            f"if [ ! -e {status} ] || cmp -s {status} {before}; then "
+            f"words=({words(plan.first)}); fi")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
+from pathlib import Path
 
 from build import Project
 from console import EXIT_USAGE, LauncherError, say
 from experiment import ask
 from job import environment, folders_in_environment, this_machine
+from paths import as_named
 from run_files import LOG_FILE, SLURM_CANCELLED
 from running import plan_restarts, take_option
 from slurm import Request, batch_script, file_pattern, limit_seconds, need
@@ -108,11 +110,12 @@ def run_slurm(project: Project, arguments: list[str]) -> int:
             EXIT_USAGE,
         )
     plan = plan_restarts(rest, request.max_restarts, project.root, lambda: experiment.name)
-    run_dir = plan.run_dir.resolve()
-    environment_of_job = folders_in_environment(project.root)
+    run_dir = Path(as_named(plan.run_dir))
+    environment_of_job = {name: as_named(path) for name, path
+                          in folders_in_environment(project.root).items()}
     if this_machine().is_root:
         environment_of_job |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    script = batch_script(request, train_commands(project.binary, plan, request),
+    script = batch_script(request, train_commands(Path(as_named(project.binary)), plan, request),
                           file_pattern(run_dir / LOG_FILE),
                           shlex.quote(str(run_dir / SLURM_CANCELLED)), environment_of_job)
     if print_only:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from console import EXIT_USAGE, LauncherError, say
 from job import Shape
+from paths import as_named
 from run_files import SLURM_CANCELLED
 from slurm import Request, batch_script, file_pattern, limit_seconds, submit
 from sweep_plan import Plan
@@ -32,7 +33,8 @@ def array_script(launcher: Path, folder: Path, plan: Plan, request: ArrayRequest
     """The batch script. A job's number in the array is that of its run; the script passes
     USR1 on and puts a job that was saved back into the queue."""
     slurm = _slurm_request(plan, request, _open_tasks(folder, plan))
-    words = [str(launcher), "sweep", "--resume", str(folder), "-np", str(request.shape.ranks),
+    folder = Path(as_named(folder))
+    words = [as_named(launcher), "sweep", "--resume", str(folder), "-np", str(request.shape.ranks),
              "--threads", str(request.shape.threads), "--task"]
     commands = f'words=({shlex.join(words)} "$SLURM_ARRAY_TASK_ID")'
     log = f"{file_pattern(folder)}/slurm-%a.log"

@@ -30,6 +30,11 @@ class PackTest(LockstepTest):
         if done.returncode != 0:
             raise AssertionError(done.stderr)
         cls.packed = cls.write_experiment("packed.textproto", train=cls.rows)
+        done = cls.run_binary("train", cls.experiment, "--run-dir", cls.folder / "text",
+                              "--threads", 1, ranks=None)
+        if done.returncode != 0:
+            raise AssertionError(done.stderr)
+        cls.expected = done.stdout.splitlines()[-1].split(":")[1]  # of the text
 
     def run_with(self, environment, *arguments, ranks=1):
         done = self.start(*arguments, ranks=ranks, **environment).end()
@@ -55,14 +60,12 @@ class PackTest(LockstepTest):
             self.assertEqual(out.read_bytes(), content)
 
     def test_weights_are_those_of_the_text(self):
-        expected = self.weights("text", self.experiment)
         for ranks in (1, 2, 3, 4):
-            self.assertEqual(self.weights(f"held-{ranks}", self.packed, ranks), expected)
+            self.assertEqual(self.weights(f"held-{ranks}", self.packed, ranks), self.expected)
             self.assertEqual(self.weights(f"streamed-{ranks}", self.packed, ranks, STREAMED),
-                             expected)
+                             self.expected)
 
     def test_resumed_within_an_epoch(self):
-        expected = self.weights("whole", self.experiment)
         arguments = ("train", self.packed, "--run-dir", self.folder / "parts", "--threads", 1)
         for ranks, step in ((3, 5), (1, 9), (2, 20)):  # of 17 an epoch
             hold = self.hold("step", step)
@@ -74,11 +77,10 @@ class PackTest(LockstepTest):
             self.assertEqual(done.returncode, EXIT_RESTART, done.stderr)
         done = self.run_with(STREAMED, *arguments, ranks=4)
         self.assertIn("going on in", done.stdout)
-        self.assertEqual(self.digest_of(done), expected)
+        self.assertEqual(self.digest_of(done), self.expected)
 
     def test_used_for_evaluation_and_prediction(self):
-        self.weights("used", self.experiment)
-        run = self.folder / "used"
+        run = self.folder / "text"
         texts = []
         for environment, data in (({}, self.train_csv), ({}, self.rows), (STREAMED, self.rows)):
             for ranks in (1, 3):
@@ -143,6 +145,11 @@ class CacheTest(LockstepTest):
         text = EXPERIMENT.replace('train { path: "%(train)s" }',
                                   f'train {{ path: "{images}" labels: "{names}" }}')
         cls.experiment = cls.write_experiment("idx.textproto", text=text)
+        done = cls.run_binary("train", cls.experiment, "--run-dir", cls.folder / "none",
+                              "--threads", 1, "--set", "data.cache=NONE", ranks=None)
+        if done.returncode != 0:
+            raise AssertionError(done.stderr)
+        cls.expected = done.stdout.splitlines()[-1].split(":")[1], done.stderr
 
     def weights(self, run, cache, ranks=1, **environment):
         done = self.start("train", self.experiment, "--run-dir", self.folder / run, "--threads",
@@ -151,32 +158,30 @@ class CacheTest(LockstepTest):
         return self.digest_of(done), done.stderr
 
     def test_weights_are_the_same_and_it_is_made_once(self):
-        expected = self.weights("none", "NONE")
         cache = self.folder / "cache"
-        self.assertEqual(self.weights("first", cache, ranks=3), expected)
+        self.assertEqual(self.weights("first", cache, ranks=3), self.expected)
         made = [(path, path.stat().st_mtime_ns) for path in cache.iterdir()]
         self.assertEqual(len(made), 1)
         for ranks in (1, 2, 4):
-            self.assertEqual(self.weights(f"again-{ranks}", cache, ranks), expected)
+            self.assertEqual(self.weights(f"again-{ranks}", cache, ranks), self.expected)
             streamed = self.weights(f"streamed-{ranks}", cache, ranks, **STREAMED)
-            self.assertEqual(streamed, expected)
+            self.assertEqual(streamed, self.expected)
         self.assertEqual([(path, path.stat().st_mtime_ns) for path in cache.iterdir()], made)
 
     def test_where_it_cannot_be_written_a_line_says_so(self):
-        expected = self.weights("plain", "NONE")
         no_folder = self.write("no-folder", "x")
         digest, errors = self.weights("no", no_folder, ranks=2)
-        self.assertEqual(digest, expected[0])
+        self.assertEqual(digest, self.expected[0])
         self.assertEqual(errors.count("\n"), 1)
         self.assertIn("decoded rows are not kept for the next start", errors)
 
     def test_of_itself_for_what_does_not_fit_into_memory(self):
-        expected = self.weights("fits", "NONE")
         home = self.folder / "home"
         caches = {"XDG_CACHE_HOME": "", "HOME": str(home)}
-        self.assertEqual(self.weights("small", "AUTO", **caches), expected)
+        self.assertEqual(self.weights("small", "AUTO", **caches), self.expected)
         self.assertFalse(home.exists())
-        self.assertEqual(self.weights("large", "AUTO", ranks=2, **caches, **STREAMED), expected)
+        self.assertEqual(self.weights("large", "AUTO", ranks=2, **caches, **STREAMED),
+                         self.expected)
         self.assertEqual(len(list((home / ".cache/lockstep").iterdir())), 1)
 
 

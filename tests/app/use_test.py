@@ -31,21 +31,21 @@ class UseTest(LockstepTest):
         assert done.returncode == 0, done.stderr
         cls.labelled_csv = cls.write("labelled.csv", csv_text(cls.test_rows))
 
-    def written(self, command, *arguments, ranks=1):
+    def written(self, command, *arguments, ranks=None):
         """The bytes that predict or submit writes."""
         out = self.folder / f"{command}.out"
         out.unlink(missing_ok=True)
         self.lockstep(command, self.run_dir, "--out", out, *arguments, ranks=ranks)
         return out.read_bytes()
 
-    def predictions(self, *arguments, ranks=1):
+    def predictions(self, *arguments, ranks=None):
         """The table that predict writes, without its header."""
         table = list(csv.reader(self.written("predict", *arguments, ranks=ranks)
                                 .decode().splitlines()))
         self.assertEqual(table[0], ["row", "class"] + ["p_" + name for name in NAMES])
         return table[1:]
 
-    def evaluation(self, *arguments, ranks=1):
+    def evaluation(self, *arguments, ranks=None):
         return self.lockstep("evaluate", self.run_dir, "--json", *arguments, ranks=ranks).stdout
 
     def refused(self, *arguments, rank_counts=(None, 2)):

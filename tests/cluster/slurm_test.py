@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from built_launcher import launch, launcher_words
-from lockstep_run import BINARY, LockstepTest
+from lockstep_run import BINARY, Hold, LockstepTest
 from mini_slurm import MiniSlurm, missing_programs
 
 LONG = ("--set", "training.epochs=10", "--set", "training.log_every_steps=1",
@@ -48,6 +48,27 @@ class SlurmTest(LockstepTest):
         cls.slurm = MiniSlurm(nodes=2)
         cls.addClassCleanup(cls.slurm.stop)
         cls.slurm.start()
+        # The limit is a minute, in which the other tests go on: it has a Slurm of its own.
+        cls.slurm_of_limited = MiniSlurm(nodes=2)
+        cls.addClassCleanup(cls.slurm_of_limited.stop)
+        cls.slurm_of_limited.start()
+        pool = ThreadPoolExecutor()
+        cls.addClassCleanup(pool.shutdown)
+        cls.limited = pool.submit(cls.train_to_the_limit, Hold(cls.folder / "limit", "step", 20, 0))
+
+    @classmethod
+    def train_to_the_limit(cls, hold):
+        """A job that is held until its limit is near; what is known of it at its end."""
+        slurm = cls.slurm_of_limited
+        done = launch(cls.folder, "slurm", cls.experiment, "--run-dir", cls.folder / "limited",
+                      "--nodes", 2, "--time", "1", *LONG,
+                      "--sbatch=--export=ALL,LOCKSTEP_HARD_LIMIT_SECONDS=600,"
+                      f"LOCKSTEP_HOLD={hold.text}", environment=slurm.environment())
+        assert done.returncode == 0, done.stderr
+        job = re.match(r"job (\d+) in ", done.stderr)[1]
+        hold.reached()
+        hold.go_on(after=signal.SIGUSR1)
+        return slurm.await_job(job, ended, 500)
 
     def launch(self, *words):
         return launch(self.folder, *words, environment=self.slurm.environment())
@@ -70,11 +91,15 @@ class SlurmTest(LockstepTest):
     def check_end(self, run, job, expected, seconds=500):
         """The job ends well and leaves what an uninterrupted run leaves."""
         state = self.slurm.await_job(job, ended, seconds)
-        self.assertEqual(state.get("JobState"), "COMPLETED", self.log(run) + self.slurm.logs())
+        self.check_state(run, state, expected, self.slurm)
+        return state
+
+    def check_state(self, run, state, expected, slurm):
+        """The same for a job that has ended."""
+        self.assertEqual(state.get("JobState"), "COMPLETED", self.log(run) + slurm.logs())
         digest = re.findall(r"^weights xxh3:(\w+)$", self.log(run), re.MULTILINE)
         self.assertEqual(len(digest), 1, self.log(run))
         self.assert_same_outcome(self.outcome(run, digest[0]), expected)
-        return state
 
     def await_step(self, run, step, seconds=400):
         path = self.folder / run / "metrics.jsonl"
@@ -101,15 +126,11 @@ class SlurmTest(LockstepTest):
 
     def test_time_limit_saves_and_goes_on(self):
         expected = self.reference("unlimited", *LONG)
-        hold = self.hold("step", 20)  # until the limit is near
-        job = self.submit("limited", "--nodes", 2, "--time", "1", *LONG,
-                          "--sbatch=--export=ALL,LOCKSTEP_HARD_LIMIT_SECONDS=600,"
-                          f"LOCKSTEP_HOLD={hold.text}")
-        hold.reached()
+        state = self.limited.result()
         script = self.folder / "limited" / "slurm.sh"
         self.assertIn("#SBATCH --signal=B:USR1@20\n", script.read_text())
-        hold.go_on(after=signal.SIGUSR1)
-        state = self.check_end("limited", job, expected)
+        self.check_state("limited", state, expected, self.slurm_of_limited)
+        job = state["JobId"]
         self.assertEqual(state["Restarts"], "1")
         self.assertIn(f"lockstep: exit code 75; job {job} goes back to the queue",
                       self.log("limited"))

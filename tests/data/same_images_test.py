@@ -88,13 +88,13 @@ class SameImagesTest(LockstepTest):
             path.write_bytes(content)
 
     @classmethod
-    def run_of(cls, name, path, *words, ranks=1, command="train"):
+    def run_of(cls, name, path, *words, ranks=None, command="train"):
         experiment = cls.write(f"{name}.textproto", EXPERIMENT % {"train": path})
-        return cls.run_binary(command, experiment, "--run-dir", cls.folder / f"run-{name}-{ranks}",
-                              *words, ranks=ranks)
+        run = cls.folder / f"run-{name}-{ranks or 1}"
+        return cls.run_binary(command, experiment, "--run-dir", run, *words, ranks=ranks)
 
     @classmethod
-    def weights(cls, name, path, *words, ranks=1):
+    def weights(cls, name, path, *words, ranks=None):
         done = cls.run_of(name, path, *words, ranks=ranks)
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()[-1]

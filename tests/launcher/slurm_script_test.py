@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
 from fake_project import ROOT, FakeProjectTest
@@ -15,6 +16,7 @@ from fake_project import ROOT, FakeProjectTest
 sys.path.insert(0, str(ROOT / "launcher"))
 
 import running  # noqa: E402
+import allocations  # noqa: E402
 import slurm  # noqa: E402
 from console import LauncherError  # noqa: E402
 
@@ -36,25 +38,25 @@ class LimitTest(unittest.TestCase):
 
 class AllocationTest(unittest.TestCase):
     def check(self, nodes, ranks, threads, ranks_per_node, **variables):
-        found = slurm.allocation({f"SLURM_{key}": value for key, value in variables.items()})
-        self.assertEqual(found, slurm.Allocation(threads, [ranks_per_node] * nodes))
+        found = allocations.allocation({f"SLURM_{key}": value for key, value in variables.items()})
+        self.assertEqual(found, allocations.Allocation("Slurm job 7", threads, [ranks_per_node] * nodes))
         self.assertEqual(found.ranks, ranks)
 
     def test_uneven_nodes(self):
         job = {"SLURM_JOB_ID": "7", "SLURM_JOB_NUM_NODES": "3",
                "SLURM_JOB_CPUS_PER_NODE": "8(x2),2"}
-        self.assertEqual(slurm.allocation(job), slurm.Allocation(1, [8, 8, 2]))
+        self.assertEqual(allocations.allocation(job), allocations.Allocation("Slurm job 7", 1, [8, 8, 2]))
         tasks = job | {"SLURM_NTASKS": "5", "SLURM_TASKS_PER_NODE": "2(x2),1"}
-        around = slurm.allocation(tasks)
-        self.assertEqual(around, slurm.Allocation(1, [2, 2, 1]))
-        self.assertIn("slot:PE=1", slurm.mpirun_words_around(around, 5, 1))
+        around = allocations.allocation(tasks)
+        self.assertEqual(around, allocations.Allocation("Slurm job 7", 1, [2, 2, 1]))
+        self.assertIn("slot:PE=1", slurm.slurm_words(around, 5, 1, {"SLURMD_NODENAME": "n1"}))
 
     def test_variables_that_are_no_numbers(self):
         self.check(1, 1, 1, 1, JOB_ID="7", CPUS_PER_TASK="")
         for name, value in (("CPUS_PER_TASK", "two"), ("JOB_NUM_NODES", "1.5"), ("NTASKS", "-3"),
                             ("JOB_CPUS_PER_NODE", "8(x"), ("NTASKS_PER_NODE", "1 2")):
             with self.subTest(name), self.assertRaises(LauncherError) as raised:
-                slurm.allocation({"SLURM_JOB_ID": "7", f"SLURM_{name}": value})
+                allocations.allocation({"SLURM_JOB_ID": "7", f"SLURM_{name}": value})
             self.assertIn(f"SLURM_{name} is {value!r}", str(raised.exception))
 
     def test_shapes(self):
@@ -67,8 +69,8 @@ class AllocationTest(unittest.TestCase):
                    CPUS_PER_TASK="4")
 
     def test_none_outside_of_a_job_and_in_a_task_of_srun(self):
-        self.assertIsNone(slurm.allocation({}))
-        self.assertIsNone(slurm.allocation({"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0"}))
+        self.assertIsNone(allocations.allocation({}))
+        self.assertIsNone(allocations.allocation({"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0"}))
         # salloc may run its shell as a step of a number of its own.
         self.check(1, 1, 1, 1, JOB_ID="7", STEP_ID="4294967290")
 
@@ -122,6 +124,11 @@ echo "$*" >>{self.folder}/calls\n""")
 exec {shutil.which("sleep")} "$@"\n""")
         sleep.chmod(0o755)
 
+    def output(self, program, **variables):
+        """What the script says."""
+        self.run_script(program, **variables)
+        return self.said
+
     def run_script(self, program, **variables):
         """The script's exit status, and what it asked of scontrol."""
         script = slurm.batch_script(
@@ -133,6 +140,7 @@ exec {shutil.which("sleep")} "$@"\n""")
                **variables}
         done = subprocess.run(["bash", "-c", script], env=env, stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=400, check=False)
+        self.said = done.stdout
         return done.returncode, calls.read_text() if calls.exists() else ""
 
     def test_what_goes_back_to_the_queue(self):
@@ -151,6 +159,20 @@ exec {shutil.which("sleep")} "$@"\n""")
         self.assertEqual(self.run_script("exit 4"), (4, ""))
         other = {"SLURM_ARRAY_JOB_ID": "9", "SLURM_ARRAY_TASK_ID": "3"}
         self.assertEqual(self.run_script("exit 4", **other), (4, "requeue 9_3\n"))
+
+    def test_what_cannot_go_back_says_how_to_go_on(self):
+        self.assertIn("goes back", self.output("exit 75"))
+        (self.folder / "scontrol").write_text("#!/bin/sh\nexit 1\n")  # as it may be disabled
+        hint = f"on, type: sbatch {self.folder}/slurm.sh\n"
+        self.assertIn(hint, self.output("exit 75"))
+        (self.folder / "scontrol").unlink()
+        with unittest.mock.patch.dict(os.environ, PATH="/usr/bin:/bin"):
+            if not shutil.which("scontrol"):
+                self.assertNotIn("goes back", self.output("exit 75"))
+                self.assertIn(hint, self.output("exit 75"))
+                self.assertIn("sbatch --array=3 ", self.output(
+                    "exit 75", SLURM_ARRAY_JOB_ID="9", SLURM_ARRAY_TASK_ID="3"))
+        self.assertEqual(self.output("exit 3"), "")
 
     def test_cancelled(self):
         (self.folder / "slurm.cancelled").touch()

@@ -135,7 +135,7 @@ class StopTest(FakeProjectTest):
         self.launch("build")
         self.lines = 1
         job = {"SLURM_JOB_ID": "5", "SLURM_JOB_NUM_NODES": "1", "SLURM_JOB_CPUS_PER_NODE": "1"}
-        self.check_refused("-np is 2, but the Slurm job around has room for 1 of 1 thread; ", **job)
+        self.check_refused("-np is 2, but the Slurm job 5 around has room for 1 of 1 thread; ", **job)
         self.check_refused("SLURM_JOB_NUM_NODES is 'x': expected a number",
                            **job | {"SLURM_JOB_NUM_NODES": "x"})
         for value in ("abc", "-1", "nan", "", "0", "5s"):
