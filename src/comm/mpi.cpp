@@ -355,8 +355,14 @@ Error MpiCommunicator::agree_on_fault(const Error& mine) {
   return first_error(*this, own ? std::optional(mine) : std::nullopt).value_or(mine);
 }
 
+// Messages of this size go without asking the receiver first. The rounds of a sum between nodes
+// move on between the pieces of the ranks' work alone, and a question would wait there twice.
+constexpr const char* kEagerLimit = "OMPI_MCA_btl_tcp_eager_limit";
+constexpr const char* kEagerBytes = "524288";
+
 // Nobody watches yet: a rank that fails here ends the job itself.
 std::unique_ptr<Communicator> connect_mpi() {
+  ::setenv(kEagerLimit, kEagerBytes, /*overwrite=*/0);
   try {
     return std::make_unique<MpiCommunicator>();
   } catch (const Error& error) {

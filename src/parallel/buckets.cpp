@@ -9,6 +9,7 @@ namespace lockstep {
 namespace {
 
 constexpr std::int64_t kMostBuckets = 64;
+constexpr std::int64_t kLargest = 4;  // times the least size: larger ones are cut
 
 // A trainable parameter, and the op that writes its gradient.
 struct Written {
@@ -51,8 +52,12 @@ Buckets::Buckets(const Network& network, const ParallelOptions& options, std::in
     const std::int64_t begin = each.range.first;
     // What would be left is too little for one of its own.
     if (begin > 0 && (end - begin < floats || begin < floats)) continue;
-    elements.push_back({begin, end});
-    first_ops.push_back(first_op);
+    const std::int64_t pieces = (end - begin + kLargest * floats - 1) / (kLargest * floats);
+    for (std::int64_t piece = pieces; piece-- > 0;) {
+      const Range share = share_of(end - begin, pieces, piece);
+      elements.push_back({begin + share.first, begin + share.last});
+      first_ops.push_back(first_op);
+    }
     end = begin;
   }
   elements.push_back({trainable, size});

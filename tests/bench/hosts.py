@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 from host_net import LINK, NETWORK, HostNet  # noqa: E402
 
-SETTINGS = {"b256": {"training.bucket_bytes": 262144}, "b128": {"training.bucket_bytes": 131072},"b64": {"training.bucket_bytes": 65536},"one": {"training.bucket_bytes": 0}, "overlap": {}, "bf16": {"training.wire": "BF16"},
+SETTINGS = {"one": {"training.bucket_bytes": 0}, "overlap": {}, "bf16": {"training.wire": "BF16"},
             "native": {"training.reduction": "NATIVE"}}
 TIME_LIMIT_SECONDS = 600
 
@@ -44,7 +44,7 @@ def run_ours(net, names, side, options):
                "--host", ",".join(f"{name}:{options.ranks}" for name in names),
                "--mca", "plm_rsh_agent", net.agent, "--mca", "pml", "ob1",
                "--mca", "btl", "self,vader,tcp", "--mca", "btl_tcp_if_include", LINK,
-               "--mca", "oob_tcp_if_include", LINK, *os.environ.get("EXTRA","").split(),
+               "--mca", "oob_tcp_if_include", LINK,
                ROOT / "build" / "lockstep", "bench", options.experiment, "--json",
                "--steps", options.steps, "--threads", options.threads, *settings,
                *(word for each in options.set for word in ("--set", each))]

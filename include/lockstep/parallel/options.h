@@ -23,7 +23,7 @@ struct ParallelOptions {
   Reduction reduction = Reduction::kOrdered;
   int digest_every_steps = 100;  // compare replicas so often; 0: at epochs only
   // Gradients that travel between nodes together, at least; 0: all, after the backward pass.
-  int bucket_bytes = 1 << 20;
+  int bucket_bytes = 1 << 17;
   Wire wire = Wire::kFp32;
 };
 
