@@ -69,7 +69,7 @@ std::int64_t loading_bytes(const Communicator& comm, const SourceSurvey& source,
   const std::int64_t ranks = comm.world_size();
   const auto bytes = static_cast<std::int64_t>(source.bytes);
   const auto packed = static_cast<std::int64_t>(source.packed_bytes);
-  const bool inflates = packed > 0 && comm.node_place() == 0;
+  const bool inflates = packed > 0 && comm.rank() == comm.sharing_ranks().front();
   const std::int64_t rows = source.rows / ranks;
   const std::int64_t parsed = rows * (pixels + kParsedRowBytes);
   const std::int64_t moved = rows - rows / ranks;

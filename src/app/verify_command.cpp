@@ -166,7 +166,7 @@ int run_verify(Communicator& comm, const CommandLine& line) {
       begin = read_checkpoint(checkpoint_folder(run_dir, comparison->steps()[i - 1]));
       end = read_checkpoint(checkpoint_folder(run_dir, comparison->steps()[i]));
     });
-    settings.resume_from = share_files(comm, begin);
+    settings.resume_from = share_texts(comm, begin);
     settings.last_step = broadcast_value(comm, root ? comparison->steps()[i] : 0, 0);
     auto callbacks = make_callbacks(experiment.callbacks, experiment.train.log_every_steps,
                                     ProgressOutput{.stream = nowhere.get()});

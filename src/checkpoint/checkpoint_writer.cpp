@@ -26,6 +26,7 @@ struct Job {
 struct CheckpointWriter::State {
   CheckpointStore store;
   int keep_last;
+  Medium medium;
   std::mutex mutex;
   std::condition_variable changed;
   std::optional<Job> job;  // waiting or being written
@@ -64,11 +65,11 @@ struct CheckpointWriter::State {
     try {
       store.save(each.step, each.files, keep_last);
     } catch (const std::exception& error) {
-      spdlog::warn("the checkpoint of step {} was not written; training goes on: {}", each.step,
-                   error.what());
+      spdlog::warn("the checkpoint of step {} was not written{}; training goes on: {}", each.step,
+                   medium == Medium::kMemory ? " to this host's memory" : "", error.what());
       return false;
     }
-    spdlog::info("checkpoint of step {} written", each.step);
+    if (medium == Medium::kDisk) spdlog::info("checkpoint of step {} written", each.step);
     if (each.best == AsBest::kYes) link_best(each.step);
     return true;
   }
@@ -83,8 +84,10 @@ struct CheckpointWriter::State {
   }
 };
 
-CheckpointWriter::CheckpointWriter(const std::filesystem::path& run_dir, int keep_last)
-    : state_(new State{CheckpointStore(run_dir), keep_last, {}, {}, {}, false, false, {}, {}}) {
+CheckpointWriter::CheckpointWriter(const std::filesystem::path& run_dir, int keep_last,
+                                   Medium medium)
+    : state_(new State{
+          CheckpointStore(run_dir), keep_last, medium, {}, {}, {}, false, false, {}, {}}) {
   state_->thread = std::thread([state = state_.get()] { state->serve(); });
 }
 

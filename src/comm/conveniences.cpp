@@ -39,6 +39,21 @@ std::vector<std::int64_t> exclusive_scan(Communicator& comm, std::span<const std
   return before;
 }
 
+std::map<std::string, std::string> share_texts(Communicator& comm,
+                                               const std::map<std::string, std::string>& texts,
+                                               int root) {
+  std::map<std::string, std::string> shared;
+  const bool is_root = comm.rank() == root;
+  const std::size_t count = broadcast_value(comm, texts.size(), root);
+  auto next = texts.begin();
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string name = broadcast_text(comm, is_root ? next->first : "", root);
+    shared[name] = broadcast_text(comm, is_root ? next->second : "", root);
+    if (is_root) ++next;
+  }
+  return shared;
+}
+
 std::int64_t exclusive_scan(Communicator& comm, std::int64_t value) {
   return exclusive_scan(comm, std::span<const std::int64_t>(&value, 1)).front();
 }

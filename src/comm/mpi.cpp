@@ -13,7 +13,8 @@
 #include <thread>
 
 #include "comm/liveness.h"
-#include "comm/node_memory.h"
+#include "comm/mpi_calls.h"
+#include "comm/node_sharing.h"
 #include "comm/other_launchers.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/core/error.h"
@@ -28,15 +29,6 @@ constexpr int kFaultTag = 8;
 constexpr int kFirstStandingTag = 16;  // MPI promises tags up to 32,767
 constexpr auto kFaultPatience = std::chrono::seconds(5);
 constexpr std::size_t kMostHostsNamed = 8;
-constexpr std::size_t kMaxPartBytes = std::size_t{1} << 30;  // MPI counts are int
-
-void check(int status, const char* operation) {
-  if (status == MPI_SUCCESS) return;
-  char text[MPI_MAX_ERROR_STRING] = "";
-  int length = 0;
-  MPI_Error_string(status, text, &length);
-  throw Error(ExitCode::kPeer, fmt::format("{} failed: {}", operation, text));
-}
 
 // While it lives, the watchdogs know that this rank waits for others. Within another one
 // it says nothing new.
@@ -57,61 +49,15 @@ class Wait {
   bool outermost_;
 };
 
-// Calls each(data, bytes, peer, request) for what MPI can count of the parts.
-template <typename Parts, typename Each>
-void for_countable(const Parts& parts, std::vector<MPI_Request>& requests, const Each& each) {
-  for (const auto& part : parts) {
-    for (std::size_t done = 0; done < part.data.size(); done += kMaxPartBytes) {
-      const std::size_t bytes = std::min(part.data.size() - done, kMaxPartBytes);
-      each(part.data.data() + done, static_cast<int>(bytes), part.peer, &requests.emplace_back());
-    }
-  }
-}
-
-class MpiStandingExchange final : public StandingExchange {
- public:
-  MpiStandingExchange(std::span<const Outgoing> out, std::span<const Incoming> in, int tag) {
-    for_countable(in, requests_, [&](auto* data, int bytes, int peer, MPI_Request* request) {
-      check(MPI_Recv_init(data, bytes, MPI_BYTE, peer, tag, MPI_COMM_WORLD, request),
-            "MPI_Recv_init");
-    });
-    for_countable(out, requests_, [&](auto* data, int bytes, int peer, MPI_Request* request) {
-      check(MPI_Send_init(data, bytes, MPI_BYTE, peer, tag, MPI_COMM_WORLD, request),
-            "MPI_Send_init");
-    });
-  }
-  ~MpiStandingExchange() override {
-    for (MPI_Request& request : requests_) MPI_Request_free(&request);
-  }
-  MpiStandingExchange(const MpiStandingExchange&) = delete;
-  MpiStandingExchange& operator=(const MpiStandingExchange&) = delete;
-
-  void start() override {
-    if (requests_.empty()) return;
-    check(MPI_Startall(static_cast<int>(requests_.size()), requests_.data()), "MPI_Startall");
-  }
-  bool is_done() override {
-    if (requests_.empty()) return true;
-    int done = 0;
-    check(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done,
-                      MPI_STATUSES_IGNORE),
-          "MPI_Testall");
-    return done != 0;
-  }
-
- private:
-  std::vector<MPI_Request> requests_;
-};
-
 // Sums over ranks in place, in parts that MPI can count.
 template <typename T>
 void all_reduce(std::span<T> values, MPI_Datatype type) {
   constexpr std::size_t kMostValues = kMaxPartBytes / sizeof(T);
   while (!values.empty()) {
     const std::span<T> part = values.first(std::min(values.size(), kMostValues));
-    check(MPI_Allreduce(MPI_IN_PLACE, part.data(), static_cast<int>(part.size()), type, MPI_SUM,
-                        MPI_COMM_WORLD),
-          "MPI_Allreduce");
+    check_mpi(MPI_Allreduce(MPI_IN_PLACE, part.data(), static_cast<int>(part.size()), type, MPI_SUM,
+                            MPI_COMM_WORLD),
+              "MPI_Allreduce");
     values = values.subspan(part.size());
   }
 }
@@ -120,20 +66,20 @@ class MpiCommunicator final : public Communicator {
  public:
   MpiCommunicator() {
     int provided = 0;
-    check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+    check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-    check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
-    check(MPI_Comm_size(MPI_COMM_WORLD, &world_size_), "MPI_Comm_size");
-    check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node_),
-          "MPI_Comm_split_type");
-    check(MPI_Comm_rank(node_, &node_place_), "MPI_Comm_rank");
-    check(MPI_Comm_size(node_, &node_size_), "MPI_Comm_size");
-    node_ranks_.resize(static_cast<std::size_t>(node_size_));
-    check(MPI_Allgather(&rank_, 1, MPI_INT, node_ranks_.data(), 1, MPI_INT, node_),
-          "MPI_Allgather");
-    check(MPI_Comm_dup(MPI_COMM_WORLD, &faults_), "MPI_Comm_dup");
-    liveness_ = std::make_unique<Liveness>(share_memory(Liveness::note_bytes()), node_size_,
-                                           node_place_, rank_, other_hosts());
+    check_mpi(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
+    check_mpi(MPI_Comm_size(MPI_COMM_WORLD, &world_size_), "MPI_Comm_size");
+    check_mpi(
+        MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node_),
+        "MPI_Comm_split_type");
+    check_mpi(MPI_Comm_rank(node_, &node_place_), "MPI_Comm_rank");
+    check_mpi(MPI_Comm_size(node_, &node_size_), "MPI_Comm_size");
+    sharing_ = std::make_unique<NodeSharing>(node_, rank_);
+    check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &faults_), "MPI_Comm_dup");
+    liveness_ = std::make_unique<Liveness>(sharing_->share(Liveness::note_bytes()),
+                                           static_cast<int>(sharing_->ranks().size()),
+                                           sharing_->place(), rank_, other_hosts());
   }
 
   ~MpiCommunicator() override {
@@ -143,6 +89,7 @@ class MpiCommunicator final : public Communicator {
       MPI_Barrier(MPI_COMM_WORLD);
     }
     liveness_->say_goodbye();
+    sharing_.reset();
     MPI_Comm_free(&faults_);
     MPI_Comm_free(&node_);
     MPI_Finalize();
@@ -152,19 +99,19 @@ class MpiCommunicator final : public Communicator {
   int world_size() const override { return world_size_; }
   int node_place() const override { return node_place_; }
   int node_size() const override { return node_size_; }
-  const std::vector<int>& node_ranks() const override { return node_ranks_; }
+  const std::vector<int>& sharing_ranks() const override { return sharing_->ranks(); }
 
   void barrier() override {
     const Wait wait(*liveness_, "barrier");
-    check(MPI_Barrier(MPI_COMM_WORLD), "MPI_Barrier");
+    check_mpi(MPI_Barrier(MPI_COMM_WORLD), "MPI_Barrier");
   }
 
   void broadcast(std::span<std::byte> data, int root) override {
     const Wait wait(*liveness_, "broadcast");
     while (!data.empty()) {
       const std::size_t part = std::min(data.size(), kMaxPartBytes);
-      check(MPI_Bcast(data.data(), static_cast<int>(part), MPI_BYTE, root, MPI_COMM_WORLD),
-            "MPI_Bcast");
+      check_mpi(MPI_Bcast(data.data(), static_cast<int>(part), MPI_BYTE, root, MPI_COMM_WORLD),
+                "MPI_Bcast");
       data = data.subspan(part);
     }
   }
@@ -175,8 +122,9 @@ class MpiCommunicator final : public Communicator {
     }
     const Wait wait(*liveness_, "all-gather");
     const int bytes = static_cast<int>(mine.size());
-    check(MPI_Allgather(mine.data(), bytes, MPI_BYTE, all.data(), bytes, MPI_BYTE, MPI_COMM_WORLD),
-          "MPI_Allgather");
+    check_mpi(
+        MPI_Allgather(mine.data(), bytes, MPI_BYTE, all.data(), bytes, MPI_BYTE, MPI_COMM_WORLD),
+        "MPI_Allgather");
   }
 
   std::vector<std::vector<std::byte>> all_to_all(
@@ -199,7 +147,7 @@ class MpiCommunicator final : public Communicator {
 
   std::unique_ptr<SharedWindow> share(std::size_t bytes) override {
     const Wait wait(*liveness_, "sharing memory");
-    return share_memory(bytes);
+    return sharing_->share(bytes);
   }
 
   void begin_wait(const char* operation) override { liveness_->begin_wait(operation); }
@@ -219,27 +167,15 @@ class MpiCommunicator final : public Communicator {
   }
 
  private:
-  std::unique_ptr<SharedWindow> share_memory(std::size_t bytes) {
-    NodeMemory mine(bytes);
-    std::vector<NodeMemory::Address> addresses(static_cast<std::size_t>(node_size_));
-    const NodeMemory::Address address = mine.address();
-    check(MPI_Allgather(&address, sizeof(address), MPI_BYTE, addresses.data(), sizeof(address),
-                        MPI_BYTE, node_),
-          "MPI_Allgather");
-    auto window = std::make_unique<NodeWindow>(addresses);
-    check(MPI_Barrier(node_), "MPI_Barrier");  // all have mapped it; `mine` may close
-    return window;
-  }
-
   // Collective: the names of the hosts but this rank's own, the first ones of many.
   std::string other_hosts() const {
     using Name = std::array<char, 64>;
     Name mine{};
     host_name().copy(mine.data(), mine.size() - 1);
     std::vector<Name> names(static_cast<std::size_t>(world_size_));
-    check(MPI_Allgather(mine.data(), sizeof(Name), MPI_BYTE, names.data(), sizeof(Name), MPI_BYTE,
-                        MPI_COMM_WORLD),
-          "MPI_Allgather");
+    check_mpi(MPI_Allgather(mine.data(), sizeof(Name), MPI_BYTE, names.data(), sizeof(Name),
+                            MPI_BYTE, MPI_COMM_WORLD),
+              "MPI_Allgather");
     std::set<std::string> others;
     for (const Name& name : names) others.insert(name.data());
     others.erase(mine.data());
@@ -261,7 +197,7 @@ class MpiCommunicator final : public Communicator {
   MPI_Comm node_ = MPI_COMM_NULL;
   int node_place_ = 0;
   int node_size_ = 1;
-  std::vector<int> node_ranks_;
+  std::unique_ptr<NodeSharing> sharing_;
   std::unique_ptr<Liveness> liveness_;
 };
 
@@ -272,9 +208,9 @@ std::vector<std::vector<std::byte>> MpiCommunicator::all_to_all(
   std::vector<std::uint64_t> out_bytes(world);
   std::vector<std::uint64_t> in_bytes(world);
   for (std::size_t peer = 0; peer < world; ++peer) out_bytes[peer] = to_peers[peer].size();
-  check(MPI_Alltoall(out_bytes.data(), 1, MPI_UINT64_T, in_bytes.data(), 1, MPI_UINT64_T,
-                     MPI_COMM_WORLD),
-        "MPI_Alltoall");
+  check_mpi(MPI_Alltoall(out_bytes.data(), 1, MPI_UINT64_T, in_bytes.data(), 1, MPI_UINT64_T,
+                         MPI_COMM_WORLD),
+            "MPI_Alltoall");
   std::vector<std::vector<std::byte>> received(world);
   std::vector<Outgoing> out;
   std::vector<Incoming> in;
@@ -295,21 +231,21 @@ void MpiCommunicator::exchange(std::span<const Outgoing> out, std::span<const In
   const Wait wait(*liveness_, "exchange");
   std::vector<MPI_Request> requests;
   for_countable(in, requests, [](auto* data, int bytes, int peer, MPI_Request* request) {
-    check(MPI_Irecv(data, bytes, MPI_BYTE, peer, kExchangeTag, MPI_COMM_WORLD, request),
-          "MPI_Irecv");
+    check_mpi(MPI_Irecv(data, bytes, MPI_BYTE, peer, kExchangeTag, MPI_COMM_WORLD, request),
+              "MPI_Irecv");
   });
   for_countable(out, requests, [](auto* data, int bytes, int peer, MPI_Request* request) {
-    check(MPI_Isend(data, bytes, MPI_BYTE, peer, kExchangeTag, MPI_COMM_WORLD, request),
-          "MPI_Isend");
+    check_mpi(MPI_Isend(data, bytes, MPI_BYTE, peer, kExchangeTag, MPI_COMM_WORLD, request),
+              "MPI_Isend");
   });
-  check(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE),
-        "MPI_Waitall");
+  check_mpi(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE),
+            "MPI_Waitall");
 }
 
 void MpiCommunicator::look_for_fault() {
   int found = 0;
   MPI_Status status;
-  check(MPI_Iprobe(MPI_ANY_SOURCE, kFaultTag, faults_, &found, &status), "MPI_Iprobe");
+  check_mpi(MPI_Iprobe(MPI_ANY_SOURCE, kFaultTag, faults_, &found, &status), "MPI_Iprobe");
   if (found == 0) return;
   heard_of_fault_ = true;
   throw Error(ExitCode::kPeer, fmt::format("rank {} met a fault", status.MPI_SOURCE));
@@ -319,11 +255,11 @@ void MpiCommunicator::look_for_fault() {
 bool MpiCommunicator::meet_after_fault() {
   const auto deadline = std::chrono::steady_clock::now() + kFaultPatience;
   MPI_Request met = MPI_REQUEST_NULL;
-  check(MPI_Ibarrier(faults_, &met), "MPI_Ibarrier");
+  check_mpi(MPI_Ibarrier(faults_, &met), "MPI_Ibarrier");
   for (;;) {
     const bool is_late = std::chrono::steady_clock::now() > deadline;
     int done = 0;
-    check(MPI_Test(&met, &done, MPI_STATUS_IGNORE), "MPI_Test");
+    check_mpi(MPI_Test(&met, &done, MPI_STATUS_IGNORE), "MPI_Test");
     if (done != 0 || is_late) return done != 0;
     std::this_thread::yield();
   }
@@ -334,12 +270,12 @@ Error MpiCommunicator::agree_on_fault(const Error& mine) {
   const bool own = !heard_of_fault_;
   std::vector<MPI_Request> requests;
   const auto tell = [&](int peer) {
-    check(MPI_Isend(nullptr, 0, MPI_BYTE, peer, kFaultTag, faults_, &requests.emplace_back()),
-          "MPI_Isend");
+    check_mpi(MPI_Isend(nullptr, 0, MPI_BYTE, peer, kFaultTag, faults_, &requests.emplace_back()),
+              "MPI_Isend");
   };
   const auto listen = [&](int peer) {
-    check(MPI_Irecv(nullptr, 0, MPI_BYTE, peer, kFaultTag, faults_, &requests.emplace_back()),
-          "MPI_Irecv");
+    check_mpi(MPI_Irecv(nullptr, 0, MPI_BYTE, peer, kFaultTag, faults_, &requests.emplace_back()),
+              "MPI_Irecv");
   };
   for (int peer = 0; own && peer < world_size_; ++peer) {
     if (peer != rank_) tell(peer);
@@ -349,8 +285,8 @@ Error MpiCommunicator::agree_on_fault(const Error& mine) {
   for (int peer = 0; peer < world_size_; ++peer) {
     if (peer != rank_ && told[static_cast<std::size_t>(peer)] != 0) listen(peer);
   }
-  check(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE),
-        "MPI_Waitall");
+  check_mpi(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE),
+            "MPI_Waitall");
   heard_of_fault_ = false;
   return first_error(*this, own ? std::optional(mine) : std::nullopt).value_or(mine);
 }

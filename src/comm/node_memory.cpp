@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <random>
 
 #include "lockstep/core/error.h"
 
@@ -13,38 +15,82 @@ namespace lockstep {
 
 namespace {
 
-[[noreturn]] void fail_memory(const char* operation, std::size_t bytes) {
-  const int error = errno;
-  fail_internal("{} bytes of memory shared by the ranks of this node: {} failed: {}", bytes,
-                operation, std::strerror(error));
+constexpr const char* kFolder = "/dev/shm";
+
+[[noreturn]] void fail_memory(const char* operation, std::size_t bytes, int error) {
+  const char* advice =
+      error == ENOSPC || error == EDQUOT
+          ? "; a container needs a larger /dev/shm (--shm-size) or the PIDs of its "
+            "host (--pid=host)"
+          : "";
+  fail_internal("{} bytes of memory shared by the ranks of this node: {} failed: {}{}", bytes,
+                operation, std::strerror(error), advice);
 }
 
-std::span<std::byte> map(const NodeMemory::Address& address) {
+std::string path_of(const NodeMemory::Address& address, MemoryAccess access) {
+  return access == MemoryAccess::kProc
+             ? fmt::format("/proc/{}/fd/{}", address.process, address.descriptor)
+             : fmt::format("{}/{}", kFolder, address.name);
+}
+
+std::span<std::byte> map(const NodeMemory::Address& address, MemoryAccess access) {
   const auto bytes = static_cast<std::size_t>(address.bytes);
   if (bytes == 0) return {};
-  const std::string path = fmt::format("/proc/{}/fd/{}", address.process, address.descriptor);
-  const int descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
-  if (descriptor < 0) fail_memory("open", bytes);
-  void* start = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  // What /proc has is a link.
+  const int no_link = access == MemoryAccess::kFile ? O_NOFOLLOW : 0;
+  const int descriptor = ::open(path_of(address, access).c_str(), O_RDWR | O_CLOEXEC | no_link);
+  if (descriptor < 0) fail_memory("open", bytes, errno);
+  struct ::stat found {};
+  const bool is_right = ::fstat(descriptor, &found) == 0 && found.st_dev == address.device &&
+                        found.st_ino == address.inode;
+  void* start = is_right ? ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
+                         : MAP_FAILED;
+  const int error = is_right ? errno : ENOENT;
   ::close(descriptor);
-  if (start == MAP_FAILED) fail_memory("mmap", bytes);
+  if (start == MAP_FAILED) fail_memory(is_right ? "mmap" : "finding it", bytes, error);
   return {static_cast<std::byte*>(start), bytes};
 }
 
 }  // namespace
 
-NodeMemory::NodeMemory(std::size_t bytes)
-    : descriptor_(::memfd_create("lockstep", MFD_CLOEXEC)), bytes_(bytes) {
-  if (descriptor_ < 0) fail_memory("memfd_create", bytes);
-  if (::ftruncate(descriptor_, static_cast<::off_t>(bytes)) != 0) fail_memory("ftruncate", bytes);
+// A file in memory that is not there is reserved at once: later a write to it would kill.
+NodeMemory::NodeMemory(std::size_t bytes, MemoryAccess access) {
+  address_.process = ::getpid();
+  address_.bytes = bytes;
+  if (access == MemoryAccess::kProc) {
+    address_.descriptor = ::memfd_create("lockstep", MFD_CLOEXEC);
+  } else {
+    const std::string name = fmt::format("lockstep-{}-{:08x}", ::getpid(), std::random_device()());
+    name.copy(address_.name, sizeof(address_.name) - 1);
+    address_.descriptor = ::open(path_of(address_, access).c_str(),
+                                 O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  }
+  const auto size = static_cast<::off_t>(bytes);
+  struct ::stat made {};
+  int error = address_.descriptor < 0 ? errno : 0;
+  if (error == 0 && ::ftruncate(address_.descriptor, size) != 0) error = errno;
+  if (error == 0 && access == MemoryAccess::kFile && size > 0) {
+    error = ::posix_fallocate(address_.descriptor, 0, size);
+  }
+  if (error == 0 && ::fstat(address_.descriptor, &made) != 0) error = errno;
+  if (error != 0) {
+    release();
+    fail_memory("reserving it", bytes, error);
+  }
+  address_.device = made.st_dev;
+  address_.inode = made.st_ino;
 }
 
-NodeMemory::~NodeMemory() { ::close(descriptor_); }
+NodeMemory::~NodeMemory() { release(); }
 
-NodeMemory::Address NodeMemory::address() const { return {::getpid(), descriptor_, bytes_}; }
+void NodeMemory::release() {
+  if (address_.descriptor < 0) return;
+  ::close(address_.descriptor);
+  if (address_.name[0] != '\0') ::unlink(path_of(address_, MemoryAccess::kFile).c_str());
+}
 
-NodeWindow::NodeWindow(std::span<const NodeMemory::Address> addresses) {
-  for (const NodeMemory::Address& address : addresses) parts_.push_back(map(address));
+NodeWindow::NodeWindow(std::span<const NodeMemory::Address> addresses, MemoryAccess access) {
+  for (const NodeMemory::Address& address : addresses) parts_.push_back(map(address, access));
 }
 
 NodeWindow::~NodeWindow() {

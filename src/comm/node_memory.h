@@ -1,6 +1,7 @@
-// Memory shared by the processes of a node: an anonymous file (memfd) that the
-// peers open through /proc and map. It needs no place in /dev/shm, leaves nothing
-// behind when a process dies, and going away needs no collective call.
+// Memory shared by the processes of a node, by one of two ways: an anonymous file (memfd) that
+// the peers open through /proc, which needs no place in /dev/shm and leaves nothing behind when
+// a process dies; or, where processes do not see each other there, as in containers, a file in
+// /dev/shm, without a name as soon as all have mapped it. Going away needs no collective call.
 #pragma once
 
 #include <sys/types.h>
@@ -8,11 +9,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "lockstep/comm/communicator.h"
 
 namespace lockstep {
+
+enum class MemoryAccess { kProc, kFile };
 
 // One process's part, while it is handed to the others.
 class NodeMemory {
@@ -20,25 +24,32 @@ class NodeMemory {
   struct Address {
     ::pid_t process;
     int descriptor;
+    char name[48];  // of the file
+    // Another process may have the number that this one has in its own container.
+    ::dev_t device;
+    ::ino_t inode;
     std::uint64_t bytes;
   };
 
-  explicit NodeMemory(std::size_t bytes);
+  // Error (1) where the memory cannot be had.
+  NodeMemory(std::size_t bytes, MemoryAccess access);
   ~NodeMemory();
   NodeMemory(const NodeMemory&) = delete;
   NodeMemory& operator=(const NodeMemory&) = delete;
 
-  Address address() const;
+  const Address& address() const { return address_; }
 
  private:
-  int descriptor_;
-  std::size_t bytes_;
+  void release();
+
+  Address address_{};
 };
 
 // The parts of all processes of the node, mapped here.
 class NodeWindow final : public SharedWindow {
  public:
-  explicit NodeWindow(std::span<const NodeMemory::Address> addresses);
+  // Error (1) where one cannot be opened.
+  NodeWindow(std::span<const NodeMemory::Address> addresses, MemoryAccess access);
   ~NodeWindow() override;
 
   std::span<std::byte> part(int place) const override {

@@ -43,7 +43,7 @@ class SelfCommunicator final : public Communicator {
   int world_size() const override { return 1; }
   int node_place() const override { return 0; }
   int node_size() const override { return 1; }
-  const std::vector<int>& node_ranks() const override { return ranks_; }
+  const std::vector<int>& sharing_ranks() const override { return ranks_; }
   void barrier() override {}
   void broadcast(std::span<std::byte> /*data*/, int /*root*/) override {}
 

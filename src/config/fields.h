@@ -25,12 +25,17 @@ namespace lockstep {
 
 template <class Visit>
 void fields(Visit& visit, CheckpointOptions& checkpoint) {
-  auto& [every_steps, every_seconds, keep_last] = checkpoint;
+  auto& [every_steps, every_seconds, keep_last, in_memory_every_steps] = checkpoint;
   visit("every_steps", every_steps,
         "save a checkpoint so often, beside those at the end of epochs; 0: not", at_least(0));
   visit("every_seconds", every_seconds,
         "and whenever so much time has passed since the last one; 0: never", at_least(0));
   visit("keep_last", keep_last, "checkpoints kept, beside the best", at_least(1));
+  visit(
+      "in_memory_every_steps", in_memory_every_steps,
+      "and in the memory of every host so often, for `--max-restarts`: a job that lost a rank goes "
+      "on from there, one that lost all hosts from the disk; 0: never",
+      at_least(0));
 }
 
 template <class Visit>

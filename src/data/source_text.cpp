@@ -87,7 +87,7 @@ SourceText::SourceText(Communicator& comm, const std::string& path, const std::s
     check_crc(comm, name_, stored_, packed->crc());
     return;
   }
-  const bool first_of_node = comm.node_place() == 0;
+  const bool first_of_node = comm.rank() == comm.sharing_ranks().front();
   comm.begin_long_work("inflating the data", kEachRank);
   agree(comm, [&] {
     check_memory(name_, bytes);

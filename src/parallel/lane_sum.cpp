@@ -148,9 +148,9 @@ class NativeSum final : public LaneSum {
 std::unique_ptr<LaneSum> make_lane_sum(Communicator& comm, const LaneSumShape& shape,
                                        Reduction reduction, Route route) {
   if (reduction == Reduction::kNative) return std::make_unique<NativeSum>(comm, shape);
-  const bool one_node = comm.node_size() == comm.world_size();
+  const auto sharing = static_cast<int>(comm.sharing_ranks().size());
   if (route == Route::kMessages) return std::make_unique<NodesSum>(comm, shape, Sharing::kNone);
-  if (!one_node) return std::make_unique<NodesSum>(comm, shape, Sharing::kNode);
+  if (sharing < comm.world_size()) return std::make_unique<NodesSum>(comm, shape, Sharing::kNode);
   return std::make_unique<NodeSum>(comm, shape);
 }
 

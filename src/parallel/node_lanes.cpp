@@ -33,7 +33,7 @@ NodeLanes::NodeLanes(Communicator& comm, const LaneSumShape& shape, Sharing shar
       world_size_(comm.world_size()),
       rank_(comm.rank()),
       counter_count_(counters),
-      ranks_(sharing == Sharing::kNode ? comm.node_ranks() : std::vector{comm.rank()}),
+      ranks_(sharing == Sharing::kNode ? comm.sharing_ranks() : std::vector{comm.rank()}),
       lane_floats_((shape.size + kLineFloats - 1) / kLineFloats * kLineFloats) {
   const std::vector<int> workers = gather_values(comm, shape.workers);
   for (const int rank : ranks_) {

@@ -26,7 +26,7 @@ Range grain_share(Range elements, std::int64_t parts, std::int64_t index) {
 
 // Ranks by member and place: those that share memory are one member.
 std::vector<std::vector<int>> members_of(Communicator& comm, Sharing sharing) {
-  const int first = sharing == Sharing::kNode ? comm.node_ranks().front() : comm.rank();
+  const int first = sharing == Sharing::kNode ? comm.sharing_ranks().front() : comm.rank();
   const std::vector<int> first_by_rank = gather_values(comm, first);
   std::vector<std::vector<int>> members;
   for (int rank = 0; rank < comm.world_size(); ++rank) {

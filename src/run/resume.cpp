@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lockstep/checkpoint/checkpoint_store.h"
+#include "lockstep/checkpoint/memory_folder.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/run/run_files.h"
@@ -131,6 +132,30 @@ StartPoint find_on_root(const Experiment& experiment, const std::string& run_dir
   return start;
 }
 
+std::int64_t step_of(const CheckpointFiles& files) {
+  return files.empty() ? -1 : read_run_state(files).loop.step;
+}
+
+// The rank that has the newest checkpoint, on disk or in its host's memory, in its start.files.
+// Collective.
+int newest_source(Communicator& comm, const std::string& resume, StartPoint& start) {
+  std::int64_t step = -1;
+  agree(comm, [&] {
+    step = step_of(start.files);
+    if (comm.rank() != comm.sharing_ranks().front()) return;
+    // Another start than the run's latest was asked for, which makes what came later anew.
+    if (resume == "never" || is_checkpoint(resume)) return remove_memory_folder(start.run_dir);
+    const auto found = find_in_memory(start.run_dir);
+    if (!found || found->step <= step) return;
+    start.files = found->files;
+    step = found->step;
+  });
+  const std::vector<std::int64_t> steps = gather_values(comm, step);
+  const auto newest = std::max_element(steps.begin(), steps.end());
+  const int source = static_cast<int>(newest - steps.begin());
+  return source;
+}
+
 volatile std::sig_atomic_t signal_flag = 0;
 
 extern "C" void note_signal(int number) {
@@ -156,19 +181,6 @@ void check_run_folder(const fs::path& folder) {
   }
 }
 
-CheckpointFiles share_files(Communicator& comm, const CheckpointFiles& files) {
-  CheckpointFiles shared;
-  const std::size_t count = broadcast_value(comm, files.size(), 0);
-  auto next = files.begin();
-  for (std::size_t i = 0; i < count; ++i) {
-    const bool root = comm.rank() == 0;
-    const std::string name = broadcast_text(comm, root ? next->first : "", 0);
-    shared[name] = broadcast_text(comm, root ? next->second : "", 0);
-    if (root) ++next;
-  }
-  return shared;
-}
-
 StartPoint find_start(Communicator& comm, const Experiment& experiment, const std::string& run_dir,
                       const std::string& resume, RunLock& lock) {
   StartPoint start;
@@ -178,7 +190,14 @@ StartPoint find_start(Communicator& comm, const Experiment& experiment, const st
     start = find_on_root(experiment, run_dir, resume, lock);
   });
   start.run_dir = broadcast_text(comm, start.run_dir.string(), 0);
-  start.files = share_files(comm, start.files);
+  const bool in_memory = experiment.checkpoint.in_memory_every_steps > 0 && !start.run_dir.empty();
+  const int source = in_memory ? newest_source(comm, resume, start) : 0;
+  start.files = share_texts(comm, start.files, source);
+  agree(comm, [&] {
+    if (comm.rank() == 0 && in_memory && !start.files.empty()) {
+      check_experiment(experiment, start.run_dir);
+    }
+  });
   return start;
 }
 

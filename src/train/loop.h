@@ -37,7 +37,9 @@ class Loop {
   StepTimes take_times();
   void end_epoch();
   Directive ask_callbacks(const EpochEvent& event);
+  CheckpointFiles snapshot(AsBest best);
   void save(AsBest best);
+  void save_in_memory();
   bool save_is_due() const;
   Weights result_weights() const;
   TrainResult finish();
@@ -57,7 +59,8 @@ class Loop {
   Stepper& stepper_;
   Evaluator& evaluator_;
   ScheduleSpan span_;
-  std::unique_ptr<CheckpointWriter> writer_;  // on rank 0, with a run folder
+  std::unique_ptr<CheckpointWriter> writer_;         // on rank 0, with a run folder
+  std::unique_ptr<CheckpointWriter> memory_writer_;  // on the first rank of each host, if asked for
 
   LoopState at_;
   std::string initial_digest_;  // of the run, as RunState has it

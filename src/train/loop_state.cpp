@@ -17,15 +17,17 @@ constexpr const char* kBestWeights = "best.safetensors";  // where they are not 
 
 }  // namespace
 
-// The snapshot is taken here, at the step boundary; the writing goes on behind.
-void Loop::save(AsBest best) {
-  saved_ = Clock::now();
-  stepper_.lower(Flag::kSave);
+// The run state at the step boundary. Collective: what rank 0 alone knows is told to the others
+// where they keep checkpoints too.
+CheckpointFiles Loop::snapshot(AsBest best) {
   RunState state;
   state.loop = at_;
   if (root()) {
     for (const auto& callback : callbacks_)
       state.callbacks[callback->name()] = callback->save_state();
+  }
+  if (settings_.checkpoint.in_memory_every_steps > 0) {
+    state.callbacks = share_texts(comm_, state.callbacks);
   }
   state.seed = settings_.seed;
   state.data_digest = data_.summary().digest.hex();
@@ -42,11 +44,24 @@ void Loop::save(AsBest best) {
   if (!best_.empty() && best == AsBest::kNo) {
     files[kBestWeights] = to_safetensors(tensors_of(network_, best_), settings_.metadata);
   }
+  return files;
+}
+
+// The snapshot is taken here; the writing goes on behind.
+void Loop::save(AsBest best) {
+  saved_ = Clock::now();
+  stepper_.lower(Flag::kSave);
+  CheckpointFiles files = snapshot(best);
   comm_.begin_long_work("writing a checkpoint", 0);
   if (writer_ != nullptr) writer_->submit(at_.step, files, best);
   if (at_.skipped_in_row > 0) return;  // weights that give such gradients are no way back
   last_ = std::move(files);
   last_step_ = at_.step;
+}
+
+void Loop::save_in_memory() {
+  CheckpointFiles files = snapshot(AsBest::kNo);
+  if (memory_writer_ != nullptr) memory_writer_->submit(at_.step, std::move(files), AsBest::kNo);
 }
 
 void Loop::resume() {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lockstep/checkpoint/memory_folder.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/fault_point.h"
 #include "lockstep/train/cpu_stepper.h"
@@ -37,6 +38,13 @@ Loop::Loop(Communicator& comm, const Network& network, const TrainingData& data,
       initial_digest_(settings.initial_digest) {
   if (root() && !settings.run_dir.empty()) {
     writer_ = std::make_unique<CheckpointWriter>(settings.run_dir, settings.checkpoint.keep_last);
+  }
+  if (settings.checkpoint.in_memory_every_steps > 0 && !settings.run_dir.empty()) {
+    agree(comm, [&] {
+      if (comm.rank() != comm.sharing_ranks().front()) return;
+      memory_writer_ = std::make_unique<CheckpointWriter>(make_memory_folder(settings.run_dir),
+                                                          /*keep_last=*/1, Medium::kMemory);
+    });
   }
 }
 
@@ -122,6 +130,11 @@ void Loop::obey(const StepSum& sum) {
   const bool compare = save_now || (digest_every > 0 && at_.step % digest_every == 0);
   if (compare) check_replicas(comm_, network_, stepper_.replica().weights);
   if (save_now) save(AsBest::kNo);
+  const int in_memory_every = settings_.checkpoint.in_memory_every_steps;
+  if (!save_now && in_memory_every > 0 && at_.step % in_memory_every == 0 &&
+      at_.skipped_in_row == 0) {
+    save_in_memory();
+  }
   if (save_is_due()) stepper_.raise(Flag::kSave);
   interrupted_ = stop || at_.step == settings_.last_step;
 }
@@ -257,6 +270,10 @@ TrainResult Loop::finish() {
     if (!writer_->finish()) {
       fail_internal("the training ended, but its last checkpoint could not be written");
     }
+  }
+  if (memory_writer_ != nullptr) {
+    memory_writer_.reset();
+    remove_memory_folder(settings_.run_dir);
   }
   const Weights weights = interrupted_ ? stepper_.replica().weights : result_weights();
   result.weights.assign(weights.values().begin(), weights.values().end());

@@ -21,6 +21,10 @@ class Contract : public testing::TestWithParam<World> {
   Communicator& comm() { return GetParam() == World::kSelf ? *self_ : test_comm(); }
   int rank() { return comm().rank(); }
   int world() { return comm().world_size(); }
+  int place_of_sharing() {
+    const std::vector<int>& ranks = comm().sharing_ranks();
+    return static_cast<int>(std::find(ranks.begin(), ranks.end(), rank()) - ranks.begin());
+  }
 
  private:
   std::unique_ptr<Communicator> self_ = connect_self();
@@ -49,6 +53,9 @@ TEST_P(Contract, RanksAndPlacesAreInRange) {
   EXPECT_GE(comm().node_place(), 0);
   EXPECT_LT(comm().node_place(), comm().node_size());
   EXPECT_LE(comm().node_size(), world());
+  const std::vector<int>& sharing = comm().sharing_ranks();
+  EXPECT_TRUE(std::is_sorted(sharing.begin(), sharing.end()));
+  EXPECT_EQ(std::count(sharing.begin(), sharing.end(), rank()), 1);
   const auto ranks = gather_values(comm(), rank());
   std::vector<int> expected(static_cast<std::size_t>(world()));
   std::iota(expected.begin(), expected.end(), 0);
@@ -142,6 +149,38 @@ TEST_P(Contract, ExchangeIsAmongTheRanksNamed) {
   EXPECT_EQ(got, pattern(peer, rank(), 997));
 }
 
+// Two under way at a time, of which the one begun last is asked first; again and again.
+TEST_P(Contract, StandingExchangesMoveWhatTheirMemoryHasAtTheStart) {
+  constexpr std::size_t kBytes = 70'001;
+  const int next = (rank() + 1) % world();
+  const int previous = (rank() + world() - 1) % world();
+  std::vector<std::vector<std::byte>> sent(2, std::vector<std::byte>(kBytes));
+  std::vector<std::vector<std::byte>> got = sent;
+  std::vector<std::unique_ptr<StandingExchange>> exchanges;
+  for (int tag = 0; tag < 2; ++tag) {
+    std::vector<Outgoing> out;
+    std::vector<Incoming> in;
+    if (world() > 1) {
+      out.push_back({next, sent[static_cast<std::size_t>(tag)]});
+      in.push_back({previous, got[static_cast<std::size_t>(tag)]});
+    }
+    exchanges.push_back(comm().prepare(out, in, tag));
+  }
+  for (int turn = 0; turn < 3; ++turn) {
+    for (int tag = 0; tag < 2; ++tag) {
+      const auto bytes = pattern(rank(), turn + 10 * tag, kBytes);
+      std::copy(bytes.begin(), bytes.end(), sent[static_cast<std::size_t>(tag)].begin());
+      exchanges[static_cast<std::size_t>(tag)]->start();
+    }
+    for (const int tag : {1, 0}) {
+      while (!exchanges[static_cast<std::size_t>(tag)]->is_done()) {
+      }
+      if (world() == 1) continue;
+      EXPECT_EQ(got[static_cast<std::size_t>(tag)], pattern(previous, turn + 10 * tag, kBytes));
+    }
+  }
+}
+
 TEST_P(Contract, SumsAreOverRanks) {
   for (const std::size_t size : kSizes) {
     std::vector<std::int64_t> counts(size);
@@ -166,8 +205,9 @@ std::size_t window_bytes(int place) {
 }
 
 TEST_P(Contract, SharedWindowsAreZeroedAlignedAndSeenByAll) {
-  const auto window = comm().share(window_bytes(comm().node_place()));
-  for (int place = 0; place < comm().node_size(); ++place) {
+  const int sharing = static_cast<int>(comm().sharing_ranks().size());
+  const auto window = comm().share(window_bytes(place_of_sharing()));
+  for (int place = 0; place < sharing; ++place) {
     const auto part = window->part(place);
     ASSERT_EQ(part.size(), window_bytes(place));
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(part.data()) % 64, 0U);
@@ -176,15 +216,15 @@ TEST_P(Contract, SharedWindowsAreZeroedAlignedAndSeenByAll) {
   }
   comm().barrier();
   // Everyone writes its own byte into every part, and its own part's end.
-  const int place = comm().node_place();
-  for (int other = 0; other < comm().node_size(); ++other) {
+  const int place = place_of_sharing();
+  for (int other = 0; other < sharing; ++other) {
     const auto part = window->part(other);
     if (!part.empty()) part[static_cast<std::size_t>(place)] = static_cast<std::byte>(place + 1);
   }
   comm().barrier();
-  for (int other = 0; other < comm().node_size(); ++other) {
+  for (int other = 0; other < sharing; ++other) {
     const auto part = window->part(other);
-    for (int writer = 0; writer < comm().node_size() && !part.empty(); ++writer) {
+    for (int writer = 0; writer < sharing && !part.empty(); ++writer) {
       EXPECT_EQ(part[static_cast<std::size_t>(writer)], static_cast<std::byte>(writer + 1));
     }
   }
@@ -195,7 +235,7 @@ TEST_P(Contract, WindowsMayGoInAnyOrder) {
   auto first = comm().share(64);
   auto second = comm().share(64);
   if (rank() % 2 == 0) first.reset();
-  const auto mine = second->part(comm().node_place());
+  const auto mine = second->part(place_of_sharing());
   mine[0] = std::byte{9};
   second.reset();
   first.reset();

@@ -27,7 +27,7 @@ class PretendedNodes final : public Communicator {
     return static_cast<int>(std::find(ranks_.begin(), ranks_.end(), rank()) - ranks_.begin());
   }
   int node_size() const override { return static_cast<int>(ranks_.size()); }
-  const std::vector<int>& node_ranks() const override { return ranks_; }
+  const std::vector<int>& sharing_ranks() const override { return ranks_; }
   void barrier() override { comm_.barrier(); }
   void broadcast(std::span<std::byte> data, int root) override { comm_.broadcast(data, root); }
   void all_gather(std::span<const std::byte> mine, std::span<std::byte> all) override {
@@ -49,7 +49,7 @@ class PretendedNodes final : public Communicator {
   void native_sum(std::span<float> values) override { comm_.native_sum(values); }
   void sum(std::span<std::int64_t> values) override { comm_.sum(values); }
   std::unique_ptr<SharedWindow> share(std::size_t bytes) override {
-    return std::make_unique<Window>(comm_.share(bytes), ranks_, comm_.node_ranks());
+    return std::make_unique<Window>(comm_.share(bytes), ranks_, comm_.sharing_ranks());
   }
   [[noreturn]] void abort(int status) override {
     comm_.abort(status);

@@ -97,9 +97,11 @@ def xxh3(content):
 class LockstepTest(unittest.TestCase):
     """A test with a folder of its own and the data sets in it."""
 
+    place = TEMPORARY  # of the folder
+
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory(dir=TEMPORARY)
+        folder = tempfile.TemporaryDirectory(dir=cls.place)
         cls.addClassCleanup(folder.cleanup)
         cls.folder = Path(folder.name)
         cls.train_rows = images()

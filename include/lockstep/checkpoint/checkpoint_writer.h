@@ -1,6 +1,6 @@
 // Writes checkpoints on a thread of its own, one at a time, while the training
-// goes on. Owned by rank 0. A failed write is a warning, not the end of the run:
-// the checkpoint before is intact and the next one is tried.
+// goes on. Owned by rank 0, and by one rank of each host for its memory. A failed write is a
+// warning, not the end of the run: the checkpoint before is intact and the next one is tried.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +13,13 @@ namespace lockstep {
 
 enum class AsBest { kNo, kYes };
 
+// Where checkpoints go; those in memory are written without a line in the log.
+enum class Medium { kDisk, kMemory };
+
 class CheckpointWriter {
  public:
-  CheckpointWriter(const std::filesystem::path& run_dir, int keep_last);
+  CheckpointWriter(const std::filesystem::path& run_dir, int keep_last,
+                   Medium medium = Medium::kDisk);
   ~CheckpointWriter();  // finishes what was begun
 
   // Local: takes a checkpoint to write; waits for the one before to be done. The

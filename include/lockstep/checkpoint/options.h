@@ -11,6 +11,8 @@ struct CheckpointOptions {
   int every_steps = 0;       // save the run state so often; 0: at the end of epochs only
   double every_seconds = 0;  // and whenever this much time has passed; 0: never
   int keep_last = 2;         // run states kept, besides the best
+  // Save it in the memory of every host so often, for a restart after a failure; 0: never.
+  int in_memory_every_steps = 0;
 };
 
 // Whose names of tensors become ours; torchvision's networks.

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -21,12 +22,12 @@
 
 namespace lockstep {
 
-// Memory that all ranks of a node share. Destroying it is local: the memory lives
-// until the last rank lets go of it.
+// Memory that ranks of a node share. Destroying it is local: the memory lives until the last
+// rank lets go of it.
 class SharedWindow {
  public:
   virtual ~SharedWindow() = default;
-  // The part that the rank at `place` on this node gave; at least 64-byte aligned.
+  // The part that the rank at `place` of sharing_ranks() gave; at least 64-byte aligned.
   virtual std::span<std::byte> part(int place) const = 0;
 };
 
@@ -40,8 +41,9 @@ class Communicator : public Transport {
   // Local: this rank's place among the ranks of its node, and how many those are.
   virtual int node_place() const = 0;
   virtual int node_size() const = 0;
-  // Local: the ranks of this node, ascending, by place.
-  virtual const std::vector<int>& node_ranks() const = 0;
+  // Local: the ranks, ascending, that this one can share memory with: those of its node, or
+  // itself alone where they cannot reach each other's.
+  virtual const std::vector<int>& sharing_ranks() const = 0;
 
   // Collective: returns when every rank has called it.
   virtual void barrier() = 0;
@@ -67,8 +69,8 @@ class Communicator : public Transport {
   // Collective: element-wise sum over ranks, in place; exact.
   virtual void sum(std::span<std::int64_t> values) = 0;
 
-  // Collective: memory shared by the ranks of a node, `bytes` from each of them
-  // (may differ by rank), zeroed.
+  // Collective: memory of sharing_ranks(), `bytes` from each of them (may differ by rank),
+  // zeroed.
   virtual std::unique_ptr<SharedWindow> share(std::size_t bytes) = 0;
 
   // Local: tells the watchdogs of the node that the main thread begins, or ends, to
@@ -110,6 +112,11 @@ std::vector<std::string> gather_texts(Communicator& comm, const std::string& min
 
 // `text` of `root` on every rank.
 std::string broadcast_text(Communicator& comm, const std::string& text, int root);
+
+// Texts by name of `root`, on every rank.
+std::map<std::string, std::string> share_texts(Communicator& comm,
+                                               const std::map<std::string, std::string>& texts,
+                                               int root = 0);
 
 // The sum of `value` over the ranks before this one (0 on rank 0).
 std::int64_t exclusive_scan(Communicator& comm, std::int64_t value);

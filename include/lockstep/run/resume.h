@@ -18,8 +18,9 @@ struct StartPoint {
 
 // Collective. `resume` is "auto" (go on where `run_dir` holds a whole checkpoint),
 // "never" (begin anew; what `run_dir` holds is removed) or the path of a run
-// folder or checkpoint folder. Rank 0 takes `lock` before it looks into the run
-// folder. Errors (2, agreed): nothing to resume at that path; another job in that
+// folder or checkpoint folder. Where the run's latest checkpoint is one in the memory of a
+// host, it goes on there, unless `resume` is that of another. Rank 0 takes `lock` before it looks
+// into the run folder. Errors (2, agreed): nothing to resume at that path; another job in that
 // folder; an experiment that differs from the run's in more than what may change,
 // the fields named; a checkpoint of a newer version.
 StartPoint find_start(Communicator& comm, const Experiment& experiment, const std::string& run_dir,
@@ -28,9 +29,6 @@ StartPoint find_start(Communicator& comm, const Experiment& experiment, const st
 // Local. Error (2): `folder` is a file, or holds something but no run: to train there would
 // overwrite what is perhaps not meant.
 void check_run_folder(const std::filesystem::path& folder);
-
-// Collective: the files of a checkpoint that rank 0 has, on every rank.
-CheckpointFiles share_files(Communicator& comm, const CheckpointFiles& files);
 
 // From now on USR1, TERM and INT set a flag; the second INT or TERM ends the process.
 // Before MPI starts, so that no signal is too early.

@@ -1,0 +1,48 @@
+"""Ranks in containers of their own: they share memory another way, with the same result."""
+
+import os
+import subprocess
+import unittest
+
+from lockstep_run import BINARY, TIME_LIMIT_SECONDS, LockstepTest
+
+# The processes of a rank have numbers of their own.
+OWN_PROCESSES = ["unshare", "--pid", "--fork", "--mount-proc"]
+OWN_USER = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
+# And a /dev/shm of their own too. Open MPI's messages then go over TCP.
+OWN_SHM = [*OWN_PROCESSES, "sh", "-c", 'mount -t tmpfs tmpfs /dev/shm && exec "$@"', "sh"]
+
+
+@unittest.skipUnless(os.geteuid() == 0, "namespaces need root")
+class ContainersTest(LockstepTest):
+    place = None  # not in /dev/shm, which each rank may have of its own
+
+    def train_in(self, container, name, ranks=2, **environment):
+        """Trains with each rank in a container; its output."""
+        command = ["mpirun", "-q", "-np", ranks, "--oversubscribe", "--bind-to", "none", *container,
+                   BINARY, "train", self.experiment, "--run-dir", self.folder / name,
+                   "--resume", "never", "--threads", 1]
+        done = subprocess.run(list(map(str, command)), env=self.environment() | environment,
+                              text=True, stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=TIME_LIMIT_SECONDS)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done
+
+    def test_the_same_weights(self):
+        alone = self.run_binary("train", self.experiment, "--run-dir", self.folder / "alone",
+                                "--threads", 1, ranks=None)
+        self.assertEqual(alone.returncode, 0, alone.stderr)
+        expected = self.digest_of(alone)
+        over_tcp = {"OMPI_MCA_btl": "self,tcp"}
+        for name, container, words, environment in (
+                ("pid", OWN_PROCESSES, "they share it by files in /dev/shm", {}),
+                ("user", OWN_USER, "they share it by files in /dev/shm", over_tcp),
+                ("shm", OWN_SHM, "and sum by messages, which is slower", over_tcp)):
+            with self.subTest(name):
+                done = self.train_in(container, name, **environment)
+                self.assertEqual(self.digest_of(done), expected)
+                self.assertEqual((done.stdout + done.stderr).count(words), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,105 @@
+"""Checkpoints in the memory of hosts: a job that lost a rank goes on from there."""
+
+import os
+import signal
+import unittest
+from pathlib import Path
+
+from lockstep_run import LockstepTest, xxh3
+
+EVERY = 4
+HELD = 11  # the step after so many
+
+
+def memory_folder(run):
+    return Path(f"/dev/shm/lockstep-{os.geteuid()}-{xxh3(str(run.resolve()).encode())}")
+
+
+@unittest.skipUnless(os.access("/dev/shm", os.W_OK), "needs /dev/shm")
+class MemoryCheckpointTest(LockstepTest):
+    def arguments(self, run, every=EVERY):
+        return ("train", self.experiment, "--run-dir", run, "--threads", 1,
+                "--set", f"checkpoint.in_memory_every_steps={every}",
+                "--set", "training.log_every_steps=1")
+
+    def lose_a_rank(self, run):
+        """Kills rank 1 at a step, once the last checkpoint before it is in memory."""
+        held = self.hold("step", HELD, rank=1)
+        job = self.start(*self.arguments(run), ranks=2, holds=(held,))
+        held.reached(job)
+        newest = memory_folder(run) / "checkpoints" / f"step-{HELD // EVERY * EVERY:08}"
+        self.assertTrue(job.wait_until(newest.is_dir))
+        os.kill(held.process, signal.SIGKILL)
+        self.assertNotEqual(job.end().returncode, 0)
+        # The run's own has none yet: its first is that of the first epoch's end.
+        self.assertEqual(list((run / "checkpoints").glob("step-*")), [])
+        return newest
+
+    def go_on(self, run, ranks):
+        """The same command again; what came of it, and what it said."""
+        done = self.run_binary(*self.arguments(run), ranks=ranks)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertFalse(memory_folder(run).exists())
+        return self.outcome(run, self.digest_of(done)), done.stdout
+
+    def expected(self):
+        run = self.folder / "whole"
+        done = self.run_binary(*self.arguments(run, every=0), ranks=None)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return self.outcome(run, self.digest_of(done))
+
+    def test_a_lost_rank(self):
+        expected = self.expected()
+        for ranks in (2, 3):
+            with self.subTest(ranks=ranks):
+                run = self.folder / f"lost-{ranks}"
+                self.lose_a_rank(run)
+                steps = [line["step"] for line in self.metrics(run)]
+                self.assertGreaterEqual(steps[-1], HELD - 1)
+                outcome, said = self.go_on(run, ranks)
+                self.assert_same_outcome(outcome, expected)
+                self.assertIn(f"going on after step {HELD // EVERY * EVERY},", said)
+
+    def test_a_lost_host(self):
+        """Its memory is gone with it: from the disk, which has nothing."""
+        run = self.folder / "host"
+        newest = self.lose_a_rank(run)
+        for path in sorted(memory_folder(run).rglob("*"), reverse=True):
+            path.unlink() if not path.is_dir() else path.rmdir()
+        self.assertFalse(newest.exists())
+        outcome, said = self.go_on(run, 2)
+        self.assertNotIn("going on after", said)
+        self.assert_same_outcome(outcome, self.expected())
+
+    def test_a_damaged_one(self):
+        """Is not used: the one before it is."""
+        run = self.folder / "damaged"
+        newest = self.lose_a_rank(run)
+        weights = newest / "weights.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-1])
+        outcome, said = self.go_on(run, 2)
+        self.assertNotIn("going on after", said)
+        self.assert_same_outcome(outcome, self.expected())
+
+    def test_another_start(self):
+        """Is not the latest checkpoint's."""
+        run = self.folder / "anew"
+        self.lose_a_rank(run)
+        done = self.run_binary(*self.arguments(run), "--resume", "never", ranks=2)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertFalse(memory_folder(run).exists())
+        self.assert_same_outcome(self.outcome(run, self.digest_of(done)), self.expected())
+
+    def test_a_link_in_its_place(self):
+        run = self.folder / "link"
+        run.mkdir()
+        folder = memory_folder(run)
+        folder.symlink_to(self.folder)
+        self.addCleanup(folder.unlink)
+        done = self.run_binary(*self.arguments(run), ranks=2)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"{folder}: is not a folder of this user alone; remove it", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
