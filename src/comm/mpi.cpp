@@ -16,6 +16,7 @@
 #include "comm/mpi_calls.h"
 #include "comm/node_sharing.h"
 #include "comm/other_launchers.h"
+#include "comm/own_container.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/host.h"
@@ -299,6 +300,9 @@ constexpr const char* kEagerBytes = "524288";
 // Nobody watches yet: a rank that fails here ends the job itself.
 std::unique_ptr<Communicator> connect_mpi() {
   ::setenv(kEagerLimit, kEagerBytes, /*overwrite=*/0);
+  // Open MPI's transport in shared memory takes a peer of the same process number for itself, as
+  // ranks that are number 1 of their containers are, and crashes.
+  if (is_in_own_container()) ::setenv("OMPI_MCA_btl", "^vader", /*overwrite=*/0);
   try {
     return std::make_unique<MpiCommunicator>();
   } catch (const Error& error) {

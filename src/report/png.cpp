@@ -2,8 +2,10 @@
 
 #include <cmath>
 #include <memory>
+#include <vector>
 
 #include "lockstep/core/error.h"
+#include "lockstep/pictures/encode_png.h"
 #include "report/base64.h"
 #include "report/render.h"
 #include "report/text.h"
@@ -30,30 +32,34 @@ void check(cairo_status_t status) {
   fail_internal("drawing a picture of the report failed: {}", cairo_status_to_string(status));
 }
 
-cairo_status_t append(void* file, const unsigned char* data, unsigned size) {
-  static_cast<std::string*>(file)->append(reinterpret_cast<const char*>(data), size);
-  return CAIRO_STATUS_SUCCESS;
+Picture picture_of(const Surface& surface) {
+  cairo_surface_flush(surface.get());
+  Picture picture{cairo_image_surface_get_width(surface.get()),
+                  cairo_image_surface_get_height(surface.get()),
+                  3,
+                  {}};
+  picture.pixels.reserve(static_cast<std::size_t>(picture.width) * picture.height * 3);
+  const unsigned char* row = cairo_image_surface_get_data(surface.get());
+  for (int y = 0; y < picture.height; ++y, row += cairo_image_surface_get_stride(surface.get())) {
+    const auto* words = reinterpret_cast<const std::uint32_t*>(row);
+    for (int x = 0; x < picture.width; ++x) {
+      for (const int shift : {16, 8, 0}) {
+        picture.pixels.push_back(static_cast<std::uint8_t>(words[x] >> shift));
+      }
+    }
+  }
+  return picture;
 }
 
-std::string encode(const Surface& surface) {
-  std::string file;
-  check(cairo_surface_write_to_png_stream(surface.get(), append, &file));
-  return file;
-}
-
-// Grey pictures are surfaces of one byte a pixel, others of 0xRRGGBB words.
-Surface surface_of(const Picture& image, cairo_format_t format) {
-  Surface surface(cairo_image_surface_create(format, image.width, image.height));
+// Of 0xRRGGBB words.
+Surface surface_of(const Picture& image) {
+  Surface surface(cairo_image_surface_create(CAIRO_FORMAT_RGB24, image.width, image.height));
   check(cairo_surface_status(surface.get()));
   unsigned char* data = cairo_image_surface_get_data(surface.get());
   const int stride = cairo_image_surface_get_stride(surface.get());
   const std::uint8_t* pixel = image.pixels.data();
   for (int y = 0; y < image.height; ++y) {
     for (int x = 0; x < image.width; ++x, pixel += image.channels) {
-      if (format == CAIRO_FORMAT_A8) {
-        data[y * stride + x] = *pixel;
-        continue;
-      }
       const unsigned green = pixel[image.channels == 3 ? 1 : 0];
       const unsigned blue = pixel[image.channels == 3 ? 2 : 0];
       reinterpret_cast<std::uint32_t*>(data + y * stride)[x] =
@@ -105,7 +111,7 @@ class Painter {
   }
 
   void operator()(const PlacedPicture& picture) {
-    const Surface image = surface_of(picture.image, CAIRO_FORMAT_RGB24);
+    const Surface image = surface_of(picture.image);
     cairo_save(to_);
     cairo_translate(to_, picture.corner.x, picture.corner.y);
     cairo_scale(to_, picture.width / picture.image.width, picture.height / picture.image.height);
@@ -146,12 +152,10 @@ std::string png_file(const Drawing& drawing) {
   Painter painter(context.get());
   for (const Shape& shape : drawing.shapes) std::visit(painter, shape);
   check(cairo_status(context.get()));
-  return encode(surface);
+  return encode_png(picture_of(surface));
 }
 
-std::string png_file(const Picture& image) {
-  return encode(surface_of(image, image.channels == 1 ? CAIRO_FORMAT_A8 : CAIRO_FORMAT_RGB24));
-}
+std::string png_file(const Picture& image) { return encode_png(image); }
 
 std::string data_address(const Picture& image) {
   return "data:image/png;base64," + base64(png_file(image));

@@ -17,9 +17,9 @@ def memory_folder(run):
 
 @unittest.skipUnless(os.access("/dev/shm", os.W_OK), "needs /dev/shm")
 class MemoryCheckpointTest(LockstepTest):
-    def arguments(self, run, every=EVERY):
+    def arguments(self, run):
         return ("train", self.experiment, "--run-dir", run, "--threads", 1,
-                "--set", f"checkpoint.in_memory_every_steps={every}",
+                "--set", f"checkpoint.in_memory_every_steps={EVERY}",
                 "--set", "training.log_every_steps=1")
 
     def lose_a_rank(self, run):
@@ -44,7 +44,7 @@ class MemoryCheckpointTest(LockstepTest):
 
     def expected(self):
         run = self.folder / "whole"
-        done = self.run_binary(*self.arguments(run, every=0), ranks=None)
+        done = self.run_binary(*self.arguments(run), ranks=None)
         self.assertEqual(done.returncode, 0, done.stderr)
         return self.outcome(run, self.digest_of(done))
 

@@ -1,9 +1,11 @@
 """Trainings in jobs of schedulers that are not here: their variables and host files are as they
 make them, the programs by which they reach a host are stand-ins, the hosts network namespaces."""
 
+import os
 import subprocess
 import sys
 import unittest
+import unittest.mock
 
 from hosts_test import ROOT, HostsTest, tool
 
@@ -47,6 +49,11 @@ class SchedulersTest(HostsTest):
         self.assertIn(f"{ranks} ranks", output)
         self.assertIn(f"weights xxh3:{self.expected}\n", output)
 
+    def network_words(self):
+        """The launcher's where nobody has said anything to Open MPI."""
+        with unittest.mock.patch.dict(os.environ, self.environment(), clear=True):
+            return interface_words(None)
+
     def file(self, text):
         path = self.shared / "host-file"
         path.write_text(text)
@@ -79,7 +86,7 @@ class SchedulersTest(HostsTest):
                 self.net.on(host, "ip", *words)
             self.addCleanup(self.net.on, host, "ip", "link", "del", "docker0")
         words = ["mpirun", "--host", "na:1,nb:1", "-np", "2", "--mca", "plm", "rsh",
-                 "--mca", "pml", "ob1", "--mca", "btl", "self,vader,tcp", *interface_words(None),
+                 "--mca", "pml", "ob1", "--mca", "btl", "self,vader,tcp", *self.network_words(),
                  self.program, "train", "--threads", "1", self.config, "--run-dir",
                  self.shared / "runs" / "docker", *self.few]
         env = self.environment()

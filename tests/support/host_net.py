@@ -1,6 +1,6 @@
 """Hosts on one machine: network namespaces, each with its own address, host name, mounts
-and shared memory, joined by a switch that can delay what it passes on, or by a bridge of the
-kernel's with links of a given speed. Needs root."""
+and shared memory, joined by a bridge of the kernel's, with links of a given speed if wanted, or by
+a switch that delays what it passes on. Needs root."""
 
 import collections
 import ctypes
@@ -40,8 +40,8 @@ BURST = "256kb"  # more than the largest packet that the kernel passes on in one
 
 
 class HostNet:
-    """The hosts named, until close(). `delay_seconds` is the time of every frame; with a `rate`,
-    as "1gbit", each link has it in both directions, and frames have no delay."""
+    """The hosts named, until close(). `delay_seconds` is the time of every frame, or else `rate`
+    the speed of each link in both directions, as "1gbit"."""
 
     def __init__(self, names, delay_seconds=0.0, rate=None):
         self.delay_seconds = delay_seconds
@@ -69,7 +69,7 @@ class HostNet:
         for name, keeper in self._keepers.items():
             if keeper.stdout.readline() != "ready\n":
                 raise RuntimeError(f"host {name} could not be made")
-        if rate:
+        if not self.delay_seconds:
             self._switch = Bridge([keeper.pid for keeper in self._keepers.values()], rate)
         else:
             for name in names:
@@ -77,7 +77,7 @@ class HostNet:
         for name, address in addresses.items():
             self.on(name, "ip", "addr", "add", f"{address}/24", "dev", LINK)
             self.on(name, "ip", "link", "set", LINK, "up")
-        if not rate:
+        if self.delay_seconds:
             self._switch = Switch([keeper.pid for keeper in self._keepers.values()], self)
         self.agent = folder / "agent"  # what mpirun and the launcher take for ssh
         self.limit_cores({})
@@ -140,7 +140,8 @@ class Bridge:
             self._on(self._keeper.pid, f"ip link add {port} mtu {JUMBO} type veth "
                      f"peer name {LINK} mtu {JUMBO} netns {process}")
             self._on(self._keeper.pid, f"ip link set {port} master bridge0 up")
-            for end, device in ((self._keeper.pid, port), (process, LINK)):
+            ends = ((self._keeper.pid, port), (process, LINK)) if rate else ()
+            for end, device in ends:
                 self._on(end, f"tc qdisc add dev {device} root tbf rate {rate} burst {BURST} "
                               "latency 50ms")
 

@@ -71,20 +71,18 @@ struct Loss {
   const Sample* samples;
   const StepRule* rule;
   const float* class_weights;  // [classes], or null
-  int count;
-  int classes;
+  int count, classes;
   float smoothing;
 };
 
-// A sum along the tree over lanes: `program` in postfix order, kAdd or the index of a
-// buffer. Of the first `rounded` elements every value and sum is rounded to bf16. Grid: a thread
+// A sum along the tree: `program` in postfix order, kAdd or the index of a buffer. Grid: a thread
 // an element.
 struct AddAlongTree {
   const float* const* buffers;  // each [count]
   const int* program;
   int program_size;
   long long count;
-  long long rounded;
+  long long rounded;  // elements, the first ones, that are kept as bf16
   float* to;
 };
 

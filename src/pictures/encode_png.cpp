@@ -1,0 +1,27 @@
+#include "lockstep/pictures/encode_png.h"
+
+#include <png.h>
+
+#include "lockstep/core/error.h"
+
+namespace lockstep {
+
+std::string encode_png(const Picture& picture) {
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  image.width = static_cast<png_uint_32>(picture.width);
+  image.height = static_cast<png_uint_32>(picture.height);
+  image.format = picture.channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+  image.flags = PNG_IMAGE_FLAG_FAST;
+  png_alloc_size_t bytes = PNG_IMAGE_PNG_SIZE_MAX(image);
+  std::string file(bytes, '\0');
+  if (png_image_write_to_memory(&image, file.data(), &bytes, /*convert_to_8_bit=*/0,
+                                picture.pixels.data(), /*row_stride=*/0, nullptr) == 0) {
+    fail_internal("a PNG of {} x {} pixels was not made: {}", picture.width, picture.height,
+                  image.message);
+  }
+  file.resize(bytes);
+  return file;
+}
+
+}  // namespace lockstep
