@@ -19,7 +19,7 @@ namespace {
 
 fs::path folder_of(const fs::path& run_dir) {
   const std::string path = fs::weakly_canonical(run_dir).string();
-  return fs::path("/dev/shm") / fmt::format("lockstep-{}-{}", ::geteuid(),
+  return fs::path("/dev/shm") / fmt::format("checkpoints-of-lockstep-{}-{}", ::geteuid(),
                                             digest_of(std::as_bytes(std::span(path))).hex());
 }
 

@@ -24,6 +24,8 @@ constexpr NamedLink kLinks[] = {
 constexpr double kPayload = 0.92;
 constexpr double kBytesOfGigabit = 1e9 / 8;
 constexpr double kMessageSeconds = 3e-6;  // kernel TCP
+constexpr double kByteSeconds = 0.3e-9;
+constexpr double kFastestTcp = 25;  // Gbit/s
 
 bool read_number(const std::string& text, double& number) {
   char* end = nullptr;
@@ -44,7 +46,8 @@ Link link_of(const std::string& text) {
     if (text != each.name) continue;
     return {.latency_seconds = each.latency_microseconds * 1e-6,
             .bytes_per_second = each.gigabits * kBytesOfGigabit * kPayload,
-            .message_seconds = each.message_microseconds * 1e-6};
+            .message_seconds = each.message_microseconds * 1e-6,
+            .byte_seconds = each.gigabits <= kFastestTcp ? kByteSeconds : 0};
   }
   const std::size_t colon = text.find(':');
   double latency = 0;
@@ -53,7 +56,8 @@ Link link_of(const std::string& text) {
       read_number(text.substr(colon + 1), gigabits) && gigabits > 0) {
     return {.latency_seconds = latency * 1e-6,
             .bytes_per_second = gigabits * kBytesOfGigabit,
-            .message_seconds = kMessageSeconds};
+            .message_seconds = kMessageSeconds,
+            .byte_seconds = kByteSeconds};
   }
   fail_usage(
       "--network \"{}\": expected {} or LATENCY:SPEED in microseconds and Gbit/s, as in 15:25{}",

@@ -71,6 +71,7 @@ Exchange exchange_seconds(const MeasuredTimes& measured, const PlannedJob& job,
       const double message_bytes = round.longest * bytes / on_node;
       latency += link.latency_seconds * (message_bytes > link.rendezvous_bytes ? 3 : 1);
       transfer += std::max(round.sent, round.received) * bytes / link.bytes_per_second;
+      result.work += (round.sent + round.received) * bytes / on_node * link.byte_seconds * slowdown;
       result.work += round.messages * link.message_seconds * slowdown +
                      round.added / on_node * static_cast<double>(bucket.values) /
                          static_cast<double>(measured.values) * measured.add_seconds * slowdown;

@@ -2,17 +2,22 @@
 
 import os
 import signal
+import sys
 import unittest
 from pathlib import Path
 
 from lockstep_run import LockstepTest, xxh3
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "launcher"))
+
+from message_folder import sweep_message_folders  # noqa: E402
 
 EVERY = 4
 HELD = 11  # the step after so many
 
 
 def memory_folder(run):
-    return Path(f"/dev/shm/lockstep-{os.geteuid()}-{xxh3(str(run.resolve()).encode())}")
+    return Path(f"/dev/shm/checkpoints-of-lockstep-{os.geteuid()}-{xxh3(str(run.resolve()).encode())}")
 
 
 @unittest.skipUnless(os.access("/dev/shm", os.W_OK), "needs /dev/shm")
@@ -53,7 +58,9 @@ class MemoryCheckpointTest(LockstepTest):
         for ranks in (2, 3):
             with self.subTest(ranks=ranks):
                 run = self.folder / f"lost-{ranks}"
-                self.lose_a_rank(run)
+                newest = self.lose_a_rank(run)
+                sweep_message_folders()  # as the launcher does before each start
+                self.assertTrue(newest.is_dir())
                 steps = [line["step"] for line in self.metrics(run)]
                 self.assertGreaterEqual(steps[-1], HELD - 1)
                 outcome, said = self.go_on(run, ranks)

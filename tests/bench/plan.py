@@ -22,7 +22,7 @@ from host_net import NETWORK, HostNet  # noqa: E402
 
 ENVIRONMENT = os.environ | {"LOCKSTEP_ROOT": str(ROOT), "OMPI_ALLOW_RUN_AS_ROOT": "1",
                             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-SLICE_BYTES = 1 << 20  # about what two ranks exchange in a step
+SLICE_BYTES = 1 << 21  # about what a host sends in a step
 
 # Sends and returns messages of 1 byte, then of SLICE_BYTES; prints seconds, one way.
 PING_PONG = f"""

@@ -13,8 +13,8 @@
 //
 // The exchange is that of ExchangePlan, for each bucket of gradients: it begins when the last
 // pass has written it (`ready`), takes its turn on the node's link for its bytes there, and a
-// latency a round, three times that where a message needs a rendezvous. o is the time a message
-// takes of a rank.
+// latency a round, three times that where a message needs a rendezvous. o is the time that a
+// message and its bytes take of a rank.
 //
 // All times but those on the link grow by p T / cores where a node has fewer cores than
 // workers. This is the model of Hockney (1994) with the overhead o of LogP (Culler et al.
