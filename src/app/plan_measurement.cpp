@@ -109,7 +109,9 @@ std::vector<MeasuredTimes::Bucket> measure_buckets(const Experiment& experiment,
   std::vector<MeasuredTimes::Bucket> found;
   const double pass = median(seconds.back());
   for (std::size_t i = 0; i < seconds.size(); ++i) {
-    found.push_back({buckets.elements[i].size(), median(seconds[i]) / pass});
+    const bool are_gradients = buckets.elements[i].last <= network.trainable_size();
+    const bool halved = are_gradients && experiment.parallel.wire == Wire::kBf16;
+    found.push_back({buckets.elements[i].size(), median(seconds[i]) / pass, halved ? 2 : 4});
   }
   return found;
 }

@@ -23,6 +23,7 @@
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/report/model_table.h"
 #include "lockstep/report/text_report.h"
+#include "lockstep/run/memory_checkpoints.h"
 #include "lockstep/run/resume.h"
 #include "lockstep/run/run_files.h"
 #include "lockstep/run/run_folder.h"
@@ -175,11 +176,14 @@ int run_train(Communicator& comm, const CommandLine& line) {
   const fs::path run_dir = make_run_folder(comm, experiment, start.run_dir.string(), device.name(),
                                            threads, places, lock);
   if (root && !start.files.empty()) say("going on in {}\n", run_dir.string());
+  const RunBegins begins = start.files.empty() ? RunBegins::kAnew : RunBegins::kFromCheckpoint;
+  const fs::path memory = prepare_memory_folder(comm, experiment.checkpoint, run_dir, begins);
   auto callbacks = make_callbacks(experiment.callbacks, experiment.train.log_every_steps,
                                   detect_progress_output(stdout));
   TrainSettings settings = train_settings(experiment, run_dir);
   settings.metadata = metadata_of(experiment, data.summary().normalization,
                                   measure_framing(comm, data, experiment.data.shape));
+  settings.memory_folder = memory;
   settings.resume_from = std::move(start.files);
   if (initial) settings.initial_digest = initial->digest.hex();
   settings.stop_requested = signal_came;

@@ -121,7 +121,10 @@ MemoryNeed memory_need(const Communicator& comm, const Experiment& experiment,
       std::min<std::int64_t>(workers, own) * training_pass_bytes(network, precision, lane_samples) +
       workers * inference_pass_bytes(network, precision, kChunkRows) +
       workers * orthogonalizing_bytes(experiment, network);
-  const std::int64_t copies = comm.rank() == 0 ? 4 : 2;
+  const bool first_here = comm.rank() == comm.sharing_ranks().front();
+  // Those in memory: what is to be written, what is read back, and two in the folder.
+  const bool in_memory = first_here && experiment.checkpoint.in_memory_every_steps > 0;
+  const std::int64_t copies = (comm.rank() == 0 ? 4 : 2) + (in_memory ? 4 : 0);
   need.saving = copies * checkpoint_bytes(experiment, network) + flat;
   need.report = comm.rank() == 0 ? report_bytes(experiment.data.classes) : 0;
   need.loading = loading_bytes(comm, source, need.rows, row_bytes);

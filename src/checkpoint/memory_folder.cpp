@@ -18,7 +18,9 @@ namespace fs = std::filesystem;
 namespace {
 
 fs::path folder_of(const fs::path& run_dir) {
-  const std::string path = fs::weakly_canonical(run_dir).string();
+  std::error_code none;
+  const fs::path canonical = fs::weakly_canonical(run_dir, none);
+  const std::string path = none ? run_dir.string() : canonical.string();
   return fs::path("/dev/shm") / fmt::format("checkpoints-of-lockstep-{}-{}", ::geteuid(),
                                             digest_of(std::as_bytes(std::span(path))).hex());
 }
@@ -44,10 +46,9 @@ fs::path make_memory_folder(const fs::path& run_dir) {
   return folder;
 }
 
-std::optional<FoundCheckpoint> find_in_memory(const fs::path& run_dir) {
+std::optional<fs::path> find_memory_folder(const fs::path& run_dir) {
   const fs::path folder = folder_of(run_dir);
-  if (!is_own(folder)) return std::nullopt;
-  return CheckpointStore(folder).find_latest();
+  return is_own(folder) ? std::optional(folder) : std::nullopt;
 }
 
 void remove_memory_folder(const fs::path& run_dir) noexcept {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,6 +27,7 @@ struct Liveness::Note {
   std::atomic<bool> gone;          // in order
   std::atomic<std::int64_t> beat;  // looks of the watching thread
   std::atomic<::pid_t> process;
+  std::uint64_t numbers;  // whose process numbers those are: of a container, or of the host
   int rank;
   std::array<char, 64> host;
   std::array<char, 64> operation;
@@ -37,6 +39,12 @@ constexpr auto kPeriod = std::chrono::milliseconds(100);
 constexpr std::size_t kExaminedAtOnce = 16;
 constexpr auto kFrozenAfter = 10 * kPeriod;
 constexpr auto kTimeToEnd = std::chrono::seconds(3);  // mpirun kills 1 to 2 s after a rank's end
+
+// Where process numbers are the same ones; 0 where that is not known.
+std::uint64_t numbers_of_processes() {
+  struct ::stat found {};
+  return ::stat("/proc/self/ns/pid", &found) == 0 ? found.st_ino : 0;
+}
 
 // Whether a process has ended: gone, or a zombie that its parent has not reaped.
 bool has_ended(::pid_t process) {
@@ -79,6 +87,7 @@ Liveness::Liveness(std::unique_ptr<SharedWindow> window, int places, int place, 
   mine_->rank = rank;
   copy_text(mine_->host, host_name().c_str());
   copy_text(mine_->operation, "start");
+  mine_->numbers = numbers_of_processes();
   mine_->process = ::getpid();
   thread_ = std::thread([this] { watch(); });
 }
@@ -162,6 +171,11 @@ bool Liveness::is_late(std::size_t place) const {
   return notes_[place]->count < mine_->count || is_frozen(place);
 }
 
+// A process of another container has a number that means nothing here: its beat tells.
+bool Liveness::has_ended_here(const Note& note) const {
+  return note.numbers == mine_->numbers && has_ended(note.process);
+}
+
 // A few peers each time, so that many ranks on a node do not look at each other all day;
 // together they see all.
 void Liveness::find_dead() {
@@ -169,7 +183,8 @@ void Liveness::find_dead() {
     last_examined_ = (last_examined_ + 1) % notes_.size();
     const Note* note = notes_[last_examined_];
     const ::pid_t process = note->process;
-    if (note == mine_ || process == 0 || note->gone || !has_ended(process) || note->gone) continue;
+    if (note == mine_ || process == 0 || note->gone || !has_ended_here(*note) || note->gone)
+      continue;
     end_job(fmt::format("rank {} on {} died (process {}, last seen in: {})", note->rank,
                         note->host.data(), process, note->operation.data()));
   }
@@ -224,7 +239,7 @@ bool Liveness::long_work_goes_on() const {
 // is still here after a while says it itself.
 void Liveness::end_job(const std::string& message) {
   for (std::size_t i = 0; i < static_cast<std::size_t>(place_); ++i) {
-    if (!is_late(i) && !has_ended(notes_[i]->process)) {
+    if (!is_late(i) && !has_ended_here(*notes_[i])) {
       std::this_thread::sleep_for(kTimeToEnd);
       break;
     }

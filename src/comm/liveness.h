@@ -61,6 +61,7 @@ class Liveness {
   void follow_beats();
   bool is_frozen(std::size_t place) const;
   bool is_late(std::size_t place) const;
+  bool has_ended_here(const Note& note) const;
   void find_dead();
   void find_late(double waited_seconds);
   void wait_anew(Clock::time_point now);

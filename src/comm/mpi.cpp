@@ -133,6 +133,7 @@ class MpiCommunicator final : public Communicator {
   void exchange(std::span<const Outgoing> out, std::span<const Incoming> in) override;
   std::unique_ptr<StandingExchange> prepare(std::span<const Outgoing> out,
                                             std::span<const Incoming> in, int tag) override {
+    if (tag < 0 || tag >= kMostTags) fail_internal("a standing exchange has tag {}", tag);
     return std::make_unique<MpiStandingExchange>(out, in, kFirstStandingTag + tag);
   }
 

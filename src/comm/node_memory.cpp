@@ -70,7 +70,9 @@ NodeMemory::NodeMemory(std::size_t bytes, MemoryAccess access) {
   int error = address_.descriptor < 0 ? errno : 0;
   if (error == 0 && ::ftruncate(address_.descriptor, size) != 0) error = errno;
   if (error == 0 && access == MemoryAccess::kFile && size > 0) {
-    error = ::posix_fallocate(address_.descriptor, 0, size);
+    do {
+      error = ::posix_fallocate(address_.descriptor, 0, size);
+    } while (error == EINTR);
   }
   if (error == 0 && ::fstat(address_.descriptor, &made) != 0) error = errno;
   if (error != 0) {

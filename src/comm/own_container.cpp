@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <fstream>
 #include <string>
@@ -14,8 +13,9 @@ namespace lockstep {
 
 namespace {
 
-constexpr std::array<std::string_view, 7> kStarters = {"mpirun", "mpiexec", "orterun",   "orted",
-                                                       "prted",  "prterun", "slurmstepd"};
+// With what follows, as mpirun.openmpi.
+constexpr std::array<std::string_view, 9> kStarters = {
+    "mpirun", "mpiexec", "orterun", "orted", "oshrun", "prted", "prterun", "slurmstepd", "srun"};
 
 std::string name_of(::pid_t process) {
   std::string name;
@@ -39,7 +39,9 @@ std::string name_of(::pid_t process) {
 bool is_in_own_container() {
   for (::pid_t process = ::getppid(); process > 0; process = parent_of(process)) {
     const std::string name = name_of(process);
-    if (std::find(kStarters.begin(), kStarters.end(), name) != kStarters.end()) return false;
+    for (const std::string_view starter : kStarters) {
+      if (name.starts_with(starter)) return false;
+    }
   }
   return true;
 }

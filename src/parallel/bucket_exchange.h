@@ -25,8 +25,6 @@ class BucketExchange {
   // Moves on as far as that goes without waiting; whether the sums are complete. Local.
   bool advance();
 
-  bool is_under_way() const { return is_under_way_; }
-
  private:
   // Values and, where they travel as bf16, the memory for that.
   struct Packed {

@@ -46,8 +46,7 @@ int member_of(const std::vector<std::vector<int>>& members, int rank) {
   return static_cast<int>(std::find_if(members.begin(), members.end(), has) - members.begin());
 }
 
-ExchangePlan plan_of(Communicator& comm, int lanes, Sharing sharing) {
-  const auto members = members_of(comm, sharing);
+ExchangePlan plan_of(Communicator& comm, int lanes, const std::vector<std::vector<int>>& members) {
   std::vector<int> owners;
   for (int lane = 0; lane < lanes; ++lane) {
     owners.push_back(member_of(members, static_cast<int>(part_of(lanes, comm.world_size(), lane))));
@@ -69,20 +68,20 @@ NodesSum::NodesSum(Communicator& comm, const LaneSumShape& shape, Sharing sharin
     : comm_(comm),
       shape_(with_buckets(shape)),
       node_(comm, shape_, sharing, static_cast<int>(shape_.buckets.size())),
-      plan_(plan_of(comm, shape.lanes, sharing)),
+      members_(members_of(comm, sharing)),
+      plan_(plan_of(comm, shape.lanes, members_)),
       node_lanes_(static_cast<std::int64_t>(plan_.lanes.size())) {
   for (const std::int64_t lane : plan_.lanes) {
     own_lanes_.push_back(node_.lanes()[static_cast<std::size_t>(lane)]);
   }
-  const auto members = members_of(comm, sharing);
   std::size_t rails = 0;
-  for (const auto& ranks : members) rails = std::max(rails, ranks.size());
+  for (const auto& ranks : members_) rails = std::max(rails, ranks.size());
   const Range own = share_of(static_cast<std::int64_t>(rails),
                              static_cast<std::int64_t>(node_.ranks().size()), node_.place());
   for (int bucket = 0; bucket < static_cast<int>(shape_.buckets.size()); ++bucket) {
     for (std::int64_t rail = own.first; rail < own.last; ++rail) {
       std::vector<int> ranks_of_rail;
-      for (const auto& ranks : members) {
+      for (const auto& ranks : members_) {
         const auto place = part_of(static_cast<std::int64_t>(rails),
                                    static_cast<std::int64_t>(ranks.size()), rail);
         ranks_of_rail.push_back(ranks[static_cast<std::size_t>(place)]);
@@ -154,18 +153,20 @@ bool NodesSum::is_added() const {
   });
 }
 
-// By the main thread: whether all parts are exchanged. The other workers must not wait for one
-// whose peers have failed.
-bool NodesSum::exchange() {
+// By the main thread.
+void NodesSum::exchange() {
+  Exchange state = Exchange::kFailed;
   try {
-    return advance_parts();
+    if (!advance_parts()) return;
+    state = Exchange::kDone;
   } catch (...) {
     failure_ = std::current_exception();
-    has_failed_.store(true, std::memory_order_release);
-    return false;
   }
+  state_.store(state, std::memory_order_release);
+  state_.notify_all();
 }
 
+// Whether all parts are exchanged.
 bool NodesSum::advance_parts() {
   bool is_done = true;
   for (const auto& part : parts_) {
@@ -183,7 +184,7 @@ bool NodesSum::advance_parts() {
 }
 
 void NodesSum::progress(int worker) {
-  if (has_failed_.load(std::memory_order_relaxed)) return;
+  if (state_.load(std::memory_order_relaxed) != Exchange::kUnderWay) return;
   for (const auto& part : parts_) {
     if (!is_complete(part->bucket)) continue;
     while (add_block(*part)) {
@@ -192,7 +193,8 @@ void NodesSum::progress(int worker) {
   if (worker == 0) exchange();
 }
 
-// Adds with the others of this node what its lanes still write; the main thread exchanges.
+// Adds with the others of this node what its lanes still write. The main thread exchanges; the
+// other workers wait for that, not for a peer: where it fails, nobody must be left waiting.
 void NodesSum::finish_parts(int worker, Clock::time_point& complete, Clock::time_point& added) {
   const auto all_complete = [&] {
     for (const auto& part : parts_) {
@@ -200,9 +202,12 @@ void NodesSum::finish_parts(int worker, Clock::time_point& complete, Clock::time
     }
     return true;
   };
-  for (bool is_waiting = true;; std::this_thread::sleep_for(kShortSleep)) {
+  const auto is_under_way = [&] {
+    return state_.load(std::memory_order_acquire) == Exchange::kUnderWay;
+  };
+  complete = added = Clock::now();
+  for (bool is_waiting = true; is_under_way(); std::this_thread::sleep_for(kShortSleep)) {
     progress(worker);
-    if (has_failed_.load(std::memory_order_acquire)) std::rethrow_exception(failure_);
     if (is_waiting && all_complete()) {
       complete = Clock::now();
       is_waiting = false;
@@ -211,10 +216,12 @@ void NodesSum::finish_parts(int worker, Clock::time_point& complete, Clock::time
     if (!is_waiting && is_added()) break;
   }
   added = Clock::now();
-  while (worker == 0 && !exchange()) {
-    if (has_failed_.load(std::memory_order_acquire)) std::rethrow_exception(failure_);
+  while (worker == 0 && is_under_way()) {
+    exchange();
     std::this_thread::yield();
   }
+  state_.wait(Exchange::kUnderWay, std::memory_order_acquire);
+  if (state_.load(std::memory_order_acquire) == Exchange::kFailed) std::rethrow_exception(failure_);
 }
 
 SumTimes NodesSum::run(int worker) {
@@ -244,6 +251,7 @@ void NodesSum::prepare_next() {
     part->is_started = false;
   }
   is_exchanging_ = false;
+  state_.store(Exchange::kUnderWay, std::memory_order_relaxed);
   ++turn_;
 }
 

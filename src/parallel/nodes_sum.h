@@ -51,7 +51,7 @@ class NodesSum final : public LaneSum {
   bool is_complete(int bucket) const;
   bool add_block(Part& part);
   bool is_added() const;
-  bool exchange();
+  void exchange();
   bool advance_parts();
   void finish_parts(int worker, Clock::time_point& complete, Clock::time_point& added);
   void prepare_next();
@@ -59,13 +59,15 @@ class NodesSum final : public LaneSum {
   Communicator& comm_;
   LaneSumShape shape_;
   NodeLanes node_;
+  std::vector<std::vector<int>> members_;  // their ranks, by place
   ExchangePlan plan_;
   std::int64_t node_lanes_;
   std::vector<float*> own_lanes_;  // of the node, as the plan counts them
   std::vector<std::unique_ptr<Part>> parts_;
   std::atomic<std::int64_t> turn_{1};  // sums begun
-  std::atomic<bool> has_failed_{false};
-  std::exception_ptr failure_;  // of the main thread, for all workers
+  enum class Exchange { kUnderWay, kDone, kFailed };
+  std::atomic<Exchange> state_{Exchange::kUnderWay};  // of this turn's, by the main thread
+  std::exception_ptr failure_;                        // where it failed
   bool is_exchanging_ = false;
   Clock::time_point exchange_began_;
   double hidden_seconds_ = 0;

@@ -25,7 +25,9 @@ constexpr double kPayload = 0.92;
 constexpr double kBytesOfGigabit = 1e9 / 8;
 constexpr double kMessageSeconds = 3e-6;  // kernel TCP
 constexpr double kByteSeconds = 0.3e-9;
-constexpr double kFastestTcp = 25;  // Gbit/s
+constexpr double kFastestTcp = 25;        // Gbit/s
+constexpr double kEagerTcpBytes = 512e3;  // as the ranks ask of Open MPI
+constexpr double kEagerBytes = 64e3;
 
 bool read_number(const std::string& text, double& number) {
   char* end = nullptr;
@@ -47,7 +49,8 @@ Link link_of(const std::string& text) {
     return {.latency_seconds = each.latency_microseconds * 1e-6,
             .bytes_per_second = each.gigabits * kBytesOfGigabit * kPayload,
             .message_seconds = each.message_microseconds * 1e-6,
-            .byte_seconds = each.gigabits <= kFastestTcp ? kByteSeconds : 0};
+            .byte_seconds = each.gigabits <= kFastestTcp ? kByteSeconds : 0,
+            .rendezvous_bytes = each.gigabits <= kFastestTcp ? kEagerTcpBytes : kEagerBytes};
   }
   const std::size_t colon = text.find(':');
   double latency = 0;
@@ -57,7 +60,8 @@ Link link_of(const std::string& text) {
     return {.latency_seconds = latency * 1e-6,
             .bytes_per_second = gigabits * kBytesOfGigabit,
             .message_seconds = kMessageSeconds,
-            .byte_seconds = kByteSeconds};
+            .byte_seconds = kByteSeconds,
+            .rendezvous_bytes = kEagerTcpBytes};
   }
   fail_usage(
       "--network \"{}\": expected {} or LATENCY:SPEED in microseconds and Gbit/s, as in 15:25{}",

@@ -64,7 +64,7 @@ Exchange exchange_seconds(const MeasuredTimes& measured, const PlannedJob& job,
   double link_free = 0;
   double finished = 0;
   for (const MeasuredTimes::Bucket& bucket : measured.buckets) {
-    const double bytes = 4.0 * static_cast<double>(bucket.values);
+    const double bytes = static_cast<double>(bucket.values * bucket.value_bytes);
     double transfer = 0;
     double latency = 0;
     for (const RoundShare& round : rounds) {

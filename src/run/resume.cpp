@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "lockstep/checkpoint/checkpoint_store.h"
-#include "lockstep/checkpoint/memory_folder.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
+#include "lockstep/run/memory_checkpoints.h"
 #include "lockstep/run/run_files.h"
 #include "lockstep/train/optimizer.h"
 #include "lockstep/train/run_state.h"
@@ -123,37 +123,12 @@ StartPoint find_on_root(const Experiment& experiment, const std::string& run_dir
   } else if (const auto latest = CheckpointStore(start.run_dir).find_latest()) {
     start.files = latest->files;
   }
-  if (by_path && start.files.empty()) fail_without_checkpoint(resume);
   if (start.files.empty()) return start;
   check_experiment(experiment, start.run_dir);
   // The run may have been killed between a best checkpoint and its link.
   const LoopState loop = read_run_state(start.files).loop;
   if (loop.best_epoch >= 0) CheckpointStore(start.run_dir).set_best(loop.best_step);
   return start;
-}
-
-std::int64_t step_of(const CheckpointFiles& files) {
-  return files.empty() ? -1 : read_run_state(files).loop.step;
-}
-
-// The rank that has the newest checkpoint, on disk or in its host's memory, in its start.files.
-// Collective.
-int newest_source(Communicator& comm, const std::string& resume, StartPoint& start) {
-  std::int64_t step = -1;
-  agree(comm, [&] {
-    step = step_of(start.files);
-    if (comm.rank() != comm.sharing_ranks().front()) return;
-    // Another start than the run's latest was asked for, which makes what came later anew.
-    if (resume == "never" || is_checkpoint(resume)) return remove_memory_folder(start.run_dir);
-    const auto found = find_in_memory(start.run_dir);
-    if (!found || found->step <= step) return;
-    start.files = found->files;
-    step = found->step;
-  });
-  const std::vector<std::int64_t> steps = gather_values(comm, step);
-  const auto newest = std::max_element(steps.begin(), steps.end());
-  const int source = static_cast<int>(newest - steps.begin());
-  return source;
 }
 
 volatile std::sig_atomic_t signal_flag = 0;
@@ -184,20 +159,25 @@ void check_run_folder(const fs::path& folder) {
 StartPoint find_start(Communicator& comm, const Experiment& experiment, const std::string& run_dir,
                       const std::string& resume, RunLock& lock) {
   StartPoint start;
+  bool wants_latest = false;
   comm.begin_long_work("looking for a checkpoint", 0);
   agree(comm, [&] {
     if (comm.rank() != 0) return;
     start = find_on_root(experiment, run_dir, resume, lock);
+    wants_latest = !start.run_dir.empty() && resume != "never" && !is_checkpoint(resume);
   });
   start.run_dir = broadcast_text(comm, start.run_dir.string(), 0);
-  const bool in_memory = experiment.checkpoint.in_memory_every_steps > 0 && !start.run_dir.empty();
-  const int source = in_memory ? newest_source(comm, resume, start) : 0;
-  start.files = share_texts(comm, start.files, source);
+  CheckpointFiles in_memory;
+  if (broadcast_value(comm, wants_latest, 0) && experiment.checkpoint.in_memory_every_steps > 0) {
+    in_memory = newer_in_memory(comm, start.run_dir, start.files);
+  }
   agree(comm, [&] {
-    if (comm.rank() == 0 && in_memory && !start.files.empty()) {
-      check_experiment(experiment, start.run_dir);
-    }
+    if (comm.rank() != 0) return;
+    if (!in_memory.empty()) return check_experiment(experiment, start.run_dir);
+    const bool by_path = resume != "auto" && resume != "never";
+    if (by_path && start.files.empty()) fail_without_checkpoint(resume);
   });
+  start.files = in_memory.empty() ? share_texts(comm, start.files) : std::move(in_memory);
   return start;
 }
 

@@ -40,6 +40,7 @@ class Loop {
   CheckpointFiles snapshot(AsBest best);
   void save(AsBest best);
   void save_in_memory();
+  void forget_in_memory();
   bool save_is_due() const;
   Weights result_weights() const;
   TrainResult finish();

@@ -76,6 +76,14 @@ void Loop::resume() {
   last_step_ = at_.step;
   // Later checkpoints were given up with the choice of this one; a restart must not find them.
   if (writer_ != nullptr) CheckpointStore(settings_.run_dir).remove_after(at_.step);
+  forget_in_memory();
+}
+
+// Those later than this step: the run makes them again.
+void Loop::forget_in_memory() {
+  if (memory_writer_ == nullptr) return;
+  memory_writer_->finish();
+  CheckpointStore(settings_.memory_folder).remove_after(at_.step);
 }
 
 // Which gradient of the last step is not finite, in words; the same on every rank.
@@ -116,6 +124,7 @@ void Loop::go_back() {
   at_.skipped_in_row = 0;
   at_.diverged_step = step;
   at_.recovery_factor /= 2;
+  forget_in_memory();
   announce();
   if (writer_ != nullptr && at_.best_epoch >= 0) {
     writer_->finish();

@@ -39,12 +39,9 @@ Loop::Loop(Communicator& comm, const Network& network, const TrainingData& data,
   if (root() && !settings.run_dir.empty()) {
     writer_ = std::make_unique<CheckpointWriter>(settings.run_dir, settings.checkpoint.keep_last);
   }
-  if (settings.checkpoint.in_memory_every_steps > 0 && !settings.run_dir.empty()) {
-    agree(comm, [&] {
-      if (comm.rank() != comm.sharing_ranks().front()) return;
-      memory_writer_ = std::make_unique<CheckpointWriter>(make_memory_folder(settings.run_dir),
-                                                          /*keep_last=*/1, Medium::kMemory);
-    });
+  if (!settings.memory_folder.empty()) {
+    memory_writer_ = std::make_unique<CheckpointWriter>(settings.memory_folder, /*keep_last=*/1,
+                                                        Medium::kMemory);
   }
 }
 

@@ -35,7 +35,13 @@ class ContainersTest(LockstepTest):
                                 "--threads", 1, ranks=None)
         self.assertEqual(alone.returncode, 0, alone.stderr)
         expected = self.digest_of(alone)
+        # A rank that is not the first process of its container has another number there.
+        second = ["sh", "-c", '"$@"; exit $?', "sh"]
+        by_rank = [*OWN_PROCESSES, "sh", "-c", 'if [ "$OMPI_COMM_WORLD_RANK" = 1 ]; then '
+                   'sh -c \'"$@"; exit $?\' sh "$@"; else exec "$@"; fi', "sh"]
         for name, container, words in (
+                ("second", [*OWN_PROCESSES, *second], "they share it by files in /dev/shm"),
+                ("unlike", by_rank, "they share it by files in /dev/shm"),
                 ("pid", OWN_PROCESSES, "they share it by files in /dev/shm"),
                 ("user", OWN_USER, "they share it by files in /dev/shm"),
                 ("shm", OWN_SHM, "and sum by messages, which is slower")):

@@ -97,6 +97,31 @@ class MemoryCheckpointTest(LockstepTest):
         self.assertFalse(memory_folder(run).exists())
         self.assert_same_outcome(self.outcome(run, self.digest_of(done)), self.expected())
 
+    def test_another_run_in_the_folder(self):
+        """Whose settings differ does not go on with the weights of the one before."""
+        run = self.folder / "other"
+        newest = self.lose_a_rank(run)
+        changed = ("--set", "optimizer.adam.learning_rate=0.02")
+        off = ("--set", "checkpoint.in_memory_every_steps=0", "--resume", "never")
+        held = self.hold("step", 2, rank=0)
+        job = self.start(*self.arguments(run), *changed, *off, ranks=2, holds=(held,))
+        held.reached(job)
+        os.kill(held.process, signal.SIGKILL)
+        job.end()
+        self.assertTrue(newest.is_dir())
+        done = self.run_binary(*self.arguments(run), *changed, ranks=2)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("going on after", done.stdout)
+
+    def test_the_folder_by_path(self):
+        """--resume RUN goes on from memory too."""
+        run = self.folder / "path"
+        self.lose_a_rank(run)
+        words = [word for word in self.arguments(run) if word not in ("--run-dir", run)]
+        done = self.run_binary(*words, "--resume", run, ranks=2)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("going on after", done.stdout)
+
     def test_a_link_in_its_place(self):
         run = self.folder / "link"
         run.mkdir()

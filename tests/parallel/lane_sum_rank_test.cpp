@@ -4,11 +4,13 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <vector>
 
+#include "lockstep/core/error.h"
 #include "lockstep/core/share.h"
 #include "lockstep/core/workers.h"
 #include "lockstep/parallel/lane_sum.h"
@@ -70,11 +72,11 @@ void write_lane(std::span<float> buffer, int lane, int turn, Range range) {
   }
 }
 
-void fill_lane(LaneSum& sum, int lane, int turn, const Buckets& buckets) {
+void fill_lane(LaneSum& sum, int lane, int turn, const Buckets& buckets, int worker = 0) {
   for (int bucket = 0; bucket < static_cast<int>(buckets.size()); ++bucket) {
     write_lane(sum.lane(lane), lane, turn, buckets[static_cast<std::size_t>(bucket)]);
     sum.is_written(bucket);
-    sum.progress(0);
+    sum.progress(worker);
   }
 }
 
@@ -171,6 +173,35 @@ TEST(LaneSum, SendsEachElementOnceANode) {
     EXPECT_EQ(comm.bytes(), static_cast<std::size_t>(size / 2) * sizeof(float));
   }
   comm.barrier();
+}
+
+// Where an exchange fails, every worker learns of it, and none waits for a peer.
+TEST(LaneSum, AFailedExchangeIsThrownOnEveryWorker) {
+  for (int workers_count = 1; workers_count <= 3; ++workers_count) {
+    PretendedNodes comm(test_comm(), [](int rank) { return rank; });
+    comm.fail_exchanges();
+    Workers workers(workers_count, [] {});
+    const auto sum = make_lane_sum(
+        comm, {.lanes = 4, .size = kSize, .normed_size = kNormed, .workers = workers_count},
+        Reduction::kOrdered, Route::kMessages);
+    std::atomic<int> thrown{0};
+    workers.run([&](int worker) {
+      const Range owned = share_of(4, comm.world_size(), comm.rank());
+      if (worker == 0) {
+        for (std::int64_t lane = owned.first; lane < owned.last; ++lane) {
+          fill_lane(*sum, static_cast<int>(lane), 0, {{0, kNormed}, {kNormed, kSize}});
+        }
+      }
+      try {
+        sum->run(worker);
+      } catch (const Error& error) {
+        EXPECT_STREQ(error.what(), "an exchange failed");
+        ++thrown;
+      }
+    });
+    EXPECT_EQ(thrown, workers_count);
+    test_comm().barrier();
+  }
 }
 
 // Fewer floats than ranks and workers: most of them have nothing to add.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lockstep/comm/communicator.h"
+#include "lockstep/core/error.h"
 
 namespace lockstep {
 
@@ -42,6 +43,7 @@ class PretendedNodes final : public Communicator {
   }
   std::unique_ptr<StandingExchange> prepare(std::span<const Outgoing> out,
                                             std::span<const Incoming> in, int tag) override {
+    if (fails_) return std::make_unique<FailingExchange>();
     messages_ += static_cast<int>(out.size());
     for (const Outgoing& each : out) bytes_ += each.data.size();
     return comm_.prepare(out, in, tag);
@@ -56,11 +58,20 @@ class PretendedNodes final : public Communicator {
     std::abort();
   }
 
+  // Those prepared from now on fail.
+  void fail_exchanges() { fails_ = true; }
+
   // Of the exchanges prepared so far: what this rank sends each time.
   int messages() const { return messages_; }
   std::size_t bytes() const { return bytes_; }
 
  private:
+  class FailingExchange final : public StandingExchange {
+   public:
+    void start() override {}
+    bool is_done() override { throw Error(ExitCode::kPeer, "an exchange failed"); }
+  };
+
   class Window final : public SharedWindow {
    public:
     Window(std::unique_ptr<SharedWindow> all, const std::vector<int>& ranks,
@@ -82,6 +93,7 @@ class PretendedNodes final : public Communicator {
 
   Communicator& comm_;
   std::vector<int> ranks_;
+  bool fails_ = false;
   int messages_ = 0;
   std::size_t bytes_ = 0;
 };

@@ -2,11 +2,8 @@
 // processes, not the host. What is in it is laid out as in a run folder. Local.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <optional>
-
-#include "lockstep/checkpoint/checkpoint_store.h"
 
 namespace lockstep {
 
@@ -14,8 +11,8 @@ namespace lockstep {
 // what has its name is not this user's alone.
 std::filesystem::path make_memory_folder(const std::filesystem::path& run_dir);
 
-// The newest whole checkpoint there.
-std::optional<FoundCheckpoint> find_in_memory(const std::filesystem::path& run_dir);
+// Where it is there.
+std::optional<std::filesystem::path> find_memory_folder(const std::filesystem::path& run_dir);
 
 void remove_memory_folder(const std::filesystem::path& run_dir) noexcept;
 

@@ -65,7 +65,7 @@ class LaneSum {
   // must be the rank's main thread. Returns when values() is complete.
   virtual SumTimes run(int worker) = 0;
 
-  // Local: the sums [size]; valid from the end of run() to the next run().
+  // Local: the sums [size]; valid from the end of run() until the next step's lanes are written.
   virtual std::span<const float> values() const = 0;
 
   // Local: the sum of squares of the first normed_size values, in double, blocks

@@ -7,11 +7,11 @@
 namespace lockstep {
 
 struct Link {
-  double latency_seconds = 0;      // one way, of a small message between two ranks
-  double bytes_per_second = 1;     // of a node, each way at the same time
-  double message_seconds = 0;      // of a rank's time for each message sent or received
-  double byte_seconds = 0;         // and for each byte, where the processor copies it
-  double rendezvous_bytes = 64e3;  // longer messages are announced first: 2 latencies more
+  double latency_seconds = 0;       // one way, of a small message between two ranks
+  double bytes_per_second = 1;      // of a node, each way at the same time
+  double message_seconds = 0;       // of a rank's time for each message sent or received
+  double byte_seconds = 0;          // and for each byte, where the processor copies it
+  double rendezvous_bytes = 512e3;  // longer messages are announced first: 2 latencies more
 };
 
 // The names that link_of() knows.

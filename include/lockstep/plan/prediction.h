@@ -38,6 +38,7 @@ struct MeasuredTimes {
   struct Bucket {
     std::int64_t values = 0;
     double ready = 1;  // part of the pass after which it is written
+    int value_bytes = 4;
   };
   std::vector<Pass> passes;  // by samples, ascending; at least two
   std::vector<Bucket> buckets;

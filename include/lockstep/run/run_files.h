@@ -10,6 +10,7 @@ namespace lockstep {
 inline constexpr const char* kExperimentFile = "experiment.textproto";
 inline constexpr const char* kEnvironmentFile = "environment.json";
 inline constexpr const char* kInitialWeightsFile = "initial_weights.txt";
+inline constexpr const char* kMemoryIdFile = "memory_id";  // see memory_checkpoints.h
 
 // While it runs.
 inline constexpr const char* kLockFile = "lock";
@@ -35,10 +36,10 @@ inline constexpr const char* kSamplesPng = "samples.png";
 
 // All of these that are files, but for the lock.
 inline constexpr std::array kFilesOfARun = {
-    kExperimentFile, kEnvironmentFile, kStatusFile,         kMetricsFile,
-    kTimesFile,      kEvaluationFile,  kClassificationFile, kReportPage,
-    kCurvesSvg,      kCurvesPng,       kConfusionSvg,       kConfusionPng,
-    kPredictionsPng, kSamplesPng,      kMisclassifiedPng,   kInitialWeightsFile,
+    kExperimentFile,     kEnvironmentFile,    kStatusFile,     kMetricsFile, kTimesFile,
+    kEvaluationFile,     kClassificationFile, kReportPage,     kCurvesSvg,   kCurvesPng,
+    kConfusionSvg,       kConfusionPng,       kPredictionsPng, kSamplesPng,  kMisclassifiedPng,
+    kInitialWeightsFile, kMemoryIdFile,
 };
 
 // What the launcher adds, some of it before the training begins.

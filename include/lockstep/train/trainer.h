@@ -36,7 +36,9 @@ struct TrainSettings {
   std::uint64_t seed = 1;
   std::vector<std::string> class_names;
   std::filesystem::path run_dir;  // empty: nothing is written
-  Metadata metadata;              // of the weights on disk
+  // Where this rank keeps checkpoints in its host's memory; empty: it does not.
+  std::filesystem::path memory_folder;
+  Metadata metadata;  // of the weights on disk
 
   // Of the weights that a new run begins with, in hex, if they came from a file; one that goes
   // on has it from its checkpoint.
