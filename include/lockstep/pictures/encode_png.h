@@ -7,8 +7,8 @@
 
 namespace lockstep {
 
-// Of 1 or 3 channels. Quick rather than small: several times faster than zlib's default for some
-// per cent more bytes. Error (1) where it fails.
+// Of 1 or 3 channels. Quick rather than small: a report's pictures have up to two thirds more bytes
+// than with libpng's own choices. Error (1) where it fails.
 std::string encode_png(const Picture& picture);
 
 }  // namespace lockstep
