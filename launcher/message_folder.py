@@ -14,7 +14,8 @@ from console import say
 SHARED_MEMORY = "/dev/shm"
 VARIABLE = "OMPI_MCA_btl_vader_backing_directory"
 PREFIX = "lockstep-messages-"
-OLD_PREFIX = "lockstep-"  # of earlier launchers, in shared memory
+MADE = "????????"  # what tempfile.mkdtemp adds
+OLD = f"lockstep-{MADE}"  # of earlier launchers, in shared memory
 BYTES_OF_RANK = 4 << 20  # that vader wants of the folder
 BYTES_SPARE = 1 << 20
 
@@ -102,8 +103,8 @@ def no_room_text(places: str, wanted: int) -> str:
 
 def sweep_message_folders(place: str = SHARED_MEMORY) -> None:
     """Removes those of this user whose owner is gone."""
-    prefix = OLD_PREFIX if place == SHARED_MEMORY else PREFIX
-    for folder in Path(place).glob(f"{prefix}*"):
+    patterns = [f"{PREFIX}{MADE}", *([OLD] if place == SHARED_MEMORY else [])]
+    for folder in (path for pattern in patterns for path in Path(place).glob(pattern)):
         try:
             file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:

@@ -1,6 +1,7 @@
 #include "gpu/device_sum.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "gpu/device.h"
 #include "lockstep/core/error.h"
@@ -13,11 +14,9 @@ constexpr std::int64_t kAlign = 64;  // floats: 256 bytes, as the device likes i
 
 // Each GPU has memory of its own.
 ExchangePlan plan_of(int lanes, const Transport& transport) {
-  std::vector<int> owners;
-  for (int lane = 0; lane < lanes; ++lane) {
-    owners.push_back(static_cast<int>(part_of(lanes, transport.world_size(), lane)));
-  }
-  return {owners, transport.world_size(), transport.rank()};
+  std::vector<int> members(static_cast<std::size_t>(transport.world_size()));
+  std::iota(members.begin(), members.end(), 0);
+  return {owners_of_lanes(lanes, members), transport.world_size(), transport.rank()};
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ namespace lockstep {
 
 namespace {
 
-constexpr std::int64_t kGrain = 64;  // floats: slices begin at multiples of 256 bytes
+constexpr std::int64_t kGrain = 64;  // floats
 
 // A value of one slice that this member sends or receives.
 struct Part {
@@ -186,6 +186,21 @@ class Collector final : public ValueRoutes::Visitor {
 
 }  // namespace
 
+Range share_of_elements(Range elements, std::int64_t parts, std::int64_t index) {
+  const Range grains = share_of((elements.size() + kGrain - 1) / kGrain, parts, index);
+  return {std::min(elements.first + grains.first * kGrain, elements.last),
+          std::min(elements.first + grains.last * kGrain, elements.last)};
+}
+
+std::vector<int> owners_of_lanes(int lanes, std::span<const int> members_by_rank) {
+  const auto ranks = static_cast<std::int64_t>(members_by_rank.size());
+  std::vector<int> owners;
+  for (int lane = 0; lane < lanes; ++lane) {
+    owners.push_back(members_by_rank[static_cast<std::size_t>(part_of(lanes, ranks, lane))]);
+  }
+  return owners;
+}
+
 ExchangePlan::ExchangePlan(std::span<const int> owners, int members, int member) {
   const LaneTree tree(static_cast<int>(owners.size()));
   std::vector<LaneNode> own;
@@ -205,11 +220,9 @@ ExchangePlan::ExchangePlan(std::span<const int> owners, int members, int member)
 }
 
 Range ExchangePlan::elements_of(Range slices_of_part, Range elements) const {
-  const std::int64_t grains = (elements.size() + kGrain - 1) / kGrain;
-  const auto bound = [&](std::int64_t slice) {
-    return std::min(share_of(grains, slices, slice).first * kGrain, elements.size());
-  };
-  return {bound(slices_of_part.first), bound(slices_of_part.last)};
+  const Range counted{0, elements.size()};
+  return {share_of_elements(counted, slices, slices_of_part.first).first,
+          share_of_elements(counted, slices, slices_of_part.last - 1).last};
 }
 
 std::int64_t ExchangePlan::stored_size(Range elements) const {
@@ -220,7 +233,7 @@ std::int64_t ExchangePlan::stored_size(Range elements) const {
 
 std::vector<PlannedRound> ExchangePlan::bind(Range elements, std::span<float* const> partial_sums,
                                              float* storage, float* sums) const {
-  std::vector<float*> values;  // where an element of the value's first slice would lie
+  std::vector<float*> values;  // from the first of their elements on
   std::vector<std::int64_t> first;
   for (float* each : partial_sums) {
     values.push_back(each);

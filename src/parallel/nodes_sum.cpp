@@ -11,52 +11,40 @@ namespace lockstep {
 namespace {
 
 constexpr std::int64_t kBlock = 16 * 1024;  // floats that a worker adds at a time
-constexpr std::int64_t kGrain = 64;         // parts begin at multiples of 256 bytes
 constexpr auto kShortSleep = std::chrono::microseconds(20);
 
 double seconds(std::chrono::steady_clock::duration time) {
   return std::chrono::duration<double>(time).count();
 }
 
-Range grain_share(Range elements, std::int64_t parts, std::int64_t index) {
-  const Range grains = share_of((elements.size() + kGrain - 1) / kGrain, parts, index);
-  return {std::min(elements.first + grains.first * kGrain, elements.last),
-          std::min(elements.first + grains.last * kGrain, elements.last)};
-}
-
-// Ranks by member and place: those that share memory are one member.
-std::vector<std::vector<int>> members_of(Communicator& comm, Sharing sharing) {
+// The member of each rank, in the order of their first ranks: ranks that share memory are one.
+std::vector<int> members_by_rank(Communicator& comm, Sharing sharing) {
   const int first = sharing == Sharing::kNode ? comm.sharing_ranks().front() : comm.rank();
   const std::vector<int> first_by_rank = gather_values(comm, first);
-  std::vector<std::vector<int>> members;
+  std::vector<int> members;
+  int count = 0;
   for (int rank = 0; rank < comm.world_size(); ++rank) {
-    const auto is_with = [&](const std::vector<int>& ranks) {
-      return ranks.front() == first_by_rank[static_cast<std::size_t>(rank)];
-    };
-    const auto found = std::find_if(members.begin(), members.end(), is_with);
-    found == members.end() ? members.push_back({rank}) : found->push_back(rank);
+    const int its_first = first_by_rank[static_cast<std::size_t>(rank)];
+    members.push_back(its_first == rank ? count++ : members[static_cast<std::size_t>(its_first)]);
   }
   return members;
 }
 
-int member_of(const std::vector<std::vector<int>>& members, int rank) {
-  const auto has = [&](const std::vector<int>& ranks) {
-    return std::find(ranks.begin(), ranks.end(), rank) != ranks.end();
-  };
-  return static_cast<int>(std::find_if(members.begin(), members.end(), has) - members.begin());
-}
-
-ExchangePlan plan_of(Communicator& comm, int lanes, const std::vector<std::vector<int>>& members) {
-  std::vector<int> owners;
-  for (int lane = 0; lane < lanes; ++lane) {
-    owners.push_back(member_of(members, static_cast<int>(part_of(lanes, comm.world_size(), lane))));
+// The ranks of each member, by place.
+std::vector<std::vector<int>> ranks_by_member(const std::vector<int>& members) {
+  std::vector<std::vector<int>> ranks;
+  for (std::size_t rank = 0; rank < members.size(); ++rank) {
+    const auto member = static_cast<std::size_t>(members[rank]);
+    ranks.resize(std::max(ranks.size(), member + 1));
+    ranks[member].push_back(static_cast<int>(rank));
   }
-  return {owners, static_cast<int>(members.size()), member_of(members, comm.rank())};
+  return ranks;
 }
 
 LaneSumShape with_buckets(LaneSumShape shape) {
-  if (shape.buckets.empty())
+  if (shape.buckets.empty()) {
     shape.buckets = {{0, shape.normed_size}, {shape.normed_size, shape.size}};
+  }
   return shape;
 }
 
@@ -68,27 +56,29 @@ NodesSum::NodesSum(Communicator& comm, const LaneSumShape& shape, Sharing sharin
     : comm_(comm),
       shape_(with_buckets(shape)),
       node_(comm, shape_, sharing, static_cast<int>(shape_.buckets.size())),
-      members_(members_of(comm, sharing)),
-      plan_(plan_of(comm, shape.lanes, members_)),
+      members_(members_by_rank(comm, sharing)),
+      ranks_(ranks_by_member(members_)),
+      plan_(owners_of_lanes(shape.lanes, members_), static_cast<int>(ranks_.size()),
+            members_[static_cast<std::size_t>(comm.rank())]),
       node_lanes_(static_cast<std::int64_t>(plan_.lanes.size())) {
   for (const std::int64_t lane : plan_.lanes) {
     own_lanes_.push_back(node_.lanes()[static_cast<std::size_t>(lane)]);
   }
   std::size_t rails = 0;
-  for (const auto& ranks : members_) rails = std::max(rails, ranks.size());
+  for (const auto& ranks : ranks_) rails = std::max(rails, ranks.size());
   const Range own = share_of(static_cast<std::int64_t>(rails),
                              static_cast<std::int64_t>(node_.ranks().size()), node_.place());
   for (int bucket = 0; bucket < static_cast<int>(shape_.buckets.size()); ++bucket) {
     for (std::int64_t rail = own.first; rail < own.last; ++rail) {
       std::vector<int> ranks_of_rail;
-      for (const auto& ranks : members_) {
+      for (const auto& ranks : ranks_) {
         const auto place = part_of(static_cast<std::int64_t>(rails),
                                    static_cast<std::int64_t>(ranks.size()), rail);
         ranks_of_rail.push_back(ranks[static_cast<std::size_t>(place)]);
       }
       make_part(bucket,
-                grain_share(shape_.buckets[static_cast<std::size_t>(bucket)],
-                            static_cast<std::int64_t>(rails), rail),
+                share_of_elements(shape_.buckets[static_cast<std::size_t>(bucket)],
+                                  static_cast<std::int64_t>(rails), rail),
                 ranks_of_rail, bucket * static_cast<int>(rails) + static_cast<int>(rail));
     }
   }

@@ -59,7 +59,8 @@ class NodesSum final : public LaneSum {
   Communicator& comm_;
   LaneSumShape shape_;
   NodeLanes node_;
-  std::vector<std::vector<int>> members_;  // their ranks, by place
+  std::vector<int> members_;             // by rank
+  std::vector<std::vector<int>> ranks_;  // by member and place
   ExchangePlan plan_;
   std::int64_t node_lanes_;
   std::vector<float*> own_lanes_;  // of the node, as the plan counts them

@@ -23,11 +23,9 @@ struct RoundShare {
 };
 
 std::vector<RoundShare> rounds_of(const PlannedJob& job, int nodes, int ranks_per_node, int node) {
-  std::vector<int> owners;
-  for (int lane = 0; lane < job.lanes; ++lane) {
-    owners.push_back(static_cast<int>(part_of(job.lanes, job.ranks, lane)) / ranks_per_node);
-  }
-  const ExchangePlan plan(owners, nodes, node);
+  std::vector<int> members;
+  for (int rank = 0; rank < job.ranks; ++rank) members.push_back(rank / ranks_per_node);
+  const ExchangePlan plan(owners_of_lanes(job.lanes, members), nodes, node);
   const auto part = [&](const Range& slices) {
     return static_cast<double>(slices.size()) / plan.slices;
   };

@@ -13,7 +13,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "launcher"))
 from message_folder import sweep_message_folders  # noqa: E402
 
 EVERY = 4
-HELD = 11  # the step after so many
+# Rank 1 comes to the step after so many once rank 0 has handed in the checkpoint of step 12, which
+# it does when that of step 8 is written: one of the two is there, without a wait.
+HELD = 13
+AFTER = "going on after step (8|12),"
 
 
 def memory_folder(run):
@@ -28,14 +31,14 @@ class MemoryCheckpointTest(LockstepTest):
                 "--set", "training.log_every_steps=1")
 
     def lose_a_rank(self, run):
-        """Kills rank 1 at a step, once the last checkpoint before it is in memory."""
+        """Kills rank 1 at a step when a checkpoint before it is in memory; that one."""
         held = self.hold("step", HELD, rank=1)
         job = self.start(*self.arguments(run), ranks=2, holds=(held,))
         held.reached(job)
-        newest = memory_folder(run) / "checkpoints" / f"step-{HELD // EVERY * EVERY:08}"
-        self.assertTrue(job.wait_until(newest.is_dir))
         os.kill(held.process, signal.SIGKILL)
         self.assertNotEqual(job.end().returncode, 0)
+        newest = sorted((memory_folder(run) / "checkpoints").glob("step-*"))[-1]
+        self.assertIn(newest.name, ("step-00000008", "step-00000012"))
         # The run's own has none yet: its first is that of the first epoch's end.
         self.assertEqual(list((run / "checkpoints").glob("step-*")), [])
         return newest
@@ -65,7 +68,7 @@ class MemoryCheckpointTest(LockstepTest):
                 self.assertGreaterEqual(steps[-1], HELD - 1)
                 outcome, said = self.go_on(run, ranks)
                 self.assert_same_outcome(outcome, expected)
-                self.assertIn(f"going on after step {HELD // EVERY * EVERY},", said)
+                self.assertRegex(said, AFTER)
 
     def test_a_lost_host(self):
         """Its memory is gone with it: from the disk, which has nothing."""
@@ -82,8 +85,9 @@ class MemoryCheckpointTest(LockstepTest):
         """Is not used: the one before it is."""
         run = self.folder / "damaged"
         newest = self.lose_a_rank(run)
-        weights = newest / "weights.safetensors"
-        weights.write_bytes(weights.read_bytes()[:-1])
+        for each in newest.parent.glob("step-*"):
+            weights = each / "weights.safetensors"
+            weights.write_bytes(weights.read_bytes()[:-1])
         outcome, said = self.go_on(run, 2)
         self.assertNotIn("going on after", said)
         self.assert_same_outcome(outcome, self.expected())
@@ -120,7 +124,7 @@ class MemoryCheckpointTest(LockstepTest):
         words = [word for word in self.arguments(run) if word not in ("--run-dir", run)]
         done = self.run_binary(*words, "--resume", run, ranks=2)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("going on after", done.stdout)
+        self.assertRegex(done.stdout, AFTER)
 
     def test_a_link_in_its_place(self):
         run = self.folder / "link"

@@ -111,7 +111,7 @@ class PathsTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name).resolve()
-        (self.folder / "export" / "u" / "work").mkdir(parents=True)
+        (self.folder / "export" / "u" / "jobs").mkdir(parents=True)
         (self.folder / "home").mkdir()
         (self.folder / "home" / "u").symlink_to(self.folder / "export" / "u")
 
@@ -121,9 +121,9 @@ class PathsTest(unittest.TestCase):
 
     def test_below_a_link(self):
         home = self.folder / "home" / "u"
-        for where in ({"pwd": home / "work"}, {"pwd": home}, {"home": home}):
+        for where in ({"pwd": home / "jobs"}, {"pwd": home}, {"home": home}):
             with self.subTest(where):
-                self.assertEqual(self.named("export/u/work/x", **where), f"{home}/work/x")
+                self.assertEqual(self.named("export/u/jobs/x", **where), f"{home}/jobs/x")
                 self.assertEqual(self.named("export/u", **where), f"{home}")
                 self.assertEqual(self.named("export/users", **where),
                                  str(self.folder / "export" / "users"))

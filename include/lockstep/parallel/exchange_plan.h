@@ -20,6 +20,12 @@
 
 namespace lockstep {
 
+// Part `index` of `parts` of some elements, cut at multiples of 256 bytes from the first.
+Range share_of_elements(Range elements, std::int64_t parts, std::int64_t index);
+
+// The member that owns each lane, where rank r belongs to members_by_rank[r].
+std::vector<int> owners_of_lanes(int lanes, std::span<const int> members_by_rank);
+
 // What a member does in one round with its memory: first it adds, then it sends and receives.
 struct PlannedRound {
   struct Addition {
@@ -72,6 +78,7 @@ struct ExchangePlan {
                                  float* storage, float* sums) const;
 
  private:
+  // Counted from the first of `elements`.
   Range elements_of(Range slices_of_part, Range elements) const;
 };
 

@@ -6,9 +6,9 @@
 // child's, or the left child's where the right one covers no lane. So the bits of
 // the result depend on the lanes alone.
 //
-// Owned by the step runner. lane() is filled by one worker each; run() is called
-// by every worker of every rank once a step. A lane may be filled bucket by bucket: what is
-// written in all lanes travels between nodes while the rest is still computed.
+// Owned by the step runner; each rank owns a lane at least. lane() is filled by one worker each;
+// run() is called by every worker of every rank once a step. A lane may be filled bucket by bucket:
+// what is written in all lanes travels between nodes while the rest is still computed.
 #pragma once
 
 #include <cstdint>
