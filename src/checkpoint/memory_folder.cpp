@@ -35,7 +35,7 @@ bool is_own(const fs::path& folder) {
 }  // namespace
 
 fs::path make_memory_folder(const fs::path& run_dir) {
-  const fs::path folder = folder_of(run_dir);
+  fs::path folder = folder_of(run_dir);
   if (::mkdir(folder.c_str(), S_IRWXU) != 0 && errno != EEXIST) {
     const int error = errno;
     fail_internal("{}: cannot be made: {}", folder.string(), std::strerror(error));
