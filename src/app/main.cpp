@@ -81,5 +81,5 @@ int main(int argc, char** argv) {
     lockstep::ignore_output_signals();
   }
   lockstep::keep_freed_memory();
-  return lockstep::run(argc, argv);
+  lockstep::leave(lockstep::run(argc, argv));
 }

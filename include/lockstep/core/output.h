@@ -25,4 +25,9 @@ void say(fmt::format_string<Args...> format, Args&&... args) {
 // Local: throws an Error (kInternal) where standard output could not be written, now or before.
 void check_output();
 
+// Local: ends the process with what was written, without what libraries do at their end:
+// LibTorch takes each of its operators out of its tables again, which costs more time than
+// many a command.
+[[noreturn]] void leave(int status);
+
 }  // namespace lockstep

@@ -14,6 +14,7 @@
 #include "lockstep/comm/communicator.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/log.h"
+#include "lockstep/core/output.h"
 #include "lockstep/run/place.h"
 #include "lockstep/run/trained_model.h"
 #include "lockstep/serve/predictor.h"
@@ -123,5 +124,5 @@ int main(int argc, char** argv) {
   // Before any thread is there, so that they all leave these signals to sigwait().
   const sigset_t signals = lockstep::end_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return lockstep::run(argc, argv);
+  lockstep::leave(lockstep::run(argc, argv));
 }
