@@ -81,6 +81,22 @@ def csv_text(rows, labelled=True):
     return "\n".join(lines) + "\n"
 
 
+def has_bf16():
+    """Whether the program computes in BF16 on this processor."""
+    flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return ("LOCKSTEP_NO_BF16" not in os.environ and flags is not None
+            and "avx512_bf16" in flags[1].split())
+
+
+NO_BF16 = ("lockstep: training.precision is BF16, but this processor has no bf16 instructions "
+           "(AVX512-BF16): training in FP32\n")
+
+
+def without_bf16_notice(stderr):
+    """What a training in BF16 says besides, where the processor has none."""
+    return stderr if has_bf16() else stderr.removeprefix(NO_BF16)
+
+
 class _Hash128(ctypes.Structure):
     _fields_ = [("low", ctypes.c_uint64), ("high", ctypes.c_uint64)]
 

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <ucontext.h>
 
+#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -16,13 +17,13 @@ namespace {
 
 constexpr std::size_t kStackBytes = std::size_t{1} << 17;
 
-// A thread of a block. It begins on a stack of its own, then jumps: other than contexts,
-// jumps need no system call.
+// A thread of one block after the other. It begins once, on a stack of its own, then jumps:
+// other than contexts, jumps need no system call.
 struct Fiber {
-  ucontext_t begin{};
   std::unique_ptr<char[]> stack{new char[kStackBytes]};
   jmp_buf place;
-  enum class State { kNew, kWaiting, kDone } state = State::kNew;
+  bool has_begun = false;
+  bool is_done = false;  // with its block
 };
 
 std::vector<Fiber> fibers;
@@ -31,47 +32,55 @@ jmp_buf scheduler;
 const HostKernel* kernel_of_fibers = nullptr;
 const void* arguments_of_fibers = nullptr;
 
+// Back to resume(), until the next one.
+void yield() {
+  if (_setjmp(current->place) == 0) _longjmp(scheduler, 1);
+}
+
 void run_fiber() {
-  kernel_of_fibers->run(arguments_of_fibers);
-  current->state = Fiber::State::kDone;
-  _longjmp(scheduler, 1);
+  while (true) {
+    kernel_of_fibers->run(arguments_of_fibers);
+    current->is_done = true;
+    yield();
+  }
+}
+
+[[noreturn]] void begin(Fiber& fiber) {
+  fiber.has_begun = true;
+  ucontext_t context{};
+  getcontext(&context);
+  context.uc_stack.ss_sp = fiber.stack.get();
+  context.uc_stack.ss_size = kStackBytes;
+  makecontext(&context, run_fiber, 0);
+  setcontext(&context);
+  std::abort();
 }
 
 // Returns when the fiber waits at a barrier, or is done.
 void resume(Fiber& fiber) {
   current = &fiber;
   if (_setjmp(scheduler) != 0) return;
-  if (fiber.state == Fiber::State::kWaiting) _longjmp(fiber.place, 1);
-  setcontext(&fiber.begin);
+  if (fiber.has_begun) _longjmp(fiber.place, 1);
+  begin(fiber);
 }
 
 void run_block_in_turns(unsigned threads) {
   while (fibers.size() < threads) fibers.emplace_back();
-  for (unsigned i = 0; i < threads; ++i) {
-    Fiber& fiber = fibers[i];
-    fiber.state = Fiber::State::kNew;
-    getcontext(&fiber.begin);
-    fiber.begin.uc_stack.ss_sp = fiber.stack.get();
-    fiber.begin.uc_stack.ss_size = kStackBytes;
-    makecontext(&fiber.begin, run_fiber, 0);
-  }
+  for (unsigned i = 0; i < threads; ++i) fibers[i].is_done = false;
   for (bool running = true; running;) {
     running = false;
     for (unsigned i = 0; i < threads; ++i) {
-      if (fibers[i].state == Fiber::State::kDone) continue;
+      if (fibers[i].is_done) continue;
       host_thread.x = i;
       resume(fibers[i]);
-      running = running || fibers[i].state != Fiber::State::kDone;
+      running = running || !fibers[i].is_done;
     }
   }
 }
 
 }  // namespace
 
-void host_barrier() {
-  current->state = Fiber::State::kWaiting;
-  if (_setjmp(current->place) == 0) _longjmp(scheduler, 1);
-}
+void host_barrier() { yield(); }
 
 void run_on_host(const HostKernel& kernel, const Grid& grid, const void* arguments) {
   host_block_size.x = grid.threads;
