@@ -3,11 +3,15 @@
 import contextlib
 import io
 import os
+import re
+import runpy
 import signal
 import subprocess
 import sys
 import tempfile
+import types
 import unittest
+import unittest.mock
 import zipfile
 from pathlib import Path
 
@@ -63,6 +67,26 @@ class ShapeTest(unittest.TestCase):
         self.assertGreater(probe.quota(self.folder), 4096)
         (self.folder / "cpu.max").write_text("50000 100000\n")
         self.assertEqual(probe.quota(self.folder), 1)
+
+
+class RunTestsTest(FakeProjectTest):
+    """The command `test`, of a project that is built."""
+
+    def test_signals_ignored_behind_an_ampersand_reach_the_tests(self):
+        self.tool("ctest", f"exec cat /proc/self/status >{self.folder}/status")
+        launcher = runpy.run_path(str(ROOT / "launcher" / "lockstep"), run_name="launcher")
+        project = types.SimpleNamespace(prepare_tests=lambda: None, build=self.folder)
+        signals = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+        before = [signal.signal(number, signal.SIG_IGN) for number in signals]
+        try:
+            with unittest.mock.patch.dict(os.environ, self.environment()):
+                self.assertEqual(launcher["run_tests"](project, []), 0)
+        finally:
+            for number, handler in zip(signals, before):
+                signal.signal(number, handler)
+        status = (self.folder / "status").read_text()
+        ignored = int(re.search(r"^SigIgn:\s*(\w+)$", status, re.MULTILINE)[1], 16)
+        self.assertEqual([number for number in signals if ignored >> number - 1 & 1], [])
 
 
 class CommandLineTest(unittest.TestCase):
