@@ -2,6 +2,8 @@
 
 #include <png.h>
 
+#include <memory>
+
 #include "lockstep/core/error.h"
 
 namespace lockstep {
@@ -14,14 +16,13 @@ std::string encode_png(const Picture& picture) {
   image.format = picture.channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
   image.flags = PNG_IMAGE_FLAG_FAST;
   png_alloc_size_t bytes = PNG_IMAGE_PNG_SIZE_MAX(image);
-  std::string file(bytes, '\0');
-  if (png_image_write_to_memory(&image, file.data(), &bytes, /*convert_to_8_bit=*/0,
+  const std::unique_ptr<char[]> file(new char[bytes]);  // of which little is written
+  if (png_image_write_to_memory(&image, file.get(), &bytes, /*convert_to_8_bit=*/0,
                                 picture.pixels.data(), /*row_stride=*/0, nullptr) == 0) {
     fail_internal("a PNG of {} x {} pixels was not made: {}", picture.width, picture.height,
                   image.message);
   }
-  file.resize(bytes);
-  return file;
+  return {file.get(), bytes};
 }
 
 }  // namespace lockstep

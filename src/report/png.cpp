@@ -38,14 +38,13 @@ Picture picture_of(const Surface& surface) {
                   cairo_image_surface_get_height(surface.get()),
                   3,
                   {}};
-  picture.pixels.reserve(static_cast<std::size_t>(picture.width) * picture.height * 3);
+  picture.pixels.resize(static_cast<std::size_t>(picture.width) * picture.height * 3);
+  std::uint8_t* pixel = picture.pixels.data();
   const unsigned char* row = cairo_image_surface_get_data(surface.get());
   for (int y = 0; y < picture.height; ++y, row += cairo_image_surface_get_stride(surface.get())) {
     const auto* words = reinterpret_cast<const std::uint32_t*>(row);
     for (int x = 0; x < picture.width; ++x) {
-      for (const int shift : {16, 8, 0}) {
-        picture.pixels.push_back(static_cast<std::uint8_t>(words[x] >> shift));
-      }
+      for (const int shift : {16, 8, 0}) *pixel++ = static_cast<std::uint8_t>(words[x] >> shift);
     }
   }
   return picture;
