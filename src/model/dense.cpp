@@ -74,7 +74,8 @@ template std::unique_ptr<OpRunner> make_torch_runner(const DenseOp&, const OpCon
 
 namespace {
 
-// To the kernels a convolution of images of one pixel. In and Out: see conv_kernels.h.
+// To the kernels a convolution of images of one pixel. In and Out: see conv_kernels.h; logits
+// are fp32 whatever the activations before them are.
 template <typename In, typename Out>
 class OwnDense final : public UnaryRunner {
  public:
@@ -85,7 +86,8 @@ class OwnDense final : public UnaryRunner {
         turned_(kernels, context.in.pixels(), context.out.channels) {}
 
   at::Tensor forward(const Pass& pass, at::Tensor x) override {
-    at::Tensor y = make_activations(x.size(0), op_.out, op_.type);
+    x = x.to(kOwnType<Out>);
+    at::Tensor y = make_activations(x.size(0), op_.out, kOwnType<Out>);
     const Out* weight = own_weights<Out>(pass, dense_.weight);
     const Out* bias = dense_.bias ? own_weights<Out>(pass, *dense_.bias) : nullptr;
     if (turned_.suits(x.size(0)) && op_.in.pixels() % 2 == 0) {
@@ -100,14 +102,16 @@ class OwnDense final : public UnaryRunner {
   at::Tensor backward(const Pass& pass, at::Tensor dy) override {
     const std::int64_t samples = dy.size(0);
     at::Tensor dx;
-    if (op_.input == InputGradient::kNeeded) dx = make_activations(samples, op_.in, op_.type);
+    if (op_.input == InputGradient::kNeeded) {
+      dx = make_activations(samples, op_.in, kOwnType<Out>);
+    }
     body_.backward(samples, values<Out>(x_), values<Out>(dy), own_weights<Out>(pass, dense_.weight),
                    gradient_or_null(pass, dense_.weight), dx.defined() ? values<Out>(dx) : nullptr);
     x_.reset();
     if (dense_.bias && pass.changes(*dense_.bias)) {
       sum_rows(values<Out>(dy), samples, op_.out.channels, pass.gradient(*dense_.bias));
     }
-    return dx;
+    return dx.defined() ? dx.to(op_.type) : dx;
   }
 
   static ConvForm form_of(const DenseOp& /*dense*/, const OpContext& context) {
@@ -127,7 +131,6 @@ class OwnDense final : public UnaryRunner {
 }  // namespace
 
 std::unique_ptr<OpRunner> make_own_dense(const DenseOp& dense, const OpContext& context) {
-  if (context.gives_logits) return nullptr;
   return make_direct<OwnDense>(dense, context);
 }
 

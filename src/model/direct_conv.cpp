@@ -66,6 +66,7 @@ struct Buffers {
   std::vector<In> weights;                // as correlations want them
   std::vector<In> inputs;                 // of a correlation, of a few samples
   std::vector<In> x_samples, dy_samples;  // [height, width, samples, channels]
+  std::vector<Out> dy;                    // with zeros for filters that there are not
   std::vector<Out> stored;                // weights on their way
   std::vector<Out> whole;                 // weights of unfolded images
   std::vector<float> turned;              // their sums
@@ -81,9 +82,10 @@ Buffers<In, Out>& buffers() {
 
 }  // namespace
 
-bool suits_conv_kernels(const ConvForm& form) {
-  const auto divides = [&form](int channels, int filters) {
-    return form.in.channels % channels == 0 && form.out.channels % filters == 0;
+bool suits_conv_kernels(const ConvForm& form, Precision precision) {
+  const auto divides = [&](int channels, int filters) {
+    return precision == Precision::kFp32 ||
+           (form.in.channels % channels == 0 && form.out.channels % filters == 0);
   };
   if (unfolds(form)) {
     return divides(1, kFiltersOfVector) && form.dilation == 1 && !is_too_large_unfolded(form);
@@ -159,9 +161,9 @@ void DirectConv<In, Out>::backward(std::int64_t samples, const Out* x, const Out
                                    const Out* weight, float* dweight, Out* dx) {
   const std::int64_t rows = taps() * form_.in.channels;
   const bool wants_sums = dweight != nullptr;
-  float* sums = wants_sums && sums_by_channel()
-                    ? resized(buffers<In, Out>().sums, rows * form_.out.channels)
-                    : dweight;
+  const std::int64_t size = rows * (sums_by_channel() ? sum_columns() : form_.out.channels);
+  float* sums =
+      wants_sums && sums_by_channel() ? resized(buffers<In, Out>().sums, size) : dweight;
   if (dx != nullptr && !takes_stored_weight()) {
     In* to = resized(buffers<In, Out>().weights, backward_weights_);
     for (const BackwardPart& part : backward_) {
@@ -172,7 +174,7 @@ void DirectConv<In, Out>::backward(std::int64_t samples, const Out* x, const Out
   const std::int64_t least = form_.stride > 1 ? kSamplesOfStrides : 1;
   const std::int64_t block = std::max(least, (forward_.block(values) + 1) / 2 * 2);
   const Sums mode = is_one_product(samples, block) ? Sums::kBegin : Sums::kAdd;
-  if (wants_sums && mode == Sums::kAdd) std::fill_n(sums, rows * form_.out.channels, 0.0F);
+  if (wants_sums && mode == Sums::kAdd) std::fill_n(sums, size, 0.0F);
   for (std::int64_t n = 0; n < samples; n += block) {
     const std::int64_t count = std::min(block, samples - n);
     const Out* from = x + n * given_.in.pixels();
@@ -215,7 +217,8 @@ void DirectConv<In, Out>::turn_sums(float* dweight) const {
   const std::int64_t rows = taps() * form_.in.channels;
   const std::int64_t filters = form_.out.channels;
   float* to = unfolding_ ? resized(buffers<In, Out>().turned, rows * filters) : dweight;
-  arrange_kernels().transpose(buffers<In, Out>().sums.data(), rows, filters, filters, to, rows);
+  arrange_kernels().transpose(buffers<In, Out>().sums.data(), rows, filters, sum_columns(), to,
+                              rows);
   if (unfolding_) unfolding_->narrow_rows(filters, to, dweight);
 }
 
@@ -266,15 +269,17 @@ void DirectConv<In, Out>::arrange_weight(const Out* weight, const BackwardPart& 
     const std::int64_t some = std::min(group, channels - c);
     for (const std::int64_t tap : part.taps) {
       const Out* from = weight + tap * channels + c;
-      for (std::int64_t f = 0; f < filters; f += 2, to += 2 * group, from += 2 * filter) {
-        if constexpr (std::is_same_v<Out, float>) {
-          std::copy_n(from, some, to);
-          std::copy_n(from + filter, some, to + group);
-        } else if constexpr (std::is_same_v<In, float>) {
-          arrange.widen(from + filter, some, to);
-          arrange.widen(from, some, to + group);
-        } else {
-          arrange.interleave(from, from + filter, some, to);
+      if constexpr (std::is_same_v<Out, float>) {
+        arrange.copy_floats(from, filter, filters, some, some, to, group);
+        to += filters * group;
+      } else {
+        for (std::int64_t f = 0; f < filters; f += 2, to += 2 * group, from += 2 * filter) {
+          if constexpr (std::is_same_v<In, float>) {
+            arrange.widen(from + filter, some, to);
+            arrange.widen(from, some, to + group);
+          } else {
+            arrange.interleave(from, from + filter, some, to);
+          }
         }
       }
     }
@@ -319,8 +324,16 @@ void DirectConv<In, Out>::add_to_weight_sums(std::int64_t samples, const Out* x,
   const std::int64_t x_pixels = rows_.inputs * columns_.inputs;
   const std::int64_t dy_pixels = rows_.outputs * columns_.outputs;
   if constexpr (std::is_same_v<Out, float>) {
+    std::int64_t columns = filters;
+    if (sums_by_channel() && sum_columns() > filters) {
+      columns = sum_columns();
+      Out* whole = resized(buffers<In, Out>().dy, samples * dy_pixels * columns);
+      arrange_kernels().copy_floats(dy, filters, samples * dy_pixels, filters, columns, whole,
+                                    columns);
+      dy = whole;
+    }
     add_products({samples, x_pixels * channels, columns_.inputs * channels, channels,
-                  dy_pixels * filters, columns_.outputs * filters, filters},
+                  dy_pixels * columns, columns_.outputs * columns, columns},
                  x, dy, mode, sums);
   } else {
     const std::int64_t whole = whole_samples<Out>(samples);
@@ -361,7 +374,7 @@ void DirectConv<In, Out>::add_products(const Places& places, const In* x, const 
         sum.right = sums_by_channel() ? dy_first : x_first;
         sum.mode = mode;
         const std::int64_t tap = u.tap_begin * form_.kernel + v.tap_begin;
-        sum.sums = sums + tap * channels * (sums_by_channel() ? form_.out.channels : 1);
+        sum.sums = sums + tap * channels * (sums_by_channel() ? sum_columns() : 1);
         kernels_.add_products(sum);
       }
     }
@@ -386,8 +399,8 @@ ProductSum<In> DirectConv<In, Out>::product(const Places& places, const Span& u,
     sum.right_steps[i] = by_channel ? loops[i].other_step : loops[i].step;
   }
   sum.rows = by_channel ? form_.in.channels : form_.out.channels;
-  sum.columns = by_channel ? form_.out.channels : form_.in.channels;
-  sum.sums_step = by_channel ? form_.out.channels : taps() * form_.in.channels;
+  sum.columns = by_channel ? sum_columns() : form_.in.channels;
+  sum.sums_step = by_channel ? sum_columns() : taps() * form_.in.channels;
   return sum;
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "lockstep/model/layer_options.h"
 #include "model/conv_form.h"
 #include "model/conv_kernels.h"
 #include "model/correlation.h"
@@ -14,9 +15,10 @@
 
 namespace lockstep {
 
-// Filters a multiple of 16, any channels, and no gradient of the input wanted; or one of both
-// a multiple of 16 and the other of 8. Dilation with a stride of 1 and many channels alone.
-bool suits_conv_kernels(const ConvForm& form);
+// Any in fp32. In bf16 filters a multiple of 16, any channels, and no gradient of the input wanted;
+// or one of both a multiple of 16 and the other of 8. Dilation with a stride of 1 alone, and where
+// the input has few channels and its gradient is not wanted not at all.
+bool suits_conv_kernels(const ConvForm& form, Precision precision);
 
 // In and Out as in conv_kernels.h; Out is the type of weights and activations.
 template <typename In, typename Out>
@@ -52,6 +54,10 @@ class DirectConv {
   // Whether the weights' sums are made as [taps, channels, filters].
   bool sums_by_channel() const { return form_.in.channels % kFiltersOfVector != 0 || unfolding_; }
   const Out* whole_bias(const Out* bias) const;
+  // Of a row of sums that is made so: the filters, completed to whole vectors.
+  std::int64_t sum_columns() const {
+    return (form_.out.channels + kFiltersOfVector - 1) / kFiltersOfVector * kFiltersOfVector;
+  }
   void turn_sums(float* dweight) const;
   void add_backward_parts();
   const In* arrange_weight(const Out* weight) const;

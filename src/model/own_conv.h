@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <type_traits>
 
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/model/op_runner.h"
@@ -10,6 +11,10 @@
 #include "model/own_runners.h"
 
 namespace lockstep {
+
+// Of Out as in conv_kernels.h.
+template <typename Out>
+constexpr at::ScalarType kOwnType = sizeof(Out) == sizeof(float) ? at::kFloat : at::kBFloat16;
 
 // A parameter in the type of the activations.
 template <typename Out>
@@ -43,8 +48,11 @@ inline bool pairs_are_slow() {
 // A Runner<In, Out> for this processor; null where the kernels are not for it or such an op.
 template <template <typename, typename> class Runner, typename Work>
 std::unique_ptr<OpRunner> make_direct(const Work& work, const OpContext& context) {
-  if (!suits_conv_kernels(Runner<float, float>::form_of(work, context))) return nullptr;
-  if (context.type == at::kFloat) {
+  const ConvForm form = Runner<float, float>::form_of(work, context);
+  const bool in_fp32 = context.type == at::kFloat ||
+                       (std::is_same_v<Work, DenseOp> && context.gives_logits);
+  if (!suits_conv_kernels(form, in_fp32 ? Precision::kFp32 : Precision::kBf16)) return nullptr;
+  if (in_fp32) {
     const ConvKernels<float, float>* kernels = fp32_conv_kernels();
     if (kernels == nullptr) return nullptr;
     return std::make_unique<Runner<float, float>>(*kernels, work, context);

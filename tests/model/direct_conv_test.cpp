@@ -25,6 +25,7 @@ using samples::real;
 
 struct Case {
   int samples, height, width, channels, filters, kernel, before, after, stride = 1, dilation = 1;
+  bool input_gradient = channels % 8 == 0;
 };
 
 void PrintTo(const Case& c, std::ostream* out) {
@@ -44,7 +45,7 @@ ConvForm form_of(const Case& c) {
           .dilation = c.dilation,
           .rows_before = c.before,
           .columns_before = c.before,
-          .input_gradient = c.channels % 8 == 0};
+          .input_gradient = c.input_gradient};
 }
 
 // What a convolution is given, and what it gives.
@@ -96,7 +97,9 @@ template <typename In, typename Out>
 void expect_case(const ConvKernels<In, Out>& kernels, const Case& c) {
   const ConvForm form = form_of(c);
   const Values<Out> v(c);
-  ASSERT_TRUE(suits_conv_kernels(form));
+  constexpr Precision kPrecision =
+      std::is_same_v<Out, float> ? Precision::kFp32 : Precision::kBf16;
+  ASSERT_TRUE(suits_conv_kernels(form, kPrecision));
   std::vector<double> y_expected(v.dy.size()), dx_expected(v.x.size()), dw(v.weight.size());
   for (std::size_t i = 0; i < y_expected.size(); ++i) {
     y_expected[i] = real(v.bias[i % v.bias.size()]);
@@ -160,9 +163,7 @@ TEST_P(DirectConvTest, Bf16InPairsAndWidenedHaveTheSameBits) {
 }
 
 // A sample gives the same bits alone and among others.
-TEST_P(DirectConvTest, ForwardDoesNotDependOnTheBatch) {
-  if (fp32_conv_kernels() == nullptr) GTEST_SKIP() << "no AVX2 here";
-  const Case& c = GetParam();
+void expect_one_result_in_any_batch(const Case& c) {
   const Values<float> v(c);
   DirectConv<float, float> conv(*fp32_conv_kernels(), form_of(c));
   std::vector<float> together(v.dy.size());
@@ -174,6 +175,34 @@ TEST_P(DirectConvTest, ForwardDoesNotDependOnTheBatch) {
   }
   EXPECT_EQ(alone, together);
 }
+
+TEST_P(DirectConvTest, ForwardDoesNotDependOnTheBatch) {
+  if (fp32_conv_kernels() == nullptr) GTEST_SKIP() << "no AVX2 here";
+  expect_one_result_in_any_batch(GetParam());
+}
+
+// Channels and filters that are no multiples of anything.
+class DirectConvOfAnyCountsTest : public testing::TestWithParam<Case> {};
+
+TEST_P(DirectConvOfAnyCountsTest, Fp32) {
+  if (fp32_conv_kernels() == nullptr) GTEST_SKIP() << "no AVX2 here";
+  expect_case(*fp32_conv_kernels(), GetParam());
+  expect_one_result_in_any_batch(GetParam());
+}
+
+TEST_P(DirectConvOfAnyCountsTest, Fp32WithAvx2) {
+  if (!__builtin_cpu_supports("x86-64-v3")) GTEST_SKIP() << "no AVX2 here";
+  expect_case(conv_kernels_fp32_avx2, GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, DirectConvOfAnyCountsTest,
+    testing::Values(Case{3, 5, 7, 6, 10, 3, 1, 1, 1, 1, true}, Case{5, 1, 1, 256, 10, 1, 0, 0},
+                    Case{7, 1, 1, 33, 5, 1, 0, 0, 1, 1, true}, Case{2, 6, 6, 16, 9, 3, 1, 1},
+                    Case{2, 7, 6, 9, 16, 3, 0, 1, 1, 1, true}, Case{9, 1, 1, 13, 64, 1, 0, 0},
+                    Case{2, 9, 9, 3, 7, 3, 1, 1, 2}, Case{3, 8, 8, 1, 5, 5, 2, 2},
+                    Case{2, 8, 7, 10, 3, 3, 1, 1, 2, 1, true}, Case{1, 1, 1, 3, 1, 1, 0, 0},
+                    Case{2, 9, 8, 5, 21, 2, 0, 1, 1, 3, true}));
 
 INSTANTIATE_TEST_SUITE_P(
     Shapes, DirectConvTest,
