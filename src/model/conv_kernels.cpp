@@ -1,5 +1,7 @@
 #include "model/conv_kernels.h"
 
+#include "lockstep/model/instruction_set.h"
+
 namespace lockstep {
 
 extern const ConvKernels<float, float> conv_kernels_fp32_avx2;
@@ -10,8 +12,8 @@ extern const ArrangeKernels arrange_kernels_baseline;
 extern const ArrangeKernels arrange_kernels_avx512;
 
 const ConvKernels<float, float>* fp32_conv_kernels() {
-  if (__builtin_cpu_supports("x86-64-v4")) return &conv_kernels_fp32_avx512;
-  if (__builtin_cpu_supports("x86-64-v3")) return &conv_kernels_fp32_avx2;
+  if (instruction_set() >= InstructionSet::kAvx512) return &conv_kernels_fp32_avx512;
+  if (instruction_set() >= InstructionSet::kAvx2) return &conv_kernels_fp32_avx2;
   return nullptr;
 }
 
@@ -19,7 +21,7 @@ const ConvKernels<Bf16Bits, Bf16Bits>& paired_conv_kernels() { return conv_kerne
 const ConvKernels<float, Bf16Bits>& widened_conv_kernels() { return conv_kernels_widened; }
 
 const ArrangeKernels& arrange_kernels() {
-  static const bool wide = __builtin_cpu_supports("x86-64-v4");
+  const bool wide = instruction_set() >= InstructionSet::kAvx512;
   return wide ? arrange_kernels_avx512 : arrange_kernels_baseline;
 }
 

@@ -1,5 +1,7 @@
 #include "model/kernels.h"
 
+#include "lockstep/model/instruction_set.h"
+
 namespace lockstep {
 
 extern const Kernels kernels_baseline;
@@ -9,8 +11,8 @@ extern const Kernels kernels_avx512;
 namespace {
 
 const Kernels& choose() {
-  if (__builtin_cpu_supports("x86-64-v4")) return kernels_avx512;
-  if (__builtin_cpu_supports("x86-64-v3")) return kernels_avx2;
+  if (instruction_set() >= InstructionSet::kAvx512) return kernels_avx512;
+  if (instruction_set() >= InstructionSet::kAvx2) return kernels_avx2;
   return kernels_baseline;
 }
 

@@ -7,12 +7,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <utility>
 #include <vector>
 
 #include "lockstep/core/error.h"
 #include "lockstep/core/match.h"
+#include "lockstep/model/instruction_set.h"
 #include "lockstep/model/op_runner.h"
 #include "model/loss.h"
 #include "model/own_runners.h"
@@ -144,8 +144,7 @@ void LaneExecutor::infer(const Weights& weights, const Batch& batch, std::span<f
 }
 
 bool has_bf16_instructions() {
-  return std::getenv("LOCKSTEP_NO_BF16") == nullptr && __builtin_cpu_supports("x86-64-v4") &&
-         __builtin_cpu_supports("avx512bf16");
+  return instruction_set() >= InstructionSet::kAvx512Bf16;
 }
 
 void prepare_worker_thread() {

@@ -9,6 +9,7 @@
 #include <numeric>
 #include <vector>
 
+#include "lockstep/model/instruction_set.h"
 #include "lockstep/model/lane_executor.h"
 
 namespace lockstep {
@@ -96,8 +97,10 @@ struct Loop {
 
 Loop fp32_loop() {
   constexpr double kTwo = 2;  // a product and a sum
-  if (__builtin_cpu_supports("x86-64-v4")) return {multiply_avx512, kTwo * 16 * kChains * kRepeats};
-  if (__builtin_cpu_supports("x86-64-v3")) {
+  if (instruction_set() >= InstructionSet::kAvx512) {
+    return {multiply_avx512, kTwo * 16 * kChains * kRepeats};
+  }
+  if (instruction_set() >= InstructionSet::kAvx2) {
     return {multiply_avx2, kTwo * 8 * (kChains - 4) * kRepeats};
   }
   return {multiply_sse, kTwo * 4 * (kChains - 4) * kRepeats};

@@ -5,7 +5,39 @@ import unittest
 import unittest.mock
 
 from export_network import EXPERIMENT
-from lockstep_run import LockstepTest, has_bf16
+from lockstep_run import EXPERIMENT as TINY
+from lockstep_run import LockstepTest, has_avx2, has_bf16
+
+# The layers that the shipped experiments have.
+USUAL_NETWORK = TINY[:TINY.index("model {")] + """
+model {
+  layer { conv { filters: 6 padding: SAME bias: false } }
+  layer { batch_norm {} }
+  layer { activation { kind: HARD_SWISH } }
+  layer { conv { filters: 16 kernel: 1 activation: RELU6 } }
+  layer { conv { filters: 16 stride: 2 padding_pixels: 1 groups: 16 bias: false } }
+  layer { batch_norm {} }
+  layer { gate {
+    layer { avg_pool { global: true } }
+    layer { dense { units: 5 activation: RELU } }
+    layer { dense { units: 16 activation: RELU6 } }
+  } }
+  layer { residual {
+    layer { conv { filters: 11 padding: SAME activation: RELU } }
+    layer { conv { filters: 18 padding: SAME } }
+    shortcut { layer { conv { filters: 18 kernel: 1 } } }
+    activation: RELU
+    drop_path: 0.1
+  } }
+  layer { max_pool { size: 2 } }
+  layer { dropout { rate: 0.2 } }
+  layer { flatten {} }
+  layer { dense { units: 21 activation: RELU } }
+  layer { logits {} }
+}
+training { global_batch: 48 lanes: 5 epochs: 2 clip_norm: 1 label_smoothing: 0.1 ema_decay: 0.9 }
+optimizer { sgd { learning_rate: 0.05 momentum: 0.9 nesterov: true weight_decay: 0.001 } }
+"""
 
 
 class SameWeightsTest(LockstepTest):
@@ -70,7 +102,7 @@ class SameWeightsTest(LockstepTest):
         kept = self.folder / "bf16-run" / "experiment.textproto"
         kept.write_text(kept.read_text().replace("precision: FP32", "precision: BF16"))
         arguments = ("--set", "training.precision=BF16", "--run-dir", self.folder / "no-bf16")
-        with unittest.mock.patch.dict(os.environ, {"LOCKSTEP_NO_BF16": "1"}):
+        with unittest.mock.patch.dict(os.environ, {"LOCKSTEP_MAX_ISA": "AVX512"}):
             for ranks in (1, 3):
                 done = self.run_binary("train", self.experiment, *arguments, "--resume", "never",
                                        ranks=ranks)
@@ -80,6 +112,22 @@ class SameWeightsTest(LockstepTest):
             done = self.run_binary("verify", self.folder / "bf16-run", ranks=2)
             self.assertEqual(done.returncode, 2, done.stderr)
             self.assertRegex(done.stderr, r"\Alockstep: [^\n]*trained in BF16[^\n]*\n\Z")
+
+    @unittest.skipUnless(has_avx2(), "no AVX2 here")
+    def test_fp32_is_the_same_by_any_instructions(self):
+        # MKL, ATen and oneDNN choose theirs by the processor too, and have no part in such networks.
+        experiment = self.write_experiment("usual.textproto", text=USUAL_NETWORK)
+        best = self.train("best", experiment=experiment)
+        limits = {"LOCKSTEP_MAX_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "default",
+                  "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "COMPATIBLE"}
+        with unittest.mock.patch.dict(os.environ, limits):
+            self.assertEqual(self.train("least", experiment=experiment, ranks=2), best)
+
+    def test_limit_of_instructions_is_named(self):
+        with unittest.mock.patch.dict(os.environ, {"LOCKSTEP_MAX_ISA": "AVX3"}):
+            done = self.run_binary("train", self.experiment)
+        self.assertEqual((done.returncode, done.stderr), (
+            2, 'lockstep: LOCKSTEP_MAX_ISA is "AVX3": expected AVX2, AVX512 or AVX512_BF16\n'))
 
     def test_remainder_in_the_last_batch_is_trained(self):
         # 798 of 997 rows in batches of 48 are 16 whole batches and one of 30. Were

@@ -81,11 +81,20 @@ def csv_text(rows, labelled=True):
     return "\n".join(lines) + "\n"
 
 
+def processor_flags():
+    flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return flags[1].split() if flags else []
+
+
+def has_avx2():
+    """Whether the program has kernels of its own for all of fp32 on this processor."""
+    return {"avx2", "fma"} <= set(processor_flags())
+
+
 def has_bf16():
     """Whether the program computes in BF16 on this processor."""
-    flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    return ("LOCKSTEP_NO_BF16" not in os.environ and flags is not None
-            and "avx512_bf16" in flags[1].split())
+    return (os.environ.get("LOCKSTEP_MAX_ISA", "AVX512_BF16") == "AVX512_BF16"
+            and "avx512_bf16" in processor_flags())
 
 
 NO_BF16 = ("lockstep: training.precision is BF16, but this processor has no bf16 instructions "

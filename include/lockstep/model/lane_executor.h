@@ -55,8 +55,7 @@ class LaneExecutor {
 };
 
 // Whether this processor computes in bf16 (AVX512-BF16). Elsewhere oneDNN emulates
-// it, several times slower than fp32. False wherever LOCKSTEP_NO_BF16 is set in the
-// environment, so that processors of both kinds can share a job.
+// it, several times slower than fp32.
 bool has_bf16_instructions();
 
 // What LibTorch needs on every worker's thread: one thread an operation; and,
