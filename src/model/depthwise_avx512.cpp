@@ -1,0 +1,3 @@
+// The depthwise kernels for processors with AVX-512; flags in CMakeLists.txt.
+#define LOCKSTEP_DEPTHWISE depthwise_avx512
+#include "model/kernels_depthwise.inc"

@@ -1,0 +1,3 @@
+// The depthwise kernels for processors with no more than x86-64's base; flags in CMakeLists.txt.
+#define LOCKSTEP_DEPTHWISE depthwise_baseline
+#include "model/kernels_depthwise.inc"
