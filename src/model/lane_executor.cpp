@@ -143,9 +143,7 @@ void LaneExecutor::infer(const Weights& weights, const Batch& batch, std::span<f
   std::copy_n(result.data_ptr<float>(), result.numel(), logits.begin());
 }
 
-bool has_bf16_instructions() {
-  return instruction_set() >= InstructionSet::kAvx512Bf16;
-}
+bool has_bf16_instructions() { return instruction_set() >= InstructionSet::kAvx512Bf16; }
 
 void prepare_worker_thread() {
   at::set_num_threads(1);
