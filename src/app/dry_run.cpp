@@ -25,6 +25,8 @@
 #include "lockstep/data/survey.h"
 #include "lockstep/gpu/row_residence.h"
 #include "lockstep/model/lane_executor.h"
+#include "lockstep/parallel/lane_sum.h"
+#include "lockstep/parallel/step_tail.h"
 #include "lockstep/report/model_table.h"
 #include "lockstep/run/resume.h"
 #include "lockstep/run/run_folder.h"
@@ -281,6 +283,16 @@ SplitSizes split_of(const SourceSurvey& source, const Experiment& experiment,
              count_of(experiment.parallel.lanes, "lane"));
 }
 
+// Collective.
+std::int64_t sum_bytes(Communicator& comm, const ParallelOptions& options, const Network& network) {
+  return lane_sum_bytes(comm,
+                        {.lanes = options.lanes,
+                         .size = network.changing_size() + kTailSize,
+                         .normed_size = network.trainable_size(),
+                         .wire = options.wire},
+                        options.reduction);
+}
+
 }  // namespace
 
 void check_least_memory(Communicator& comm, const PreparedExperiment& prepared) {
@@ -318,6 +330,7 @@ void dry_run(Communicator& comm, PreparedExperiment& prepared, const CommandLine
                           .rows;
   }
   const auto initial = find_initial_weights(comm, experiment, network);
+  const std::int64_t sums = sum_bytes(comm, experiment.parallel, network);
   SplitSizes split;
   RankPlan mine;
   agree(comm, [&] {
@@ -325,7 +338,7 @@ void dry_run(Communicator& comm, PreparedExperiment& prepared, const CommandLine
     mine.total = memory_here();
     mine.free = std::min(static_cast<std::int64_t>(free_memory()), mine.total);
     const auto need = [&](std::int64_t program) {
-      return memory_need(comm, experiment, network, source, split, threads, program);
+      return memory_need(comm, experiment, network, source, split, threads, program, sums);
     };
     // Before the pass, which would take it.
     check_total(host, need(0).peak(), mine.total);

@@ -98,14 +98,13 @@ std::int64_t MemoryNeed::peak() const { return program + std::max(loading, train
 
 MemoryNeed memory_need(const Communicator& comm, const Experiment& experiment,
                        const Network& network, const SourceSurvey& source, const SplitSizes& split,
-                       int workers, std::int64_t program) {
+                       int workers, std::int64_t program, std::int64_t sums) {
   const std::int64_t lanes = experiment.parallel.lanes;
   const std::int64_t own = share_of(lanes, comm.world_size(), comm.rank()).size();
   const std::int64_t row_bytes =
       experiment.data.shape.pixels() * static_cast<std::int64_t>(bytes_of(source.pixel_type));
   const Precision precision = experiment.parallel.precision;
   const std::int64_t flat = network.total_size() * std::int64_t{sizeof(float)};
-  const std::int64_t summed = network.changing_size() * std::int64_t{sizeof(float)};
   const std::int64_t wanted = (experiment.parallel.global_batch + lanes - 1) / lanes;
   // A batch has no more rows than there are.
   const std::int64_t lane_samples =
@@ -116,7 +115,7 @@ MemoryNeed memory_need(const Communicator& comm, const Experiment& experiment,
   need.weights = flat + (precision == Precision::kBf16 ? flat / 2 : 0) +
                  (averages(experiment) ? flat : 0) +
                  moments_of(experiment) * network.trainable_size() * std::int64_t{sizeof(float)};
-  need.sums = summed * (own + 1) + summed * (lanes - own) / comm.world_size();
+  need.sums = sums;
   need.passes =
       std::min<std::int64_t>(workers, own) * training_pass_bytes(network, precision, lane_samples) +
       workers * inference_pass_bytes(network, precision, kChunkRows) +

@@ -8,8 +8,8 @@
 //   rows       one rank: N P where they were parsed, U P a copy of the validation rows;
 //              several: T P L / V + U P / W; with each row's label, number and place
 //   weights    4 S, with bf16 2 S more, with a moving average 4 S more; 4 s a moment
-//   sums       4 C for each own lane, the sum, and the parts of the other lanes that
-//              this rank adds: 4 C (L + 1 + (V - L) / W)
+//   sums       4 C for each own lane, on a node's first rank 4 C for their sum, and between
+//              nodes what they send and get (parallel/lane_sum.h)
 //   passes     min(w, L) training passes of ceil(min(B, T) / V) samples and w of inference on
 //              128 (model/memory_need.h); with Muon w times what its largest matrix takes
 //              (train/orthogonal.h)
@@ -46,10 +46,10 @@ struct MemoryNeed {
   std::int64_t peak() const;
 };
 
-// Of this rank; `program` is what the process takes already.
+// Of this rank; `program` is what the process takes already, and `sums` lane_sum_bytes().
 MemoryNeed memory_need(const Communicator& comm, const Experiment& experiment,
                        const Network& network, const SourceSurvey& source, const SplitSizes& split,
-                       int workers, std::int64_t program);
+                       int workers, std::int64_t program, std::int64_t sums);
 
 // Without the rows and the passes: what no training can do without.
 std::int64_t least_bytes(const Experiment& experiment, const Network& network);

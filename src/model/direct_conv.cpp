@@ -21,18 +21,6 @@ constexpr std::int64_t kProductsOfRows = 128;
 constexpr std::int64_t kEnoughProducts = 8;    // one after the other, for a sum
 constexpr std::int64_t kSamplesOfStrides = 8;  // at once, where a row's pixels are not all used
 
-constexpr std::int64_t kMostUnfolded = std::int64_t{1} << 23;  // values of an unfolded image
-
-bool unfolds(const ConvForm& form) {
-  return form.in.channels % kFiltersOfVector != 0 && !form.input_gradient;
-}
-
-// A row of taps is completed to an even one.
-bool is_too_large_unfolded(const ConvForm& form) {
-  const std::int64_t row = form.kernel * form.in.channels + 1;
-  return std::int64_t{form.out.height} * form.out.width * form.kernel * row > kMostUnfolded;
-}
-
 ConvForm unfolded(const ConvForm& form, std::int64_t channels) {
   return {.in = {form.out.height, form.out.width, static_cast<int>(channels)},
           .out = form.out,

@@ -7,6 +7,17 @@
 
 namespace lockstep {
 
+bool unfolds(const ConvForm& form) {
+  return form.in.channels % kFiltersOfVector != 0 && !form.input_gradient;
+}
+
+// A row of taps is completed to an even one.
+bool is_too_large_unfolded(const ConvForm& form) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 23;  // values of an unfolded image
+  const std::int64_t row = form.kernel * form.in.channels + 1;
+  return std::int64_t{form.out.height} * form.out.width * form.kernel * row > kMost;
+}
+
 template <typename T>
 Unfolding<T>::Unfolding(const ConvForm& form)
     : form_(form),

@@ -10,6 +10,10 @@
 
 namespace lockstep {
 
+// Whether it is so that a convolution is computed.
+bool unfolds(const ConvForm& form);
+bool is_too_large_unfolded(const ConvForm& form);
+
 // T: float, or the bits of bf16.
 template <typename T>
 class Unfolding {

@@ -154,4 +154,16 @@ std::unique_ptr<LaneSum> make_lane_sum(Communicator& comm, const LaneSumShape& s
   return std::make_unique<NodeSum>(comm, shape);
 }
 
+std::int64_t lane_sum_bytes(Communicator& comm, const LaneSumShape& shape, Reduction reduction) {
+  const std::int64_t lanes = share_of(shape.lanes, comm.world_size(), comm.rank()).size();
+  const std::vector<int>& node = comm.sharing_ranks();
+  const bool is_native = reduction == Reduction::kNative;
+  const bool has_result = is_native || comm.rank() == node.front();
+  std::int64_t floats = shape.size * (lanes + (has_result ? 1 : 0));
+  if (!is_native && static_cast<int>(node.size()) < comm.world_size()) {
+    floats += NodesSum::floats_of_parts(comm, shape);
+  }
+  return floats * std::int64_t{sizeof(float)};
+}
+
 }  // namespace lockstep

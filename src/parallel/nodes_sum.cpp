@@ -84,6 +84,25 @@ NodesSum::NodesSum(Communicator& comm, const LaneSumShape& shape, Sharing sharin
   }
 }
 
+// As if its part of the elements were one, which rounds differently.
+std::int64_t NodesSum::floats_of_parts(Communicator& comm, const LaneSumShape& shape) {
+  const std::vector<int> members = members_by_rank(comm, Sharing::kNode);
+  const int member = members[static_cast<std::size_t>(comm.rank())];
+  const int count = 1 + *std::max_element(members.begin(), members.end());
+  const ExchangePlan plan(owners_of_lanes(shape.lanes, members), count, member);
+  const std::int64_t elements = shape.size / static_cast<std::int64_t>(comm.sharing_ranks().size());
+  std::int64_t floats = plan.stored_size({0, elements});
+  for (const auto& program : plan.partials) floats += program.size() > 1 ? elements : 0;
+  if (shape.wire == Wire::kFp32) return floats;
+  std::int64_t slices = 0;  // sent and got as BF16, which takes half
+  for (const ExchangePlan::Round& round : plan.rounds) {
+    for (const auto* messages : {&round.out, &round.in}) {
+      for (const ExchangePlan::Message& each : *messages) slices += each.slices.size();
+    }
+  }
+  return floats + slices * elements / plan.slices / 2;
+}
+
 // A partial sum of a single lane is the lane; others have memory of their own.
 void NodesSum::make_part(int bucket, Range elements, std::span<const int> ranks_of_members,
                          int tag) {

@@ -21,6 +21,9 @@ class NodesSum final : public LaneSum {
   // Collective.
   NodesSum(Communicator& comm, const LaneSumShape& shape, Sharing sharing);
 
+  // Collective: of partial sums and messages of this rank, where the ranks of a node share memory.
+  static std::int64_t floats_of_parts(Communicator& comm, const LaneSumShape& shape);
+
   std::span<float> lane(int lane) override { return node_.lane(lane); }
   void is_written(int bucket) override;
   void progress(int worker) override;

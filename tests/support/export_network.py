@@ -60,6 +60,6 @@ model {
   layer { dense { units: 9 activation: SIGMOID bias: false } }
   layer { dense { units: 5 } }
 }
-training { global_batch: 48 lanes: 3 epochs: 3 precision: FP32 }
-optimizer { adam { learning_rate: 0.01 } }
+training { global_batch: 48 lanes: 3 epochs: 6 precision: FP32 }
+optimizer { adam { learning_rate: 0.002 } }
 """

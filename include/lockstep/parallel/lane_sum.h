@@ -79,4 +79,8 @@ inline constexpr std::int64_t kNormBlock = 4096;
 std::unique_ptr<LaneSum> make_lane_sum(Communicator& comm, const LaneSumShape& shape,
                                        Reduction reduction, Route route = Route::kAuto);
 
+// Collective. The memory that this rank gives to such a sum by Route::kAuto, in bytes: its lanes,
+// on the first rank of a node the result, and between nodes its part of what is sent and got.
+std::int64_t lane_sum_bytes(Communicator& comm, const LaneSumShape& shape, Reduction reduction);
+
 }  // namespace lockstep
