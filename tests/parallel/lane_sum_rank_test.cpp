@@ -175,6 +175,22 @@ TEST(LaneSum, SendsEachElementOnceANode) {
   comm.barrier();
 }
 
+// Between two nodes of two ranks, each of which has a half of the elements: the partial sum of
+// the node's lanes, and half of the other node's.
+TEST(LaneSum, TellsItsMemory) {
+  PretendedNodes comm(test_comm(), [](int rank) { return rank / 2; });
+  const std::int64_t size = 64 * 64;
+  const LaneSumShape shape{.lanes = 8, .size = size, .normed_size = 0, .workers = 1};
+  const std::int64_t lanes = share_of(8, comm.world_size(), comm.rank()).size();
+  std::int64_t floats = size * (lanes + (comm.rank() % 2 == 0 ? 1 : 0));
+  if (comm.world_size() == 4) floats += size / 2 + size / 4;
+  const std::int64_t bytes = lane_sum_bytes(comm, shape, Reduction::kOrdered);
+  if (comm.world_size() != 3) {
+    EXPECT_EQ(bytes, 4 * floats);
+  }
+  EXPECT_EQ(lane_sum_bytes(comm, shape, Reduction::kNative), 4 * size * (lanes + 1));
+}
+
 // Where an exchange fails, every worker learns of it, and none waits for a peer.
 TEST(LaneSum, AFailedExchangeIsThrownOnEveryWorker) {
   for (int workers_count = 1; workers_count <= 3; ++workers_count) {
