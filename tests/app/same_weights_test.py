@@ -17,11 +17,7 @@ model {
   layer { conv { filters: 16 kernel: 1 activation: RELU6 } }
   layer { conv { filters: 16 stride: 2 padding_pixels: 1 groups: 16 bias: false } }
   layer { batch_norm {} }
-  layer { gate {
-    layer { avg_pool { global: true } }
-    layer { dense { units: 5 activation: RELU } }
-    layer { dense { units: 16 activation: RELU6 } }
-  } }
+  layer { avg_pool { size: 2 stride: 1 } }
   layer { residual {
     layer { conv { filters: 11 padding: SAME activation: RELU } }
     layer { conv { filters: 18 padding: SAME } }
