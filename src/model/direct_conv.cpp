@@ -150,8 +150,7 @@ void DirectConv<In, Out>::backward(std::int64_t samples, const Out* x, const Out
   const std::int64_t rows = taps() * form_.in.channels;
   const bool wants_sums = dweight != nullptr;
   const std::int64_t size = rows * (sums_by_channel() ? sum_columns() : form_.out.channels);
-  float* sums =
-      wants_sums && sums_by_channel() ? resized(buffers<In, Out>().sums, size) : dweight;
+  float* sums = wants_sums && sums_by_channel() ? resized(buffers<In, Out>().sums, size) : dweight;
   if (dx != nullptr && !takes_stored_weight()) {
     In* to = resized(buffers<In, Out>().weights, backward_weights_);
     for (const BackwardPart& part : backward_) {
