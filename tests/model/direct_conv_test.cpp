@@ -97,8 +97,7 @@ template <typename In, typename Out>
 void expect_case(const ConvKernels<In, Out>& kernels, const Case& c) {
   const ConvForm form = form_of(c);
   const Values<Out> v(c);
-  constexpr Precision kPrecision =
-      std::is_same_v<Out, float> ? Precision::kFp32 : Precision::kBf16;
+  constexpr Precision kPrecision = std::is_same_v<Out, float> ? Precision::kFp32 : Precision::kBf16;
   ASSERT_TRUE(suits_conv_kernels(form, kPrecision));
   std::vector<double> y_expected(v.dy.size()), dx_expected(v.x.size()), dw(v.weight.size());
   for (std::size_t i = 0; i < y_expected.size(); ++i) {
