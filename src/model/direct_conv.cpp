@@ -71,16 +71,16 @@ Buffers<In, Out>& buffers() {
 }  // namespace
 
 bool suits_conv_kernels(const ConvForm& form, Precision precision) {
-  const auto divides = [&](int channels, int filters) {
-    return precision == Precision::kFp32 ||
-           (form.in.channels % channels == 0 && form.out.channels % filters == 0);
+  const bool is_unfolded = unfolds(form);
+  if (form.dilation != 1 && (is_unfolded || form.stride != 1)) return false;
+  if (is_unfolded && is_too_large_unfolded(form)) return false;
+  if (precision == Precision::kFp32) return true;
+  const auto divide = [&form](int channels, int filters) {
+    return form.in.channels % channels == 0 && form.out.channels % filters == 0;
   };
-  if (unfolds(form)) {
-    return divides(1, kFiltersOfVector) && form.dilation == 1 && !is_too_large_unfolded(form);
-  }
   constexpr int kHalf = kFiltersOfVector / 2;
-  return (divides(kFiltersOfVector, kHalf) || divides(kHalf, kFiltersOfVector)) &&
-         (form.dilation == 1 || form.stride == 1);
+  if (is_unfolded) return divide(1, kFiltersOfVector);
+  return divide(kFiltersOfVector, kHalf) || divide(kHalf, kFiltersOfVector);
 }
 
 template <typename In, typename Out>

@@ -15,9 +15,9 @@
 
 namespace lockstep {
 
-// Any in fp32. In bf16 filters a multiple of 16, any channels, and no gradient of the input wanted;
-// or one of both a multiple of 16 and the other of 8. Dilation with a stride of 1 alone, and where
-// the input has few channels and its gradient is not wanted not at all.
+// In fp32 any channels and filters. In bf16 filters a multiple of 16, any channels, and no gradient
+// of the input wanted; or one of both a multiple of 16 and the other of 8. Dilation with a stride
+// of 1 alone, and not where images are unfolded.
 bool suits_conv_kernels(const ConvForm& form, Precision precision);
 
 // In and Out as in conv_kernels.h; Out is the type of weights and activations.

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <type_traits>
 
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/model/op_runner.h"
@@ -49,8 +48,7 @@ inline bool pairs_are_slow() {
 template <template <typename, typename> class Runner, typename Work>
 std::unique_ptr<OpRunner> make_direct(const Work& work, const OpContext& context) {
   const ConvForm form = Runner<float, float>::form_of(work, context);
-  const bool in_fp32 =
-      context.type == at::kFloat || (std::is_same_v<Work, DenseOp> && context.gives_logits);
+  const bool in_fp32 = context.type == at::kFloat || context.gives_logits;
   if (!suits_conv_kernels(form, in_fp32 ? Precision::kFp32 : Precision::kBf16)) return nullptr;
   if (in_fp32) {
     const ConvKernels<float, float>* kernels = fp32_conv_kernels();

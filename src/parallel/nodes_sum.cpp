@@ -30,6 +30,14 @@ std::vector<int> members_by_rank(Communicator& comm, Sharing sharing) {
   return members;
 }
 
+// Floats of the partial sums of elements, and of what their exchange stores. A partial sum of a
+// single lane is the lane.
+std::int64_t storage_size(const ExchangePlan& plan, Range elements) {
+  std::int64_t floats = plan.stored_size(elements);
+  for (const auto& program : plan.partials) floats += program.size() > 1 ? elements.size() : 0;
+  return floats;
+}
+
 // The ranks of each member, by place.
 std::vector<std::vector<int>> ranks_by_member(const std::vector<int>& members) {
   std::vector<std::vector<int>> ranks;
@@ -91,8 +99,7 @@ std::int64_t NodesSum::floats_of_parts(Communicator& comm, const LaneSumShape& s
   const int count = 1 + *std::max_element(members.begin(), members.end());
   const ExchangePlan plan(owners_of_lanes(shape.lanes, members), count, member);
   const std::int64_t elements = shape.size / static_cast<std::int64_t>(comm.sharing_ranks().size());
-  std::int64_t floats = plan.stored_size({0, elements});
-  for (const auto& program : plan.partials) floats += program.size() > 1 ? elements : 0;
+  const std::int64_t floats = storage_size(plan, {0, elements});
   if (shape.wire == Wire::kFp32) return floats;
   std::int64_t slices = 0;  // sent and got as BF16, which takes half
   for (const ExchangePlan::Round& round : plan.rounds) {
@@ -103,7 +110,6 @@ std::int64_t NodesSum::floats_of_parts(Communicator& comm, const LaneSumShape& s
   return floats + slices * elements / plan.slices / 2;
 }
 
-// A partial sum of a single lane is the lane; others have memory of their own.
 void NodesSum::make_part(int bucket, Range elements, std::span<const int> ranks_of_members,
                          int tag) {
   auto part = std::make_unique<Part>();
@@ -111,10 +117,7 @@ void NodesSum::make_part(int bucket, Range elements, std::span<const int> ranks_
   part->elements = elements;
   part->wire = elements.last <= shape_.normed_size ? shape_.wire : Wire::kFp32;
   part->blocks = (elements.size() + kBlock - 1) / kBlock;
-  const auto count = static_cast<std::size_t>(elements.size());
-  std::size_t added = 0;
-  for (const auto& program : plan_.partials) added += program.size() > 1 ? count : 0;
-  part->storage.resize(added + static_cast<std::size_t>(plan_.stored_size(elements)));
+  part->storage.resize(static_cast<std::size_t>(storage_size(plan_, elements)));
   float* storage = part->storage.data();
   for (const auto& program : plan_.partials) {
     if (program.size() == 1) {
@@ -122,7 +125,7 @@ void NodesSum::make_part(int bucket, Range elements, std::span<const int> ranks_
       continue;
     }
     part->partials.push_back(storage);
-    storage += count;
+    storage += elements.size();
   }
   part->exchange = std::make_unique<BucketExchange>(
       comm_, plan_.bind(elements, part->partials, storage, node_.result() + elements.first),
