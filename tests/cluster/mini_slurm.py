@@ -154,7 +154,7 @@ class MiniSlurm:
         done = self.run("scontrol", "--oneliner", "show", "job", number, check=False)
         return dict(word.split("=", 1) for word in done.stdout.split() if "=" in word)
 
-    def await_job(self, number, condition, seconds):
+    def await_job(self, number, condition, seconds=500):
         """The job as soon as the condition holds for it; the last one seen after `seconds`. One
         that goes back to the queue starts again soon."""
         end = time.monotonic() + seconds

@@ -46,7 +46,7 @@ class SlurmPathsTest(LockstepTest):
         self.assertEqual(name, "it's \"a\" #name\n")
         self.slurm.run("scancel", "--signal=TERM", "--batch", job)
         hold.go_on(after=signal.SIGUSR1)
-        state = self.slurm.await_job(job, ended, 300)
+        state = self.slurm.await_job(job, ended)
         log = launch(self.folder, "logs", run, environment=self.slurm.environment()).stdout
         self.assertEqual((state.get("JobState"), state.get("Restarts")), ("COMPLETED", "1"), log)
         self.assertIn(f"exit code 75; job {job} goes back to the queue", log)
@@ -59,7 +59,7 @@ class SlurmPathsTest(LockstepTest):
                       environment=self.slurm.environment())
         self.assertEqual(done.returncode, 0, done.stderr)
         job = re.match(r"job (\d+) in ", done.stderr)[1]
-        state = self.slurm.await_job(job, ended, 300)
+        state = self.slurm.await_job(job, ended)
         log = launch(self.folder, "logs", run, environment=self.slurm.environment())
         self.assertEqual(state.get("JobState"), "COMPLETED", log.stdout + self.slurm.logs())
         self.assertEqual((state["JobName"], state["Nice"], state["TimeLimit"]),
@@ -73,7 +73,7 @@ class SlurmPathsTest(LockstepTest):
         job = self.submit(self.folder / "all", hold)
         hold.reached()
         self.slurm.run("scancel", "--signal=TERM", "--full", job)
-        state = self.slurm.await_job(job, ended, 300)
+        state = self.slurm.await_job(job, ended)
         log = (self.folder / "all" / "slurm.log").read_text()
         self.assertEqual((state.get("JobState"), state.get("Restarts")), ("COMPLETED", "1"), log)
         self.assertIn(f"weights xxh3:{digest}\n", log)
@@ -85,7 +85,7 @@ class SlurmPathsTest(LockstepTest):
         hold.reached()
         self.slurm.run("scancel", job)
         hold.go_on()
-        state = self.slurm.await_job(job, lambda job: job.get("JobState") == "CANCELLED", 60)
+        state = self.slurm.await_job(job, lambda job: job.get("JobState") == "CANCELLED")
         self.assertEqual((state.get("JobState"), state.get("Restarts")), ("CANCELLED", "0"))
         log = run / "slurm.log"
         self.assertNotIn("goes back", log.read_text() if log.exists() else "")

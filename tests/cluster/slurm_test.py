@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import signal
-import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -68,7 +67,7 @@ class SlurmTest(LockstepTest):
         job = re.match(r"job (\d+) in ", done.stderr)[1]
         hold.reached()
         hold.go_on(after=signal.SIGUSR1)
-        return slurm.await_job(job, ended, 500)
+        return slurm.await_job(job, ended)
 
     def launch(self, *words):
         return launch(self.folder, *words, environment=self.slurm.environment())
@@ -88,9 +87,9 @@ class SlurmTest(LockstepTest):
         path = self.folder / run / "slurm.log"
         return path.read_text() if path.exists() else ""
 
-    def check_end(self, run, job, expected, seconds=500):
+    def check_end(self, run, job, expected):
         """The job ends well and leaves what an uninterrupted run leaves."""
-        state = self.slurm.await_job(job, ended, seconds)
+        state = self.slurm.await_job(job, ended)
         self.check_state(run, state, expected, self.slurm)
         return state
 
@@ -100,15 +99,6 @@ class SlurmTest(LockstepTest):
         digest = re.findall(r"^weights xxh3:(\w+)$", self.log(run), re.MULTILINE)
         self.assertEqual(len(digest), 1, self.log(run))
         self.assert_same_outcome(self.outcome(run, digest[0]), expected)
-
-    def await_step(self, run, step, seconds=400):
-        path = self.folder / run / "metrics.jsonl"
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if path.exists() and path.read_text().count("\n") >= step:
-                return
-            time.sleep(0.01)
-        self.fail(self.log(run) + self.slurm.logs())
 
     def world_size(self, run):
         newest = sorted((self.folder / run / "checkpoints").glob("step-*"))[-1]
@@ -172,7 +162,7 @@ class SlurmTest(LockstepTest):
         with contextlib.suppress(ProcessLookupError):
             os.kill(hold.process, signal.SIGKILL)
         try:
-            self.slurm.await_job(job, lambda job: job.get("JobState") == "RUNNING", 400)
+            self.slurm.await_job(job, lambda job: job.get("JobState") == "RUNNING")
             hold.reached()
             hold.go_on()
             state = self.check_end("lost", job, expected)
@@ -247,10 +237,11 @@ class SlurmTest(LockstepTest):
         return sweep, re.search(r"job (\d+), an array of 4 runs", done.stderr)[1]
 
     def test_sweep_is_an_array_of_jobs(self):
-        sweep, job = self.submit_sweep()
-        self.assertRegex(self.launch("status", sweep).stdout, rf"\d (PENDING|RUNNING).* {job}\n")
+        sweep, job = self.submit_sweep("--sbatch=--hold")
+        self.assertRegex(self.launch("status", sweep).stdout, rf"\d PENDING .* {job}\n")
+        self.slurm.run("scontrol", "release", job)
         for task in range(4):
-            state = self.slurm.await_job(f"{job}_{task}", ended, 120)
+            state = self.slurm.await_job(f"{job}_{task}", ended)
             log = (sweep / f"slurm-{task}.log").read_text()
             self.assertEqual(state.get("JobState"), "COMPLETED", log + self.slurm.logs())
             run = sweep / f"{task:03}"
@@ -286,7 +277,7 @@ class SlurmTest(LockstepTest):
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertRegex(done.stderr, r"/000: saved \(saved at step 6 and ended on request\)\n")
             held = held - {first} | {hold.reached()}
-            state = self.slurm.await_job(f"{job}_0", ended, 60)
+            state = self.slurm.await_job(f"{job}_0", ended)
             self.assertEqual((state["JobState"], state["Restarts"]), ("FAILED", "0"))
             self.assertRegex(self.rows(sweep)["002"], "^running ")
             cancelling = pool.submit(self.launch, "cancel", sweep)
@@ -307,7 +298,7 @@ class SlurmTest(LockstepTest):
 
     def test_logs(self):
         job = self.submit("logged", "--set", "training.epochs=1")
-        self.slurm.await_job(job, ended, 60)
+        self.slurm.await_job(job, ended)
         self.assertEqual(self.launch("logs", self.folder / "logged").stdout, self.log("logged"))
 
 
