@@ -7,6 +7,7 @@
 #include "app/sweep_folder.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
+#include "lockstep/core/reason.h"
 #include "lockstep/eval/evaluator.h"
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/report/compare_page.h"
@@ -68,7 +69,8 @@ int report_sweep(Communicator& comm, const CommandLine& line) {
     const Sweep sweep = read_sweep(from);
     std::error_code error;
     fs::create_directories(folder, error);
-    if (error) fail_usage("{}: cannot be made: {}", folder.string(), error.message());
+    if (error)
+      fail_usage("{}: cannot be made: {}", folder.string(), reason_of(error.value(), folder));
     write_file_atomically(folder / "sweep.html", sweep_page(sweep));
     fmt::print("{}\n", sweep_table(sweep));
     if (const SweptRun* best = best_run(sweep)) {

@@ -11,6 +11,7 @@
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/core/philox.h"
+#include "lockstep/core/reason.h"
 #include "lockstep/eval/evaluator.h"
 #include "lockstep/pictures/thumbnail.h"
 #include "lockstep/report/report_files.h"
@@ -186,7 +187,8 @@ void write_report(Communicator& comm, const EvaluatedRun& run, const fs::path& f
     data.showcase = std::move(showcase);
     std::error_code error;
     fs::create_directories(folder, error);
-    if (error) fail_usage("{}: cannot be made: {}", folder.string(), error.message());
+    if (error)
+      fail_usage("{}: cannot be made: {}", folder.string(), reason_of(error.value(), folder));
     for (const auto& [name, content] : report_files(data)) {
       write_file_atomically(folder / name, content);
     }

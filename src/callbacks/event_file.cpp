@@ -11,6 +11,7 @@
 #include "callbacks/event_messages.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/host.h"
+#include "lockstep/core/reason.h"
 #include "lockstep/run/run_files.h"
 
 namespace lockstep {
@@ -43,7 +44,8 @@ std::int64_t next_time(const fs::path& folder) {
 EventFile::EventFile(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error) fail_internal("{}: cannot be made: {}", folder.string(), error.message());
+  if (error)
+    fail_internal("{}: cannot be made: {}", folder.string(), reason_of(error.value(), folder));
   path_ =
       folder / fmt::format("{}{:010}.{}.{}", kPrefix, next_time(folder), host_name(), ::getpid());
   file_.open(path_, O_CREAT | O_EXCL);

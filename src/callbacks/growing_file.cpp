@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "lockstep/core/error.h"
+#include "lockstep/core/reason.h"
 
 namespace lockstep {
 
@@ -20,7 +21,7 @@ void GrowingFile::open(const fs::path& path, int flags) {
   file_ = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | flags, 0644);
   if (file_ >= 0) return;
   const int error = errno;
-  fail_internal("{}: cannot be opened: {}", path.string(), std::strerror(error));
+  fail_internal("{}: cannot be opened: {}", path.string(), reason_of(error, path));
 }
 
 std::string GrowingFile::close() {
@@ -39,7 +40,7 @@ void GrowingFile::append(std::string_view content) {
       const int error = errno;
       if (was_behind) return;
       spdlog::warn("{}: write failed: {}; what is missing is kept and written later",
-                   path_.string(), std::strerror(error));
+                   path_.string(), reason_of(error, path_));
       return;
     }
     unwritten_.erase(0, static_cast<std::size_t>(written));

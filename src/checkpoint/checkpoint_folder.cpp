@@ -9,6 +9,7 @@
 #include "lockstep/core/error.h"
 #include "lockstep/core/fault_point.h"
 #include "lockstep/core/files.h"
+#include "lockstep/core/reason.h"
 #include "lockstep/core/text.h"
 
 namespace lockstep {
@@ -150,7 +151,7 @@ void write_checkpoint(const fs::path& run_dir, std::int64_t step, const Checkpoi
     fs::remove_all(temporary, error);  // what was replaced
   } catch (const fs::filesystem_error& failure) {
     fs::remove_all(temporary, error);
-    fail_internal("{}: {}", folder.string(), failure.code().message());
+    fail_internal("{}: {}", folder.string(), reason_of(failure.code().value(), folder));
   } catch (const Error&) {
     fs::remove_all(temporary, error);
     throw;

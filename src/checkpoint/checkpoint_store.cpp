@@ -8,6 +8,7 @@
 
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
+#include "lockstep/core/reason.h"
 
 namespace lockstep {
 
@@ -130,7 +131,7 @@ void CheckpointStore::set_best(std::int64_t step) const {
   fs::remove(fresh, error);
   fs::create_symlink(checkpoint_folder(run_dir_, step).filename(), fresh, error);
   if (!error) fs::rename(fresh, link, error);
-  if (error) fail_internal("{}: {}", link.string(), error.message());
+  if (error) fail_internal("{}: {}", link.string(), reason_of(error.value(), link));
   sync_folder(link.parent_path());
 }
 

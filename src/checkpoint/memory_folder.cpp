@@ -10,6 +10,7 @@
 
 #include "lockstep/core/digest.h"
 #include "lockstep/core/error.h"
+#include "lockstep/core/reason.h"
 
 namespace lockstep {
 
@@ -38,7 +39,7 @@ fs::path make_memory_folder(const fs::path& run_dir) {
   fs::path folder = folder_of(run_dir);
   if (::mkdir(folder.c_str(), S_IRWXU) != 0 && errno != EEXIST) {
     const int error = errno;
-    fail_internal("{}: cannot be made: {}", folder.string(), std::strerror(error));
+    fail_internal("{}: cannot be made: {}", folder.string(), reason_of(error, folder));
   }
   if (!is_own(folder)) {
     fail_internal("{}: is not a folder of this user alone; remove it", folder.string());

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <new>
 
+#include "lockstep/core/reason.h"
 #include "lockstep/core/text.h"
 
 namespace lockstep {
@@ -31,9 +32,12 @@ Error Error::from(const std::exception& exception) {
     return {ExitCode::kInternal, "out of memory"};
   }
   const auto* fault = dynamic_cast<const std::filesystem::filesystem_error*>(&exception);
-  if (fault != nullptr && blames_the_path(fault->code())) {
-    return {ExitCode::kUsage,
-            fmt::format("{}: {}", fault->path1().string(), fault->code().message())};
+  if (fault != nullptr && !fault->path1().empty()) {
+    const bool is_of_one = fault->path2().empty();
+    const std::filesystem::path& to = is_of_one ? fault->path1() : fault->path2();
+    return {blames_the_path(fault->code()) ? ExitCode::kUsage : ExitCode::kInternal,
+            fmt::format("{}{}{}: {}", fault->path1().string(), is_of_one ? "" : " to ",
+                        is_of_one ? "" : to.string(), reason_of(fault->code().value(), to))};
   }
   const std::string text = exception.what();
   return {ExitCode::kInternal, text.substr(0, text.find('\n'))};

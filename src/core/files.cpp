@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "lockstep/core/error.h"
+#include "lockstep/core/reason.h"
 
 namespace lockstep {
 
@@ -64,7 +65,7 @@ constexpr int kReading = O_RDONLY | O_NONBLOCK;
 
 [[noreturn]] void fail_write(const fs::path& path, const char* operation) {
   const int error = errno;
-  fail_internal("{}: {} failed: {}", path.string(), operation, std::strerror(error));
+  fail_internal("{}: {} failed: {}", path.string(), operation, reason_of(error, path));
 }
 
 // The size of an open regular file in bytes.

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "lockstep/core/host.h"
+#include "lockstep/core/reason.h"
 
 namespace lockstep {
 
@@ -80,7 +81,7 @@ PlacedFile::PlacedFile(PlacedFile&& other) noexcept
 
 void PlacedFile::fail(const char* operation) const {
   const int error = errno;
-  fail_internal("{}: {} failed: {}", path_.string(), operation, std::strerror(error));
+  fail_internal("{}: {} failed: {}", path_.string(), operation, reason_of(error, path_));
 }
 
 void PlacedFile::write(std::uint64_t offset, std::span<const std::byte> bytes) {

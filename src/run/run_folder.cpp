@@ -15,6 +15,7 @@
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/core/log.h"
+#include "lockstep/core/reason.h"
 #include "lockstep/core/text.h"
 #include "lockstep/run/run_files.h"
 #include "lockstep/run/version.h"
@@ -39,7 +40,7 @@ fs::path make_default_folder(const Experiment& experiment) {
   for (int again = 2; ::mkdir(folder.c_str(), 0777) != 0; ++again) {
     const int error = errno;
     if (error != EEXIST)
-      fail_usage("{}: cannot be made: {}", folder.string(), std::strerror(error));
+      fail_usage("{}: cannot be made: {}", folder.string(), reason_of(error, folder));
     folder = fmt::format("{}-{}", first.string(), again);
   }
   return folder;

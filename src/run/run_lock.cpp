@@ -19,6 +19,7 @@
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
 #include "lockstep/core/host.h"
+#include "lockstep/core/reason.h"
 #include "lockstep/run/run_files.h"
 
 namespace lockstep {
@@ -130,10 +131,11 @@ void RunLock::take(const fs::path& run_dir) {
   if (file_ >= 0) return;
   std::error_code error;
   fs::create_directories(run_dir, error);
-  if (error) fail_usage("{}: cannot be made: {}", run_dir.string(), error.message());
+  if (error)
+    fail_usage("{}: cannot be made: {}", run_dir.string(), reason_of(error.value(), run_dir));
   const fs::path path = run_dir / kLockFile;
   OpenFile file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
-  if (file.get() < 0) fail_usage("{}: cannot be opened: {}", path.string(), std::strerror(errno));
+  if (file.get() < 0) fail_usage("{}: cannot be opened: {}", path.string(), reason_of(errno, path));
   const int failure = lock(file.get());
   const Holder holder = read_holder(path).value_or(Holder{});
   if (failure == EWOULDBLOCK) fail_held(path, holder.name);
@@ -147,7 +149,7 @@ void RunLock::take(const fs::path& run_dir) {
   holder_ = fmt::format("process {} on {}", ::getpid(), host_name());
   // A full disk does no harm here.
   if (!write_holder(file_, holder_, "beat 0")) {
-    spdlog::info("{}: not written: {}", path.string(), std::strerror(errno));
+    spdlog::info("{}: not written: {}", path.string(), reason_of(errno, path));
   }
   beats_ = std::jthread([this](const std::stop_token& stop) { count_beats(stop); });
 }

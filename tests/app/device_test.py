@@ -14,6 +14,16 @@ EXIT_USAGE = 2
 REASON = r"no NVIDIA driver \(libcuda\.so\.1\) on \S+"
 
 
+class PluginTest(unittest.TestCase):
+    def test_needs_nothing_of_the_program(self):
+        """Whose functions a library that it loads does not find."""
+        plugin = Path(BINARY).parent / "liblockstep-cuda.so"
+        done = subprocess.run(["nm", "--dynamic", "--demangle", plugin], check=True,
+                              capture_output=True, text=True)
+        self.assertRegex(done.stdout, r"(?m)^[0-9a-f]+ [A-Z] lockstep_gpu_plugin$")
+        self.assertEqual(re.findall(r"(?m)^ +U (lockstep::.*)", done.stdout), [])
+
+
 @unittest.skipIf(Path("/dev/nvidiactl").exists(), "this host has a GPU")
 class DeviceTest(LockstepTest):
     def train_on(self, device, *arguments, run="run", ranks=1):

@@ -90,7 +90,9 @@ class FailingSaveTest(FaultsTest):
     def test_error_at_each_call(self):
         # The first save of step 34 fails, the second one does not.
         cases = [("write", error, number) for error in ("EIO", "ENOSPC") for number in range(1, 6)]
-        cases += [("fsync", "EIO", number) for number in range(1, 8)]
+        cases += [("write", "EDQUOT", 1)]
+        cases += [("fsync", error, number) for error, numbers in (("EIO", range(1, 8)), ("EDQUOT", (2,)))
+                  for number in numbers]
         cases += [("rename", "EIO", 1)]
 
         def fail(case):
@@ -104,7 +106,8 @@ class FailingSaveTest(FaultsTest):
                 with self.subTest(run):
                     self.assertEqual(done.returncode, 0, done.stderr)
                     self.assertEqual(done.stdout.splitlines()[-1], self.expected)
-                    text = {"EIO": "Input/output error", "ENOSPC": "No space left on device"}
+                    text = {"EIO": "Input/output error", "ENOSPC": "No space left on device",
+                            "EDQUOT": "Disk quota exceeded"}
                     self.assertRegex(done.stderr, rf"^lockstep: the checkpoint of step 34 was not "
                                      rf"written; training goes on: .*{text[case[1]]}\n$")
                     self.check_resumed(run)

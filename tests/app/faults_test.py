@@ -1,5 +1,6 @@
 """A run that meets a fault goes on where it was: killed and stopped ranks, full disks."""
 
+import contextlib
 import os
 import random
 import re
@@ -94,39 +95,52 @@ class StoppedRankTest(FaultsTest):
 
 
 class FullDiskTest(FaultsTest):
-    def mount(self):
-        disk = self.folder / "disk"
+    def mount(self, limit):
+        disk = self.folder / limit
         disk.mkdir()
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk],
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", limit, "tmpfs", disk],
                                  capture_output=True, text=True)
         if mounted.returncode != 0:
             self.skipTest(f"a small disk cannot be mounted: {mounted.stderr.strip()}")
         self.addCleanup(subprocess.run, ["umount", "--lazy", disk], check=True)
         return disk
 
-    def test_training_outlives_a_full_disk(self):
+    def fill_with_bytes(self, disk):
+        """What takes all room is in the files of the list."""
+        filling = disk / "filling"
+        with open(filling, "wb", buffering=0) as file:
+            with contextlib.suppress(OSError):
+                while file.write(bytes(1 << 12)):
+                    pass
+        return [filling]
+
+    def fill_with_files(self, disk):
+        filling = []
+        with contextlib.suppress(OSError):
+            while True:
+                filling.append(disk / f"filling-{len(filling)}")
+                filling[-1].touch()
+        return filling[:-1]
+
+    def check_outlived(self, limit, fill, reason):
         if os.geteuid() != 0:
             self.skipTest("only root may mount a small disk")
         expected = self.reference("whole", *KILLED)
-        disk = self.mount()
+        disk = self.mount(limit)
+        run = f"{limit}/run"
         fills, empties = self.hold("step", 40), self.hold("step", 62)
-        job = self.start(*self.arguments("disk/run", *KILLED), ranks=2, holds=[fills, empties])
+        job = self.start(*self.arguments(run, *KILLED), ranks=2, holds=[fills, empties])
         fills.reached(job)
-        filling = disk / "filling"
-        with open(filling, "wb", buffering=0) as file:
-            try:
-                while file.write(bytes(1 << 12)):
-                    pass
-            except OSError:
-                pass
+        filling = fill(disk)
         fills.go_on()
         empties.reached(job)
-        self.assertIn(True, [whole(each) for each in self.checkpoints("disk/run")])
-        filling.unlink()
+        self.assertIn(True, [whole(each) for each in self.checkpoints(run)])
+        for path in filling:
+            path.unlink()
         empties.go_on()
         done = job.end()
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assert_same_outcome(self.outcome("disk/run", self.digest_of(done)), expected)
+        self.assert_same_outcome(self.outcome(run, self.digest_of(done)), expected)
         lines = done.stderr.splitlines()
         failed = [re.search(r"checkpoint of step (\d+) was not written", line) for line in lines]
         others = failed.count(None)
@@ -135,11 +149,30 @@ class FullDiskTest(FaultsTest):
         # before any later one.
         self.assertLessEqual(steps, {40, 45, 50, 51, 55, 60}, done.stderr)
         self.assertLessEqual({45, 50}, steps, done.stderr)
-        self.assertTrue(all("No space left" in line for line in lines), done.stderr)
+        self.assertTrue(all(reason in line for line in lines), done.stderr)
         # Beside the saves, one line each for metrics.jsonl, status.json and the event file.
         self.assertLessEqual(others, 3, done.stderr)
-        self.assertTrue(all(whole(each) for each in self.checkpoints("disk/run")))
+        self.assertTrue(all(whole(each) for each in self.checkpoints(run)))
         self.assertTrue((disk / "run" / "logs" / "rank-0.log").exists())
+
+    def test_training_outlives_a_full_disk(self):
+        self.check_outlived("size=1m", self.fill_with_bytes, "No space left on device")
+
+    def test_training_outlives_a_disk_of_no_more_files(self):
+        self.check_outlived("nr_inodes=100", self.fill_with_files,
+                            "No space left on device for one more file (no inode is free)")
+
+    def test_a_run_folder_that_cannot_be_made(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root may mount a small disk")
+        disk = self.mount("nr_inodes=20")
+        self.fill_with_files(disk)
+        for run in ("run", "run/", "new/run"):
+            done = self.run_binary(*self.arguments(f"nr_inodes=20/{run}"), ranks=None)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertRegex(done.stderr, rf"^lockstep: \S+/{run.rstrip('/')}: cannot be made: No space left "
+                             r"on device for one more file \(no inode is free\)\n$")
+
 
 if __name__ == "__main__":
     unittest.main()

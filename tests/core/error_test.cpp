@@ -55,6 +55,23 @@ TEST(Error, OfALibrarysExceptionIsItsFirstLine) {
   EXPECT_EQ(Error::from(own).reach(), Reach::kAgreed);
 }
 
+TEST(Error, OfAFileSystemNamesItsPaths) {
+  const auto text = [](const std::filesystem::filesystem_error& fault) {
+    const Error error = Error::from(fault);
+    EXPECT_EQ(error.code(), ExitCode::kInternal);
+    return std::string(error.what());
+  };
+  using Fault = std::filesystem::filesystem_error;
+  const auto failed = std::make_error_code(std::errc::io_error);
+  EXPECT_EQ(text(Fault("cannot list", "/a", failed)), "/a: Input/output error");
+  EXPECT_EQ(text(Fault("cannot rename", "/a", "/b", failed)), "/a to /b: Input/output error");
+  EXPECT_EQ(text(Fault("cannot advance", failed)),
+            "filesystem error: cannot advance: Input/output error");
+  // This file system has room.
+  const auto full = std::make_error_code(std::errc::no_space_on_device);
+  EXPECT_EQ(text(Fault("cannot make", "nowhere/a", full)), "nowhere/a: No space left on device");
+}
+
 TEST(Error, OfAPathBlamesTheUser) {
   const std::string name(300, 'x');
   try {
