@@ -41,7 +41,7 @@ class DeviceDropout {
   std::ptrdiff_t index_;  // among the network's dropouts
 };
 
-class DeviceNorm final : public UnaryRunner {
+class DeviceNorm final : public OpRunner {
  public:
   DeviceNorm(Accelerator& accelerator, const Network& network, const NormOp& norm,
              const OpContext& context, const DropoutSource& dropout)
@@ -52,7 +52,8 @@ class DeviceNorm final : public UnaryRunner {
         dropout_(network, dropout, norm.drop),
         by_channel_(device_zeros(accelerator, kValues * context.in.channels, at::kFloat)) {}
 
-  at::Tensor forward(const Pass& pass, at::Tensor x) override {
+  at::Tensor forward_all(const Pass& pass, Tensors inputs) override {
+    at::Tensor x = std::move(inputs.front());
     at::Tensor y = make_activations(pass, op_.out, op_.type);
     gpu::Norm norm = form(pass);
     at::Tensor partial;
@@ -62,37 +63,57 @@ class DeviceNorm final : public UnaryRunner {
     }
     norm.x = x.const_data_ptr();
     norm.out = y.data_ptr();
+    if (fused_.adds) norm.added = inputs[1].const_data_ptr();
     if (norm.training != 0) launch(accelerator_, gpu::kNormMoments, chunk_grid(norm), norm);
     launch(accelerator_, gpu::kNormFinish, channel_grid(), norm);
     launch(accelerator_, gpu::kNormForward, grid_of(norm.rows * norm.channels), norm);
     if (pass.keeps()) x_ = std::move(x);
+    if (pass.keeps() && is_relu_of_sum()) y_ = y;
     return y;
   }
 
-  at::Tensor backward(const Pass& pass, at::Tensor dy) override {
+  Tensors backward_all(const Pass& pass, at::Tensor dy) override {
     gpu::Norm norm = form(pass);
     const at::Tensor partial = make_partial(norm);
     norm.partial = partial.data_ptr<double>();
     norm.x = x_.const_data_ptr();
     norm.dy = dy.const_data_ptr();
-    if (norm.training != 0) {
+    at::Tensor passed;
+    if (is_relu_of_sum()) {
+      passed = make_activations(pass, op_.out, op_.type);
+      norm.y = y_.const_data_ptr();
+      norm.passed = passed.data_ptr();
+    }
+    if (norm.training != 0 || passed.defined()) {
       launch(accelerator_, gpu::kNormSums, chunk_grid(norm), norm);
+    }
+    if (norm.training != 0) {
       launch(accelerator_, gpu::kNormGradients, channel_grid(), norm);
     } else {
       norm.kd = norm.factor;  // of a frozen one; kx and k1 stay 0
     }
+    if (passed.defined()) {
+      dy = std::move(passed);
+      norm.dy = dy.const_data_ptr();
+      norm.passed = nullptr;
+      norm.relu_after = 0;
+    }
+    y_.reset();
     if (op_.input == InputGradient::kUnused) {
       x_.reset();
-      return {};
+      return Tensors(fused_.adds ? 2 : 1);
     }
     at::Tensor dx = make_activations(pass, op_.in, op_.type);
     norm.out = dx.data_ptr();
     launch(accelerator_, gpu::kNormBackward, grid_of(norm.rows * norm.channels), norm);
     x_.reset();
-    return dx;
+    if (fused_.adds) return {dx, dy};
+    return {dx};
   }
 
  private:
+  bool is_relu_of_sum() const { return fused_.adds && fused_.relu_after; }
+
   static constexpr int kValues = 7;  // mean, variance, factor, offset, kd, kx, k1
 
   gpu::Norm form(const Pass& pass) const {
@@ -146,7 +167,7 @@ class DeviceNorm final : public UnaryRunner {
   OpContext op_;
   DeviceDropout dropout_;
   at::Tensor by_channel_;
-  at::Tensor x_;  // of the pass under way
+  at::Tensor x_, y_;  // of the pass under way
 };
 
 class DeviceGate final : public UnaryRunner {

@@ -76,7 +76,7 @@ class Fusing {
   }
 
   void add(const DropoutOp& dropout) {
-    if (auto* norm = last<NormOp>(); norm != nullptr && !norm->drop.drops()) {
+    if (auto* norm = last<NormOp>(); norm != nullptr && !norm->adds && !norm->drop.drops()) {
       norm->drop = dropout;
       return join();
     }
@@ -86,7 +86,20 @@ class Fusing {
     join();
   }
 
-  void add(const AddOp& /*sum*/) { push(SumOp{}); }
+  // With the first of its inputs that a batch norm gives.
+  void add(const AddOp& /*sum*/) {
+    for (std::size_t k = 0; k < 2; ++k) {
+      auto* norm = last<NormOp>(k);
+      if (norm == nullptr || norm->relu_before || norm->adds || norm->relu_after ||
+          norm->drop.drops()) {
+        continue;
+      }
+      norm->adds = true;
+      giver(k)->in.push_back(operand(primitive_->in[1 - k]));
+      return join(k);
+    }
+    push(SumOp{});
+  }
 
   // The memory of a value is that of a flat one.
   void add(const FlattenOp& /*flatten*/) { pass_on(); }
@@ -104,28 +117,28 @@ class Fusing {
   template <typename Work>
   void push(const Work& work) {
     Op op{work, {}, {primitive_->out, graph_.shape(primitive_->out)}};
-    for (const ValueId in : primitive_->in) {
-      op.in.push_back({same_as_[index(in)], graph_.shape(in)});
-    }
+    for (const ValueId in : primitive_->in) op.in.push_back(operand(in));
     ops_.push_back(std::move(op));
     givers_[index(primitive_->out)] = std::prev(ops_.end());
   }
 
-  Ops::iterator giver() const { return givers_[index(primitive_->in.front())]; }
+  Operand operand(ValueId value) const { return {same_as_[index(value)], graph_.shape(value)}; }
 
-  // The op that gives the input, as a T that this primitive can join, or null: not where others
+  Ops::iterator giver(std::size_t input = 0) const { return givers_[index(primitive_->in[input])]; }
+
+  // The op that gives an input, as a T that this primitive can join, or null: not where others
   // use the input too, and not across a flatten that changes the shape.
   template <typename T>
-  T* last() {
-    const ValueId in = primitive_->in.front();
-    if (giver() == ops_.end() || uses_[index(in)] > 1) return nullptr;
-    if (giver()->out.shape != graph_.shape(in)) return nullptr;
-    return std::get_if<T>(&giver()->work);
+  T* last(std::size_t input = 0) {
+    const ValueId in = primitive_->in[input];
+    if (giver(input) == ops_.end() || uses_[index(in)] > 1) return nullptr;
+    if (giver(input)->out.shape != graph_.shape(in)) return nullptr;
+    return std::get_if<T>(&giver(input)->work);
   }
 
-  // Into the giver, whose work has been changed.
-  void join() {
-    const auto op = giver();
+  // Into the giver of an input, whose work has been changed.
+  void join(std::size_t input = 0) {
+    const auto op = giver(input);
     op->out = {primitive_->out, graph_.shape(primitive_->out)};
     ops_.splice(ops_.end(), ops_, op);
     givers_[index(primitive_->out)] = op;

@@ -64,6 +64,13 @@ struct TypedKernels {
   // dx = (kd d + kx relu_before(x) + k1) where relu_before passes, else 0.
   void (*norm_backward)(const NormForm& form, const T* x, const float* factor, const float* offset,
                         const T* dy, const float* kd, const float* kx, const float* k1, T* dx);
+  // y = relu_after(factor[c] x + offset[c] + added); the form has no relu before and no dropout.
+  void (*norm_add_forward)(const NormForm& form, const T* x, const float* factor,
+                           const float* offset, const T* added, T* y);
+  // d = dy where the relu after such a sum, which gave y, passes, else 0; and the sums over rows
+  // of d and of d x.
+  void (*norm_add_sums)(const NormForm& form, const T* x, const T* y, const T* dy, T* d,
+                        float* sum_d, float* sum_dx);
   // `code` [outputs]: the place in the window that won, or kClosed.
   void (*gate_forward)(const GateForm& form, const T* x, T* y, std::uint8_t* code);
   void (*gate_backward)(const GateForm& form, const T* dy, const std::uint8_t* code, T* dx);

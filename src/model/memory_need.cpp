@@ -109,8 +109,8 @@ class Pretended {
     for (const Op& op : plan()) {
       if (!has_gradient(op.out.id)) continue;
       if (kept_of(op).output) kept.insert(op.out.id);
-      if (!kept_of(op).input) continue;
-      for (const Operand& in : op.in) kept.insert(in.id);
+      const auto inputs = std::min(op.in.size(), static_cast<std::size_t>(kept_of(op).inputs));
+      for (std::size_t k = 0; k < inputs; ++k) kept.insert(op.in[k].id);
     }
     return kept;
   }

@@ -1,5 +1,6 @@
 // Batch normalization over a lane's own samples ("ghost batch norm"), fused with
-// the relu before it and the relu and dropout after it.
+// the relu before it, and after it with relu and dropout, or with the sum with another input
+// (the end of a residual block) and the relu of that.
 //
 // Ioffe and Szegedy, "Batch Normalization" (2015), algorithm 1 and section 3; the
 // backward pass is its chain rule with u = relu_before(x), m and v its mean and
@@ -21,7 +22,7 @@ namespace lockstep {
 namespace {
 
 template <typename T>
-class Norm final : public UnaryRunner {
+class Norm final : public OpRunner {
  public:
   Norm(const NormOp& norm, const OpContext& context)
       : norm_(norm.norm), fused_(norm), op_(context) {
@@ -32,7 +33,8 @@ class Norm final : public UnaryRunner {
     }
   }
 
-  at::Tensor forward(const Pass& pass, at::Tensor x) override {
+  at::Tensor forward_all(const Pass& pass, Tensors inputs) override {
+    at::Tensor x = std::move(inputs.front());
     form_ = make_form(pass);
     const bool of_batch = pass.mode == Mode::kTrain && pass.changes(norm_.running_mean);
     if (of_batch) {
@@ -48,35 +50,50 @@ class Norm final : public UnaryRunner {
       offset_[c] = pass.values(norm_.shift)[c] - mean[c] * factor_[c];
     }
     at::Tensor y = make_activations(pass.samples, op_.out, op_.type);
-    kernels().of<T>().norm_forward(form_, values<T>(x), factor_.data(), offset_.data(),
-                                   values<T>(y));
+    if (fused_.adds) {
+      kernels().of<T>().norm_add_forward(form_, values<T>(x), factor_.data(), offset_.data(),
+                                         values<T>(inputs[1]), values<T>(y));
+    } else {
+      kernels().of<T>().norm_forward(form_, values<T>(x), factor_.data(), offset_.data(),
+                                     values<T>(y));
+    }
     if (pass.keeps()) x_ = std::move(x);
+    if (pass.keeps() && is_relu_of_sum()) y_ = y;
     return y;
   }
 
-  at::Tensor backward(const Pass& pass, at::Tensor dy) override {
+  Tensors backward_all(const Pass& pass, at::Tensor dy) override {
     const auto& kernel = kernels().of<T>();
+    if (is_relu_of_sum()) {
+      at::Tensor d = make_activations(pass.samples, op_.out, op_.type);
+      kernel.norm_add_sums(form_, values<T>(x_), values<T>(y_), values<T>(dy), values<T>(d),
+                           sum_d_.data(), sum_dx_.data());
+      y_.reset();
+      dy = std::move(d);
+      form_.relu_after = false;
+    } else if (pass.changes(norm_.running_mean)) {
+      kernel.norm_sums(form_, values<T>(x_), factor_.data(), offset_.data(), values<T>(dy),
+                       sum_d_.data(), sum_dx_.data());
+    }
     if (pass.changes(norm_.running_mean)) {
-      find_gradients(pass, dy);
+      find_gradients(pass);
     } else {
       kd_ = factor_;
     }
-    if (op_.input == InputGradient::kUnused) {
-      x_.reset();
-      return {};
-    }
+    const at::Tensor x = std::move(x_);
+    if (op_.input == InputGradient::kUnused) return Tensors(fused_.adds ? 2 : 1);
     at::Tensor dx = make_activations(pass.samples, op_.in, op_.type);
-    kernel.norm_backward(form_, values<T>(x_), factor_.data(), offset_.data(), values<T>(dy),
+    kernel.norm_backward(form_, values<T>(x), factor_.data(), offset_.data(), values<T>(dy),
                          kd_.data(), kx_.data(), k1_.data(), values<T>(dx));
-    x_.reset();
-    return dx;
+    if (fused_.adds) return {dx, dy};
+    return {dx};
   }
 
  private:
+  bool is_relu_of_sum() const { return fused_.adds && fused_.relu_after; }
+
   // Those of scale and shift, and what that of the input is made of.
-  void find_gradients(const Pass& pass, const at::Tensor& dy) {
-    kernels().of<T>().norm_sums(form_, values<T>(x_), factor_.data(), offset_.data(), values<T>(dy),
-                                sum_d_.data(), sum_dx_.data());
+  void find_gradients(const Pass& pass) {
     const auto count = static_cast<float>(form_.rows);
     for (std::size_t c = 0; c < mean_.size(); ++c) {
       const float inverse = formula::inverse_deviation(variance_[c], norm_.epsilon);
@@ -121,7 +138,7 @@ class Norm final : public UnaryRunner {
   DropoutBytes bytes_;
   // Of the pass under way:
   NormForm form_{};
-  at::Tensor x_;
+  at::Tensor x_, y_;
   std::vector<float> mean_, variance_, factor_, offset_;  // [channels]
   std::vector<float> sum_d_, sum_dx_, kd_, kx_, k1_;      // [channels], backward
 };

@@ -38,21 +38,36 @@ inline Network network(const std::vector<std::string>& freeze = {}) {
                                  .shortcut = {},
                                  .activation = ActivationKind::kRelu,
                                  .drop_path = 0.2F};
+  const ResidualOptions ended{
+      .layers = {same, BatchNormOptions{}}, .shortcut = {}, .activation = ActivationKind::kRelu};
+  const ResidualOptions projected{.layers = {same, BatchNormOptions{}},
+                                  .shortcut = {{same, BatchNormOptions{}}}};
   const BranchesOptions branches{{{{}}, {{ConvOptions{.filters = 3, .kernel = 1}}}}};
   const GateOptions gate{{AvgPoolOptions{.global = true},
                           DenseOptions{.units = 12, .activation = ActivationKind::kSigmoid}}};
   return Network(
       {{ConvOptions{.filters = 6, .padding = Padding::kSame, .activation = ActivationKind::kRelu},
-        BatchNormOptions{}, DropoutOptions{.rate = 0.25F},
+        BatchNormOptions{},
+        DropoutOptions{.rate = 0.25F},
         ConvOptions{.filters = 6, .padding_pixels = 2, .dilation = 2, .groups = 3},
-        GroupNormOptions{.groups = 2}, MaxPoolOptions{.size = 3, .stride = 1, .padding_pixels = 1},
+        GroupNormOptions{.groups = 2},
+        MaxPoolOptions{.size = 3, .stride = 1, .padding_pixels = 1},
         ResidualOptions{.layers = {ConvOptions{.filters = 6, .kernel = 1}, LayerNormOptions{}},
                         .shortcut = {},
                         .activation = ActivationKind::kHardSwish},
         ConvOptions{.filters = 9, .kernel = 2, .padding = Padding::kSame, .bias = false},
-        BatchNormOptions{}, ActivationOptions{ActivationKind::kRelu}, MaxPoolOptions{.size = 2},
-        DropoutOptions{.rate = 0.1F}, residual, branches, gate, FlattenOptions{},
-        DenseOptions{.units = 33, .activation = ActivationKind::kGelu}, BatchNormOptions{},
+        BatchNormOptions{},
+        ActivationOptions{ActivationKind::kRelu},
+        MaxPoolOptions{.size = 2},
+        DropoutOptions{.rate = 0.1F},
+        residual,
+        ended,
+        projected,
+        branches,
+        gate,
+        FlattenOptions{},
+        DenseOptions{.units = 33, .activation = ActivationKind::kGelu},
+        BatchNormOptions{},
         DenseOptions{.units = samples::kClasses}}},
       samples::options().shape, samples::kClasses, freeze);
 }

@@ -15,7 +15,7 @@ inline constexpr float kRelu6Limit = 6;
 
 // What an op keeps of its forward pass for the backward pass.
 struct Kept {
-  bool input = false;  // its inputs, or an output of that size
+  int inputs = 0;  // the first so many, or an output of their size
   bool output = false;
   int output_bytes = 0;  // so many bytes for each value of its output
 };
@@ -26,7 +26,7 @@ struct ActivateOp {
 
   static constexpr const char* kName = "activate";
   static ParameterIds parameters() { return {}; }
-  static Kept kept() { return {.input = true}; }
+  static Kept kept() { return {.inputs = 1}; }
 };
 
 struct PoolOp {
@@ -39,7 +39,7 @@ struct PoolOp {
 
   static constexpr const char* kName = "pool";
   static ParameterIds parameters() { return {}; }
-  static Kept kept() { return {.input = true}; }
+  static Kept kept() { return {.inputs = 1}; }
 };
 
 // Of a square window that our own kernel is for.
@@ -62,7 +62,7 @@ struct DropoutOp {
 struct MultiplyOp {
   static constexpr const char* kName = "multiply";
   static ParameterIds parameters() { return {}; }
-  static Kept kept() { return {.input = true}; }
+  static Kept kept() { return {.inputs = 2}; }
 };
 
 // The inputs one after the other along the channels.

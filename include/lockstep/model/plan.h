@@ -12,17 +12,21 @@
 
 namespace lockstep {
 
-// Relu, batch norm, relu, dropout; all but the batch norm optional.
+// Relu, batch norm, the sum with a second input, relu, dropout; all but the batch norm optional,
+// and the sum alone or with the relu after it.
 struct NormOp {
   BatchNormOp norm{};
   bool relu_before = false;
+  bool adds = false;
   bool relu_after = false;
   float relu_limit = std::numeric_limits<float>::infinity();  // the most that relu_after gives
   DropoutOp drop{};
 
   static constexpr const char* kName = "norm";
   ParameterIds parameters() const { return {norm.scale, norm.shift}; }
-  Kept kept() const { return {.input = true, .output_bytes = drop.drops() ? 1 : 0}; }
+  Kept kept() const {
+    return {.inputs = 1, .output = adds && relu_after, .output_bytes = drop.drops() ? 1 : 0};
+  }
 };
 
 // Relu, max pool, dropout; each optional. What they share: an output is one of
@@ -35,7 +39,7 @@ struct GateOp {
   bool pools() const { return pool.size != 1 || pool.stride != 1; }
   static constexpr const char* kName = "gate";
   static ParameterIds parameters() { return {}; }
-  Kept kept() const { return {.input = false, .output_bytes = drop.drops() ? 2 : 1}; }
+  Kept kept() const { return {.output_bytes = drop.drops() ? 2 : 1}; }
 };
 
 // activation(a + b): none, or relu.

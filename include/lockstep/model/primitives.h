@@ -34,7 +34,7 @@ struct ConvOp {
   ParameterIds parameters() const {
     return bias ? ParameterIds{weight, *bias} : ParameterIds{weight};
   }
-  static Kept kept() { return {.input = true}; }
+  static Kept kept() { return {.inputs = 1}; }
 };
 
 // out = weight * in + bias, a matrix product.
@@ -46,7 +46,7 @@ struct DenseOp {
   ParameterIds parameters() const {
     return bias ? ParameterIds{weight, *bias} : ParameterIds{weight};
   }
-  static Kept kept() { return {.input = true}; }
+  static Kept kept() { return {.inputs = 1}; }
 };
 
 // Of each sample, over the channels of a group and all pixels.
@@ -59,7 +59,7 @@ struct GroupNormOp {
 
   static constexpr const char* kName = "group_norm";
   ParameterIds parameters() const { return {scale, shift}; }
-  static Kept kept() { return {.input = true}; }
+  static Kept kept() { return {.inputs = 1}; }
 };
 
 // Of each pixel, over its channels.
@@ -71,7 +71,7 @@ struct LayerNormOp {
 
   static constexpr const char* kName = "layer_norm";
   ParameterIds parameters() const { return {scale, shift}; }
-  static Kept kept() { return {.input = true}; }
+  static Kept kept() { return {.inputs = 1}; }
 };
 
 struct BatchNormOp {

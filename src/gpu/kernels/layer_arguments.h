@@ -17,11 +17,17 @@ struct Dropout {
 
 inline constexpr int kNormTile = 32;  // channels of a block of threads
 
-// Batch norm with relus and dropout; see model/norm.cpp for the formulas.
+// Batch norm with relus, dropout and the sum with another input; see model/norm.cpp for the
+// formulas.
 struct Norm {
-  const void* x;    // Value [rows, channels]
-  const void* dy;   // Value, backward
-  void* out;        // Value: y, or dx
+  const void* x;   // Value [rows, channels]
+  const void* dy;  // Value, backward
+  void* out;       // Value: y, or dx
+  // Of a sum, or null: Value, what is added; in the sums of the backward pass y, and the gradient
+  // past the relu of the sum, which is made there.
+  const void* added;
+  const void* y;
+  void* passed;
   double* partial;  // [chunks, channels, 2]
   float* mean;      // [channels] each:
   float* variance;

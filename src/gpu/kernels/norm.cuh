@@ -1,5 +1,5 @@
-// Relu, batch norm, relu, dropout. Sums over rows go in two passes of one fixed shape: a
-// block adds a chunk of rows for 32 channels, a second kernel adds the chunks.
+// Relu, batch norm, relu, dropout; batch norm, sum, relu. Sums over rows go in two passes of one
+// fixed shape: a block adds a chunk of rows for 32 channels, a second kernel adds the chunks.
 #pragma once
 
 #include "gpu/kernels/common.cuh"
@@ -75,6 +75,10 @@ __device__ inline TwoSums sum_chunks(const Norm& norm) {
 
 // The gradient at the batch norm's output, from that of the op's output.
 __device__ inline float inner_gradient(const Norm& norm, long long at, int c, float input) {
+  if (norm.passed != nullptr) {
+    const float out = load(norm.y, at);
+    return out > 0 && out < norm.relu_limit ? load(norm.dy, at) : 0.0F;
+  }
   if (is_dropped(norm.dropout, at)) return 0;
   const float d = load(norm.dy, at) * norm.dropout.keep_scale;
   const float inner = norm.factor[c] * input + norm.offset[c];
@@ -117,7 +121,9 @@ LOCKSTEP_KERNEL norm_forward(const Norm norm) {
   if (at >= norm.rows * norm.channels) return;
   const int c = static_cast<int>(at % norm.channels);
   const float input = relu_if(norm.relu_before != 0, load(norm.x, at));
-  float value = relu_if(norm.relu_after != 0, norm.factor[c] * input + norm.offset[c]);
+  float value = norm.factor[c] * input + norm.offset[c];
+  if (norm.added != nullptr) value += load(norm.added, at);
+  value = relu_if(norm.relu_after != 0, value);
   if (norm.relu_after != 0) value = at_most(norm.relu_limit, value);
   store(norm.out, at, is_dropped(norm.dropout, at) ? 0.0F : value * norm.dropout.keep_scale);
 }
@@ -127,6 +133,7 @@ LOCKSTEP_KERNEL norm_sums(const Norm norm) {
   sum_chunk(norm, [&](long long at, int c, float& sum_d, float& sum_dx) {
     const float input = relu_if(norm.relu_before != 0, load(norm.x, at));
     const float d = inner_gradient(norm, at, c, input);
+    if (norm.passed != nullptr) store(norm.passed, at, d);
     sum_d += d;
     sum_dx += d * input;
   });
