@@ -59,6 +59,7 @@ class Network:
 NETWORKS = {
     "digits": Network("configs/digits.textproto", 128),
     "plain": Network("tests/bench/plain.textproto", 128),
+    "fashion_resnet": Network("configs/fashion_resnet.textproto", 256),
 } | {
     name: Network(
         f"configs/{name}.textproto", 64,
@@ -219,7 +220,7 @@ def make_pairs(steps: int) -> dict[str, Pair]:
             pairs[f"torch-{name}-{mode}"] = step_pair(precision, layout, mode, 1, steps)
         for precision in ("fp32", "bf16"):
             pairs[f"ddp-{precision}-{mode}"] = step_pair(precision, "channels-last", mode, 2, steps)
-        for name in ("plain", "resnet18", "mobilenet"):
+        for name in ("plain", "fashion_resnet", "resnet18", "mobilenet"):
             for precision in ("fp32", "bf16"):
                 pairs[f"{name}-{precision}-{mode}"] = step_pair(
                     precision, "channels-last", mode, 1, max(steps // 5, 1), name

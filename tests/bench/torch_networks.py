@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 
@@ -60,6 +61,35 @@ def mobilenet() -> nn.Module:
     return MobileNetV2(num_classes=19, inverted_residual_setting=blocks)
 
 
+class Residual(nn.Module):
+    """The sum of layers and their input."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self._layers = nn.Sequential(*layers)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Of any images that the layers give back in the same shape."""
+        return x + self._layers(x)
+
+
+def fashion_resnet() -> nn.Module:
+    """That of configs/fashion_resnet.textproto."""
+
+    def conv(inputs: int, filters: int) -> list[nn.Module]:
+        return [nn.Conv2d(inputs, filters, 3, padding=1, bias=False),
+                nn.BatchNorm2d(filters), nn.ReLU()]  # fmt: skip
+
+    def residual(channels: int) -> nn.Module:
+        return Residual(*conv(channels, channels), *conv(channels, channels))
+
+    return nn.Sequential(
+        *conv(1, 48), *conv(48, 48), *conv(48, 96), nn.MaxPool2d(2), residual(96),
+        *conv(96, 192), nn.MaxPool2d(2), residual(192),
+        nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(192, 10),
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Network:
     """How a network is made, and what it takes: images [channels, height, width]."""
@@ -73,6 +103,7 @@ class Network:
 NETWORKS = {
     "digits": Network(digits, (1, 28, 28), 10, 33600),
     "plain": Network(plain, (3, 32, 32), 10, 4096),
+    "fashion_resnet": Network(fashion_resnet, (1, 28, 28), 10, 58800),
     "resnet18": Network(resnet18, (3, 64, 64), 19, 4096),
     "mobilenet": Network(mobilenet, (3, 64, 64), 19, 4096),
 }

@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT / "launcher"))
 import running  # noqa: E402
 import allocations  # noqa: E402
 import slurm  # noqa: E402
+from binding import Cpus  # noqa: E402
 from console import LauncherError  # noqa: E402
 
 
@@ -49,7 +50,9 @@ class AllocationTest(unittest.TestCase):
         tasks = job | {"SLURM_NTASKS": "5", "SLURM_TASKS_PER_NODE": "2(x2),1"}
         around = allocations.allocation(tasks)
         self.assertEqual(around, allocations.Allocation("Slurm job 7", 1, [2, 2, 1]))
-        self.assertIn("slot:PE=1", slurm.slurm_words(around, 5, 1, {"SLURMD_NODENAME": "n1"}))
+        with unittest.mock.patch.object(slurm, "cpus_here", lambda: Cpus(2, 2, True)):
+            words = slurm.slurm_words(around, 5, 1, {"SLURMD_NODENAME": "n1"})
+        self.assertIn("slot:PE=1", words)
 
     def test_variables_that_are_no_numbers(self):
         self.check(1, 1, 1, 1, JOB_ID="7", CPUS_PER_TASK="")
