@@ -11,6 +11,7 @@
 #include "app/command_line.h"
 #include "app/commands.h"
 #include "lockstep/comm/communicator.h"
+#include "lockstep/comm/last_words.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/fault_point.h"
 #include "lockstep/core/host.h"
@@ -48,6 +49,7 @@ int report(Communicator* comm, const Error& error) {
   }
   fmt::print(stderr, "lockstep: rank {} on {}: {}\n", comm->rank(), host_name(), error.what());
   std::fflush(nullptr);
+  say_last_words(fmt::format("rank {} on {}: {}", comm->rank(), host_name(), error.what()));
   comm->abort(status);
   return status;
 }

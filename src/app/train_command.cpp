@@ -12,7 +12,9 @@
 #include "app/run_report.h"
 #include "lockstep/callbacks/event_file.h"
 #include "lockstep/callbacks/make_callbacks.h"
+#include "lockstep/callbacks/status_file.h"
 #include "lockstep/checkpoint/checkpoint_folder.h"
+#include "lockstep/comm/last_words.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/fault_point.h"
 #include "lockstep/core/files.h"
@@ -176,6 +178,7 @@ int run_train(Communicator& comm, const CommandLine& line) {
   const fs::path run_dir = make_run_folder(comm, experiment, start.run_dir.string(), device.name(),
                                            threads, places, lock);
   if (root && !start.files.empty()) say("going on in {}\n", run_dir.string());
+  prepare_last_words([run_dir](const std::string& reason) { mark_as_failed(run_dir, reason); });
   const RunBegins begins = start.files.empty() ? RunBegins::kAnew : RunBegins::kFromCheckpoint;
   const fs::path memory = prepare_memory_folder(comm, experiment.checkpoint, run_dir, begins);
   auto callbacks = make_callbacks(experiment.callbacks, experiment.train.log_every_steps,

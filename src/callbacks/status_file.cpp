@@ -19,6 +19,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr double kPeriodSeconds = 1;
+constexpr const char* kRunning = "running";
 
 Json number_or_null(const std::optional<double>& number) {
   return number ? Json(*number) : Json(nullptr);
@@ -42,6 +43,10 @@ std::string state_after(RunOutcome outcome) {
   return "failed";
 }
 
+std::string text_of(const Json& status) {
+  return status.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
 }  // namespace
 
 void StatusFile::on_run_begin(const RunEvent& event) {
@@ -49,7 +54,7 @@ void StatusFile::on_run_begin(const RunEvent& event) {
   time_left_.begin(event);
   epoch_ = event.first_epoch + 1;
   step_ = event.first_step;
-  write("running");
+  write(kRunning);
 }
 
 void StatusFile::on_step(const StepEvent& event) {
@@ -60,7 +65,7 @@ void StatusFile::on_step(const StepEvent& event) {
   eta_seconds_ = time_left_.update(event);
   if (event.seconds - written_at_seconds_ < kPeriodSeconds) return;
   written_at_seconds_ = event.seconds;
-  write("running");
+  write(kRunning);
 }
 
 Directive StatusFile::on_epoch_end(const EpochEvent& event) {
@@ -96,11 +101,26 @@ void StatusFile::write(const std::string& state) {
                        {"pid", ::getpid()},
                        {"host", host_name()}};
   try {
-    write_file_atomically(path_, status.dump(2, ' ', false, Json::error_handler_t::replace) + '\n');
+    write_file_atomically(path_, text_of(status));
     behind_ = false;
   } catch (const Error& error) {
     if (!behind_) spdlog::warn("{}; the file is out of date", error.what());
     behind_ = true;
+  }
+}
+
+void mark_as_failed(const fs::path& run_dir, const std::string& reason) {
+  try {
+    const fs::path path = run_dir / kStatusFile;
+    Json status = Json::parse(read_file(path));
+    if (status.at("state") != kRunning) return;
+    status["state"] = state_after(RunOutcome::kFailed);
+    status["reason"] = reason;
+    status["eta_seconds"] = nullptr;
+    status["updated"] = utc_now();
+    write_file_atomically(path, text_of(status));
+  } catch (const std::exception&) {
+    return;
   }
 }
 

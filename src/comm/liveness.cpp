@@ -13,6 +13,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "lockstep/comm/last_words.h"
 #include "lockstep/core/environment.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/host.h"
@@ -246,6 +247,7 @@ void Liveness::end_job(const std::string& message) {
   }
   fmt::print(stderr, "lockstep: {}\n", message);
   std::fflush(nullptr);
+  say_last_words(message);
   say_goodbye();  // the cause has been said; this rank's end is not another one
   std::_Exit(static_cast<int>(ExitCode::kPeer));
 }

@@ -1,6 +1,7 @@
 """A run that meets a fault goes on where it was: killed and stopped ranks, full disks."""
 
 import contextlib
+import json
 import os
 import random
 import re
@@ -79,6 +80,9 @@ class StoppedRankTest(FaultsTest):
                 self.assertRegex(done.stderr, r"waited \d+ s in: [^;]+; late: "
                                  rf"rank {rank} on \S+ \(process {stopped[rank]}")
                 self.assertNotRegex(done.stderr, rf"late: (?!rank {rank} on )")
+                status = json.loads((self.folder / f"stopped-{rank}" / "status.json").read_text())
+                self.assertEqual(status["state"], "failed")
+                self.assertIn(f"late: rank {rank} on ", status["reason"])
 
     def test_pause_is_survived(self):
         expected = self.reference("whole")

@@ -114,6 +114,25 @@ TEST_F(StatusFileTest, SaysHowElseARunMayEnd) {
   }
 }
 
+TEST_F(StatusFileTest, ARunUnderWayIsMarkedAsFailed) {
+  mark_as_failed(folder_, "no file, no harm");
+  EXPECT_TRUE(fs::is_empty(folder_));
+  StatusFile file(Metric::kValAccuracy);
+  file.on_run_begin(run());
+  file.on_step(step_event(0, 3, 5));
+  mark_as_failed(folder_, "rank 1 died");
+  EXPECT_EQ(status().at("state"), "failed");
+  EXPECT_EQ(status().at("reason"), "rank 1 died");
+  EXPECT_EQ(status().at("step"), 3);
+  EXPECT_TRUE(status().at("eta_seconds").is_null());
+  EndEvent end;
+  end.reason = "all epochs done";
+  file.on_run_end(end);
+  mark_as_failed(folder_, "too late");
+  EXPECT_EQ(status().at("state"), "done");
+  EXPECT_EQ(status().at("reason"), "all epochs done");
+}
+
 TEST_F(StatusFileTest, KnowsTheBestAfterAResume) {
   StatusFile before(Metric::kValAccuracy);
   before.on_epoch_end(epoch_event(0, Metric::kValAccuracy, 0.7));

@@ -3,8 +3,8 @@
 // is trained, from 1), step, steps_total, train_loss, val_accuracy (of the last
 // evaluation), best (value of the monitored metric), images_per_second, eta_seconds,
 // updated (UTC, ISO 8601), pid, host. What is not known is null. Replaced as a whole
-// when the run begins and ends, and with steps at most once a second; a process that
-// is killed leaves "running". A failed write leaves the file as it was and a line in
+// when the run begins and ends, and with steps at most once a second; a job that is killed as a
+// whole leaves "running". A failed write leaves the file as it was and a line in
 // the log. A run without a folder writes nothing.
 //
 // Owned by the training loop, called on rank 0. Local.
@@ -52,5 +52,9 @@ class StatusFile : public Callback {
   bool behind_ = false;  // the last write failed
   double written_at_seconds_ = -std::numeric_limits<double>::infinity();
 };
+
+// In the status of a run that says "running", by a rank that ends the job: "failed" and the reason.
+// Local, any thread; errors are nobody's any more and ignored.
+void mark_as_failed(const fs::path& run_dir, const std::string& reason);
 
 }  // namespace lockstep
