@@ -5,8 +5,8 @@
 
 The network of configs/resnet18.textproto is trained on Fashion-MNIST's classes 0 to 4,
 30,000 images of 28x28 (Debian package dataset-fashion-mnist); then, with each seed, on a
-few images of each of the classes 5 to 9, once from new weights and once from those at a tenth
-of the learning rate. A line for each seed: accuracy on the 5,000 official test images of these classes after the last
+few images of each of the classes 5 to 9, once from new weights and once from those. A line for
+each seed: accuracy on the 5,000 official test images of these classes after the last
 epoch. Runs have folders in .deps/bench-data/fine-tune/.
 """
 
@@ -84,9 +84,8 @@ def main() -> None:
     print(f"classes 0 to 4: {accuracy:.2%} of their validation rows", flush=True)
     few = [*source("data.train", "few"), *source("data.validation.source", "held")]
     few += ["data.validation.fraction=", f"training.epochs={options.epochs}"]
-    few += ["training.global_batch=20"]
+    few += ["training.global_batch=20", "optimizer.sgd.learning_rate=0.005"]
     begin = [f"initialize.path={RUNS / 'base'}", "initialize.skip=13.*"]
-    begin += ["optimizer.sgd.learning_rate=0.005"]
     pairs = []
     for seed in range(1, options.seeds + 1):
         new = train(f"new-{seed}", *few, f"seed={seed}")
