@@ -33,11 +33,12 @@ Error Error::from(const std::exception& exception) {
   }
   const auto* fault = dynamic_cast<const std::filesystem::filesystem_error*>(&exception);
   if (fault != nullptr && !fault->path1().empty()) {
-    const bool is_of_one = fault->path2().empty();
-    const std::filesystem::path& to = is_of_one ? fault->path1() : fault->path2();
+    const bool is_of_two = !fault->path2().empty();
+    const std::filesystem::path& to = is_of_two ? fault->path2() : fault->path1();
+    std::string paths = fault->path1().string();
+    if (is_of_two) paths += " to " + to.string();
     return {blames_the_path(fault->code()) ? ExitCode::kUsage : ExitCode::kInternal,
-            fmt::format("{}{}{}: {}", fault->path1().string(), is_of_one ? "" : " to ",
-                        is_of_one ? "" : to.string(), reason_of(fault->code().value(), to))};
+            fmt::format("{}: {}", paths, reason_of(fault->code().value(), to))};
   }
   const std::string text = exception.what();
   return {ExitCode::kInternal, text.substr(0, text.find('\n'))};

@@ -174,8 +174,8 @@ class FullDiskTest(FaultsTest):
         for run in ("run", "run/", "new/run"):
             done = self.run_binary(*self.arguments(f"nr_inodes=20/{run}"), ranks=None)
             self.assertEqual(done.returncode, 2, done.stderr)
-            self.assertRegex(done.stderr, rf"^lockstep: \S+/{run.rstrip('/')}: cannot be made: No space left "
-                             r"on device for one more file \(no inode is free\)\n$")
+            self.assertRegex(done.stderr, rf"^lockstep: \S+/{run.rstrip('/')}: cannot be made: No "
+                             r"space left on device for one more file \(no inode is free\)\n$")
 
 
 if __name__ == "__main__":

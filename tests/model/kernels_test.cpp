@@ -87,6 +87,13 @@ NormElement norm_element(const NormForm& form, const std::vector<T>& x, const st
   return element;
 }
 
+void expect_sums(const NormForm& form, const std::vector<float>& sums,
+                 const std::vector<double>& expected) {
+  for (std::size_t c = 0; c < sums.size(); ++c) {
+    ASSERT_NEAR(sums[c], expected[c], 1e-6 * static_cast<double>(form.rows));
+  }
+}
+
 template <typename T>
 void expect_norm(const TypedKernels<T>& kernel, NormForm form) {
   const std::int64_t count = form.rows * form.channels;
@@ -118,11 +125,8 @@ void expect_norm(const TypedKernels<T>& kernel, NormForm form) {
     const double gradient = passes ? kd[c] * element.d + kx[c] * element.input + k1[c] : 0;
     ASSERT_NEAR(real(dx[i]), gradient, store_error(T{}) * 5) << i;
   }
-  for (std::size_t c = 0; c < factor.size(); ++c) {
-    const double tolerance = 1e-6 * static_cast<double>(form.rows);
-    ASSERT_NEAR(sum_d[c], expected_d[c], tolerance);
-    ASSERT_NEAR(sum_dx[c], expected_dx[c], tolerance);
-  }
+  expect_sums(form, sum_d, expected_d);
+  expect_sums(form, sum_dx, expected_dx);
 }
 
 TYPED_TEST(EachKernel, NormWithAllEightChoices) {
@@ -173,11 +177,8 @@ void expect_norm_add(const TypedKernels<T>& kernel, const NormForm& form) {
     expected_d[c] += real(d[i]);
     expected_dx[c] += real(d[i]) * real(x[i]);
   }
-  for (std::size_t c = 0; c < factor.size(); ++c) {
-    const double tolerance = 1e-6 * static_cast<double>(form.rows);
-    ASSERT_NEAR(sum_d[c], expected_d[c], tolerance);
-    ASSERT_NEAR(sum_dx[c], expected_dx[c], tolerance);
-  }
+  expect_sums(form, sum_d, expected_d);
+  expect_sums(form, sum_dx, expected_dx);
 }
 
 TYPED_TEST(EachKernel, NormAndSum) {
