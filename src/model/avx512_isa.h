@@ -17,6 +17,7 @@ struct Avx512Sums {
 
   static Sum zero() { return _mm512_setzero_ps(); }
   static Sum add(const float* sums, Sum sum) { return _mm512_add_ps(_mm512_loadu_ps(sums), sum); }
+  static Sum load_sums(const float* from) { return _mm512_loadu_ps(from); }
   static void store_sums(float* to, Sum sum) { _mm512_storeu_ps(to, sum); }
 };
 
@@ -31,7 +32,31 @@ struct Avx512Fp32In {
   static __m512 multiply_add(Factor a, Factor b, __m512 sum) { return _mm512_fmadd_ps(a, b, sum); }
 };
 
+// Sums, stored as they are.
+struct Avx512Fp32Out {
+  using Out = float;
+
+  static __m512 widen(const float* from) { return _mm512_loadu_ps(from); }
+  static __m512 widen_one(const float* from) { return _mm512_set1_ps(*from); }
+  static void store(float* to, __m512 sum) { _mm512_storeu_ps(to, sum); }
+};
+
 #ifdef __AVX512BF16__
+
+// Pairs of bf16.
+struct Avx512Bf16In {
+  using In = Bf16Bits;
+  using Factor = __m512bh;
+  static constexpr int kUnit = 2;
+
+  static Factor load(const Bf16Bits* from) { return (__m512bh)_mm512_loadu_si512(from); }
+  static Factor broadcast(const Bf16Bits* from) {
+    std::int32_t pair;
+    __builtin_memcpy(&pair, from, sizeof(pair));
+    return (__m512bh)_mm512_set1_epi32(pair);
+  }
+  static __m512 multiply_add(Factor a, Factor b, __m512 sum) { return _mm512_dpbf16_ps(sum, a, b); }
+};
 
 // Values of bf16, to sums and back.
 struct Avx512Bf16Out {

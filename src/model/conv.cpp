@@ -11,6 +11,7 @@
 #include "model/own_conv.h"
 #include "model/own_runners.h"
 #include "model/torch_runner.h"
+#include "model/winograd.h"
 
 namespace lockstep {
 
@@ -87,11 +88,13 @@ template std::unique_ptr<OpRunner> make_torch_runner(const ConvOp&, const OpCont
 
 namespace {
 
-// In and Out: see conv_kernels.h.
-template <typename In, typename Out>
+// By a DirectConv or a WinogradConv.
+template <typename Body>
 class OwnConv final : public UnaryRunner {
  public:
-  OwnConv(const ConvKernels<In, Out>& kernels, const ConvOp& conv, const OpContext& context)
+  using Out = typename Body::Value;
+
+  OwnConv(const typename Body::Kernels& kernels, const ConvOp& conv, const OpContext& context)
       : conv_(conv), op_(context), body_(kernels, form_of(conv, context)) {}
 
   at::Tensor forward(const Pass& pass, at::Tensor x) override {
@@ -117,28 +120,30 @@ class OwnConv final : public UnaryRunner {
   }
 
   static ConvForm form_of(const ConvOp& conv, const OpContext& context) {
-    return {.in = context.in,
-            .out = context.out,
-            .kernel = conv.kernel,
-            .stride = conv.stride,
-            .dilation = conv.dilation,
-            .rows_before = conv.rows.before,
-            .columns_before = conv.columns.before,
-            .input_gradient = context.input == InputGradient::kNeeded};
+    return lockstep::form_of(conv, context.in, context.out,
+                             context.input == InputGradient::kNeeded);
   }
 
  private:
   ConvOp conv_;
   OpContext op_;
-  DirectConv<In, Out> body_;
+  Body body_;
   at::Tensor x_;  // of the pass under way
 };
+
+template <typename In, typename Out>
+using LoopRunner = OwnConv<DirectConv<In, Out>>;
+template <typename In, typename Out>
+using TileRunner = OwnConv<WinogradConv<In, Out>>;
 
 }  // namespace
 
 std::unique_ptr<OpRunner> make_own_conv(const ConvOp& conv, const OpContext& context) {
   if (conv.groups != 1) return make_own_depthwise(conv, context);
-  return make_direct<OwnConv>(conv, context);
+  if (suits_winograd(LoopRunner<float, float>::form_of(conv, context))) {
+    return make_direct<TileRunner, TileKernels>(conv, context);
+  }
+  return make_direct<LoopRunner, LoopKernels>(conv, context);
 }
 
 }  // namespace lockstep

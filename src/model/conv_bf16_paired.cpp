@@ -11,20 +11,8 @@ namespace lockstep {
 
 namespace {
 
-struct Isa : Avx512Sums, Avx512Bf16Out {
-  using In = Bf16Bits;
-  using Factor = __m512bh;
-  static constexpr int kUnit = 2;
-
+struct Isa : Avx512Sums, Avx512Bf16In, Avx512Bf16Out {
   using Mode = FlushMode;
-
-  static Factor load(const Bf16Bits* from) { return (__m512bh)_mm512_loadu_si512(from); }
-  static Factor broadcast(const Bf16Bits* from) {
-    std::int32_t pair;
-    __builtin_memcpy(&pair, from, sizeof(pair));
-    return (__m512bh)_mm512_set1_epi32(pair);
-  }
-  static Sum multiply_add(Factor a, Factor b, Sum sum) { return _mm512_dpbf16_ps(sum, a, b); }
 };
 
 }  // namespace

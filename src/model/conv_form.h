@@ -8,6 +8,8 @@
 
 namespace lockstep {
 
+struct ConvOp;
+
 struct ConvForm {
   ImageShape in, out;
   std::int64_t kernel = 1;
@@ -17,5 +19,9 @@ struct ConvForm {
   std::int64_t columns_before = 0;  // of zeros left of them
   bool input_gradient = true;       // whether it is wanted
 };
+
+// Of an op without groups.
+ConvForm form_of(const ConvOp& conv, const ImageShape& in, const ImageShape& out,
+                 bool input_gradient);
 
 }  // namespace lockstep

@@ -1,9 +1,7 @@
 // The kernels of fp32 for processors with AVX2 and FMA; flags in CMakeLists.txt.
-#include <immintrin.h>
-
 #include <utility>
 
-#include "model/conv_kernels.h"
+#include "model/avx2_isa.h"
 
 #define LOCKSTEP_KERNELS conv_kernels_fp32_avx2
 
@@ -11,29 +9,7 @@ namespace lockstep {
 
 namespace {
 
-struct Isa {
-  using In = float;
-  using Out = float;
-  using Sum = __m256;
-  using Factor = __m256;
-  static constexpr int kLanes = 8;
-  static constexpr int kUnit = 1;
-  static constexpr int kMostOutputs[3] = {6, 0, 0};
-
-  struct Mode {
-    Mode() {}
-  };
-
-  static Factor load(const float* from) { return _mm256_loadu_ps(from); }
-  static Factor broadcast(const float* from) { return _mm256_broadcast_ss(from); }
-  static Sum multiply_add(Factor a, Factor b, Sum sum) { return _mm256_fmadd_ps(a, b, sum); }
-  static Sum zero() { return _mm256_setzero_ps(); }
-  static Sum add(const float* sums, Sum sum) { return _mm256_add_ps(_mm256_loadu_ps(sums), sum); }
-  static void store_sums(float* to, Sum sum) { _mm256_storeu_ps(to, sum); }
-  static Sum widen(const float* from) { return _mm256_loadu_ps(from); }
-  static Sum widen_one(const float* from) { return _mm256_set1_ps(*from); }
-  static void store(float* to, Sum sum) { _mm256_storeu_ps(to, sum); }
-};
+struct Isa : Avx2Fp32 {};
 
 }  // namespace
 

@@ -9,16 +9,10 @@ namespace lockstep {
 
 namespace {
 
-struct Isa : Avx512Sums, Avx512Fp32In {
-  using Out = float;
-
+struct Isa : Avx512Sums, Avx512Fp32In, Avx512Fp32Out {
   struct Mode {
     Mode() {}
   };
-
-  static Sum widen(const float* from) { return _mm512_loadu_ps(from); }
-  static Sum widen_one(const float* from) { return _mm512_set1_ps(*from); }
-  static void store(float* to, Sum sum) { _mm512_storeu_ps(to, sum); }
 };
 
 }  // namespace

@@ -131,7 +131,7 @@ class OwnDense final : public UnaryRunner {
 }  // namespace
 
 std::unique_ptr<OpRunner> make_own_dense(const DenseOp& dense, const OpContext& context) {
-  return make_direct<OwnDense>(dense, context);
+  return make_direct<OwnDense, LoopKernels>(dense, context);
 }
 
 }  // namespace lockstep

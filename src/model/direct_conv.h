@@ -24,6 +24,9 @@ bool suits_conv_kernels(const ConvForm& form, Precision precision);
 template <typename In, typename Out>
 class DirectConv {
  public:
+  using Kernels = ConvKernels<In, Out>;
+  using Value = Out;
+
   DirectConv(const ConvKernels<In, Out>& kernels, const ConvForm& form);
 
   // y [samples, out.height, out.width, out.channels] from x [samples, in.height,

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "lockstep/model/plan.h"
+#include "model/conv_form.h"
 #include "model/freeze.h"
+#include "model/winograd.h"
 
 namespace lockstep {
 
@@ -25,16 +27,22 @@ Kept kept_of(const Op& op) {
 std::int64_t common_bytes(const Network& network, Precision precision, std::int64_t samples) {
   std::int64_t kept = 0;
   std::int64_t largest_copy = 0;
+  std::int64_t largest_tiles = 0;
   for (const Op& op : network.plan()) {
     kept += samples * op.out.shape.pixels() * kept_of(op).output_bytes;
-    if (!std::holds_alternative<ConvOp>(op.work)) continue;
-    largest_copy =
-        std::max(largest_copy, samples * op.in.front().shape.pixels() * value_bytes(precision));
+    const auto* conv = std::get_if<ConvOp>(&op.work);
+    if (conv == nullptr) continue;
+    const ImageShape& in = op.in.front().shape;
+    largest_copy = std::max(largest_copy, samples * in.pixels() * value_bytes(precision));
+    const ConvForm form = form_of(*conv, in, op.out.shape, /*input_gradient=*/true);
+    if (conv->groups == 1 && suits_winograd(form)) {
+      largest_tiles = std::max(largest_tiles, winograd_bytes(form, precision));
+    }
   }
   const std::int64_t images = samples * network.input().pixels() * std::int64_t{sizeof(float)};
   const std::int64_t weights =
       network.trainable_size() + network.total_size() - network.changing_size();
-  return images + kept + largest_copy + weights * std::int64_t{sizeof(float)};
+  return images + kept + largest_copy + largest_tiles + weights * std::int64_t{sizeof(float)};
 }
 
 // The blocks that a pass's thread holds, by size: as many as there were of them at once.

@@ -8,6 +8,7 @@
 #include "model/direct_conv.h"
 #include "model/kernels.h"
 #include "model/own_runners.h"
+#include "model/winograd_kernels.h"
 
 namespace lockstep {
 
@@ -44,22 +45,34 @@ inline bool pairs_are_slow() {
   return slow;
 }
 
+// Sets of kernels that a runner may take.
+struct LoopKernels {
+  static const auto* fp32() { return fp32_conv_kernels(); }
+  static const auto& paired() { return paired_conv_kernels(); }
+  static const auto& widened() { return widened_conv_kernels(); }
+};
+struct TileKernels {
+  static const auto* fp32() { return fp32_winograd_kernels(); }
+  static const auto& paired() { return paired_winograd_kernels(); }
+  static const auto& widened() { return widened_winograd_kernels(); }
+};
+
 // A Runner<In, Out> for this processor; null where the kernels are not for it or such an op.
-template <template <typename, typename> class Runner, typename Work>
+template <template <typename, typename> class Runner, typename Kernels, typename Work>
 std::unique_ptr<OpRunner> make_direct(const Work& work, const OpContext& context) {
   const ConvForm form = Runner<float, float>::form_of(work, context);
   const bool in_fp32 = context.type == at::kFloat || context.gives_logits;
   if (!suits_conv_kernels(form, in_fp32 ? Precision::kFp32 : Precision::kBf16)) return nullptr;
   if (in_fp32) {
-    const ConvKernels<float, float>* kernels = fp32_conv_kernels();
+    const auto* kernels = Kernels::fp32();
     if (kernels == nullptr) return nullptr;
     return std::make_unique<Runner<float, float>>(*kernels, work, context);
   }
   if (!has_bf16_instructions()) return nullptr;
   if (pairs_are_slow()) {
-    return std::make_unique<Runner<float, Bf16Bits>>(widened_conv_kernels(), work, context);
+    return std::make_unique<Runner<float, Bf16Bits>>(Kernels::widened(), work, context);
   }
-  return std::make_unique<Runner<Bf16Bits, Bf16Bits>>(paired_conv_kernels(), work, context);
+  return std::make_unique<Runner<Bf16Bits, Bf16Bits>>(Kernels::paired(), work, context);
 }
 
 }  // namespace lockstep

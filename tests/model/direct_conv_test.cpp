@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "lockstep/model/lane_executor.h"
-#include "model/kernel_samples.h"
+#include "model/conv_cases.h"
 #include "model/kernels.h"
 #include "model/turned_dense.h"
 
@@ -20,78 +20,14 @@ extern const ConvKernels<float, float> conv_kernels_fp32_avx2;
 
 namespace {
 
-using samples::random_values;
-using samples::real;
-
-struct Case {
-  int samples, height, width, channels, filters, kernel, before, after, stride = 1, dilation = 1;
-  bool input_gradient = channels % 8 == 0;
-};
-
-void PrintTo(const Case& c, std::ostream* out) {
-  *out << c.samples << "x" << c.height << "x" << c.width << "x" << c.channels << ", " << c.filters
-       << " filters " << c.kernel << ", padding " << c.before << " " << c.after << ", stride "
-       << c.stride << ", dilation " << c.dilation;
-}
-
-ConvForm form_of(const Case& c) {
-  const auto outputs = [&](int inputs) {
-    return (inputs + c.before + c.after - (c.kernel - 1) * c.dilation - 1) / c.stride + 1;
-  };
-  return {.in = {c.height, c.width, c.channels},
-          .out = {outputs(c.height), outputs(c.width), c.filters},
-          .kernel = c.kernel,
-          .stride = c.stride,
-          .dilation = c.dilation,
-          .rows_before = c.before,
-          .columns_before = c.before,
-          .input_gradient = c.input_gradient};
-}
-
-// What a convolution is given, and what it gives.
-template <typename T>
-struct Values {
-  std::vector<T> x, dy, weight, bias;
-
-  explicit Values(const Case& c)
-      : x(random_values<T>(std::int64_t{c.samples} * form_of(c).in.pixels(), 1)),
-        dy(random_values<T>(std::int64_t{c.samples} * form_of(c).out.pixels(), 2)),
-        weight(random_values<T>(std::int64_t{c.filters} * c.kernel * c.kernel * c.channels, 3)),
-        bias(random_values<T>(c.filters, 4)) {}
-};
-
-// body(x index, weight index, y index) for every product of the convolution.
-template <typename Body>
-void for_products(const Case& c, Body body) {
-  const ImageShape out = form_of(c).out;
-  for (int n = 0; n < c.samples; ++n) {
-    for (int i = 0; i < out.height; ++i) {
-      for (int j = 0; j < out.width; ++j) {
-        for (int tap = 0; tap < c.kernel * c.kernel; ++tap) {
-          const int row = i * c.stride + tap / c.kernel * c.dilation - c.before;
-          const int column = j * c.stride + tap % c.kernel * c.dilation - c.before;
-          if (row < 0 || row >= c.height || column < 0 || column >= c.width) continue;
-          for (int f = 0; f < c.filters; ++f) {
-            for (int k = 0; k < c.channels; ++k) {
-              body(((n * c.height + row) * c.width + column) * c.channels + k,
-                   (f * c.kernel * c.kernel + tap) * c.channels + k,
-                   ((n * out.height + i) * out.width + j) * c.filters + f);
-            }
-          }
-        }
-      }
-    }
-  }
-}
-
-template <typename Out>
-void expect_near(const std::vector<Out>& seen, const std::vector<double>& expected) {
-  // bf16 is off by half a unit in the 8th bit; fp32 sums before it by less.
-  const double tolerance = std::is_same_v<Out, float> ? 1e-6 : 1.0 / 256;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    ASSERT_NEAR(real(seen[i]), expected[i], std::abs(expected[i]) * tolerance + 5e-5) << "at " << i;
-  }
-}
+using conv_cases::Case;
+using conv_cases::expect_near;
+using conv_cases::Expected;
+using conv_cases::form_of;
+using conv_cases::real;
+using conv_cases::run;
+using conv_cases::Seen;
+using conv_cases::Values;
 
 template <typename In, typename Out>
 void expect_case(const ConvKernels<In, Out>& kernels, const Case& c) {
@@ -99,26 +35,13 @@ void expect_case(const ConvKernels<In, Out>& kernels, const Case& c) {
   const Values<Out> v(c);
   constexpr Precision kPrecision = std::is_same_v<Out, float> ? Precision::kFp32 : Precision::kBf16;
   ASSERT_TRUE(suits_conv_kernels(form, kPrecision));
-  std::vector<double> y_expected(v.dy.size()), dx_expected(v.x.size()), dw(v.weight.size());
-  for (std::size_t i = 0; i < y_expected.size(); ++i) {
-    y_expected[i] = real(v.bias[i % v.bias.size()]);
-  }
-  for_products(c, [&](int x, int w, int y) {
-    y_expected[y] += real(v.x[x]) * real(v.weight[w]);
-    dx_expected[x] += real(v.dy[y]) * real(v.weight[w]);
-    dw[w] += real(v.dy[y]) * real(v.x[x]);
-  });
-  DirectConv<In, Out> conv(kernels, form);
-  std::vector<Out> y(v.dy.size(), static_cast<Out>(0x7FC0));
-  conv.forward(c.samples, v.x.data(), v.weight.data(), v.bias.data(), y.data());
-  expect_near(y, y_expected);
-  std::vector<Out> dx(v.x.size(), static_cast<Out>(0x7FC0));
-  std::vector<float> dweight(v.weight.size(), NAN);
-  conv.backward(c.samples, v.x.data(), v.dy.data(), v.weight.data(), dweight.data(),
-                form.input_gradient ? dx.data() : nullptr);
-  if (form.input_gradient) expect_near(dx, dx_expected);
-  for (std::size_t i = 0; i < dw.size(); ++i) {
-    ASSERT_NEAR(dweight[i], dw[i], std::abs(dw[i]) * 1e-6 + 1e-4) << "at " << i;
+  const Expected<Out> expected(c, v);
+  const Seen<Out> seen = run(DirectConv<In, Out>(kernels, form), c, v);
+  expect_near(seen.y, expected.y);
+  if (form.input_gradient) expect_near(seen.dx, expected.dx);
+  for (std::size_t i = 0; i < seen.dweight.size(); ++i) {
+    const double dw = expected.dweight[i];
+    ASSERT_NEAR(seen.dweight[i], dw, std::abs(dw) * 1e-6 + 1e-4) << "at " << i;
   }
 }
 
@@ -148,31 +71,13 @@ TEST_P(DirectConvTest, Bf16InPairsAndWidenedHaveTheSameBits) {
   if (!has_bf16_instructions()) GTEST_SKIP() << "no AVX-512 BF16 here";
   const Case& c = GetParam();
   const Values<Bf16Bits> v(c);
-  const auto results = [&](auto conv) {
-    std::vector<Bf16Bits> y(v.dy.size());
-    std::vector<Bf16Bits> dx(v.x.size());
-    std::vector<float> dweight(v.weight.size());
-    conv.forward(c.samples, v.x.data(), v.weight.data(), v.bias.data(), y.data());
-    conv.backward(c.samples, v.x.data(), v.dy.data(), v.weight.data(), dweight.data(),
-                  form_of(c).input_gradient ? dx.data() : nullptr);
-    return std::tuple(y, dx, dweight);
-  };
-  EXPECT_EQ(results(DirectConv<Bf16Bits, Bf16Bits>(paired_conv_kernels(), form_of(c))),
-            results(DirectConv<float, Bf16Bits>(widened_conv_kernels(), form_of(c))));
+  EXPECT_EQ(run(DirectConv<Bf16Bits, Bf16Bits>(paired_conv_kernels(), form_of(c)), c, v),
+            run(DirectConv<float, Bf16Bits>(widened_conv_kernels(), form_of(c)), c, v));
 }
 
-// A sample gives the same bits alone and among others.
 void expect_one_result_in_any_batch(const Case& c) {
-  const Values<float> v(c);
-  DirectConv<float, float> conv(*fp32_conv_kernels(), form_of(c));
-  std::vector<float> together(v.dy.size());
-  conv.forward(c.samples, v.x.data(), v.weight.data(), v.bias.data(), together.data());
-  std::vector<float> alone(v.dy.size());
-  for (int n = 0; n < c.samples; ++n) {
-    conv.forward(1, v.x.data() + n * form_of(c).in.pixels(), v.weight.data(), v.bias.data(),
-                 alone.data() + n * form_of(c).out.pixels());
-  }
-  EXPECT_EQ(alone, together);
+  conv_cases::expect_one_result_in_any_batch<float>(
+      DirectConv<float, float>(*fp32_conv_kernels(), form_of(c)), c);
 }
 
 TEST_P(DirectConvTest, ForwardDoesNotDependOnTheBatch) {

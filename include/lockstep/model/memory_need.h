@@ -5,7 +5,8 @@
 // for every size that tensors of a pass have, as many blocks as there are of them at
 // once. Both kinds of pass hold the images (4 bytes a value), a byte for each output of a
 // pooling or relu and for each value dropped or not, and one copy of the largest input and
-// of the weights (4 bytes each), as convolutions rearrange them. Beside these
+// of the weights (4 bytes each), as convolutions rearrange them, and what the largest convolution
+// by tiles turns (winograd_bytes). Beside these
 //   training: every value that an op keeps for the backward pass, until the first op that
 //     uses it is passed again, and the gradients from the last use of a value to its first;
 //     neither of what stands before all that is trained;

@@ -1,0 +1,55 @@
+// The inner loops of convolutions with kernels of 3x3 by 2x2 outputs at once, Winograd's F(2x2,
+// 3x3): Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016), section 4.1.
+// With tiles d of 4x4 inputs, y of 2x2 outputs, and kernels g
+//   y = A^T [sum over channels of (G g G^T) (B^T d B)] A
+// products within brackets being value by value: 16 of them where a loop over taps takes 36. So
+// there are 16 places, and at each the sum is a product of matrices. The gradient of d is the same
+// with g turned by half a circle, and
+//   dg = G^T [sum over tiles of (B^T d B) (A dy A^T)] G.
+// Compiled for several instruction sets (winograd_kernels.inc); pure functions of their
+// arguments; any thread. In and Out as in conv_kernels.h; channels are multiples of 16.
+#pragma once
+
+#include <cstdint>
+
+#include "model/conv_kernels.h"
+
+namespace lockstep {
+
+inline constexpr int kTilePlaces = 16;   // of 4x4
+inline constexpr int kTileOutputs = 4;   // of 2x2
+inline constexpr int kKernelPlaces = 9;  // of 3x3
+
+// Pixels of a row of `tiles` tiles that stand side by side: of inputs [4, 2 tiles + 2], of outputs
+// [tiles, 2, 2]. What a tile gives has `channels` values, a tile's after those of the one before,
+// and lies at p step for place p.
+template <typename In, typename Out>
+struct WinogradKernels {
+  const ConvKernels<In, float>* products;
+
+  // B^T d B.
+  void (*inputs)(const Out* const* pixels, std::int64_t tiles, std::int64_t channels, In* to,
+                 std::int64_t step);
+  // Of two rows of tiles, the second one's pixels after the first one's, a unit being one of bf16
+  // of each; values of fp32, which are units by themselves, a tile of one row after that of the
+  // other.
+  void (*input_pairs)(const Out* const* pixels, std::int64_t tiles, std::int64_t channels, In* to,
+                      std::int64_t step);
+  // A dy A^T likewise.
+  void (*gradient_pairs)(const Out* const* pixels, std::int64_t tiles, std::int64_t channels,
+                         In* to, std::int64_t step);
+  // A^T [sums] A, and the bias or null, to those channels of the pixels that begin with `first`.
+  void (*outputs)(const float* sums, std::int64_t step, std::int64_t tiles, std::int64_t channels,
+                  const Out* bias, std::int64_t first, Out* const* pixels);
+  // G g G^T of the kernel [3, 3, channels].
+  void (*weights)(const Out* kernel, std::int64_t channels, Out* to, std::int64_t step);
+  // G^T [sums] G, to [3, 3, channels].
+  void (*weight_sums)(const float* sums, std::int64_t step, std::int64_t channels, float* to);
+};
+
+// For this processor, as those of conv_kernels.h.
+const WinogradKernels<float, float>* fp32_winograd_kernels();
+const WinogradKernels<Bf16Bits, Bf16Bits>& paired_winograd_kernels();
+const WinogradKernels<float, Bf16Bits>& widened_winograd_kernels();
+
+}  // namespace lockstep
