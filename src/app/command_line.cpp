@@ -76,6 +76,9 @@ void evaluate_options(CLI::App* app, CommandLine& line) {
   app->add_flag("--json", line.json, "Print JSON instead of the report");
   app->add_flag("--average-flips", line.average_flips,
                 "Average the logits of each image and its mirror image");
+  app->add_option("--average-shifts", line.average_shifts,
+                  "And of each moved so many pixels along its diagonal, both ways")
+      ->check(CLI::Range(1, 4095));
   app->add_option("--top-k", line.top_k,
                   "Count rows whose class is among so many of the likeliest; default: the "
                   "experiment's evaluation.top_k")

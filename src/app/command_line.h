@@ -37,6 +37,7 @@ struct CommandLine {
   std::string out;  // file to write, or report's folder; empty for none, or the default
   bool json = false;
   bool average_flips = false;     // evaluate
+  int average_shifts = 0;         // evaluate; pixels
   int top_k = 0;                  // evaluate; 0: as the experiment has it
   std::vector<int> ranks;         // plan: world sizes
   std::string network = "25GbE";  // plan: between nodes

@@ -100,14 +100,25 @@ static void check_top_k(int top_k, int classes) {
               Reach::kAgreed);
 }
 
+static void check_shifts(int pixels, const ImageShape& shape) {
+  const int shorter = std::min(shape.height, shape.width);
+  if (pixels < shorter) return;
+  throw Error(ExitCode::kUsage,
+              fmt::format("--average-shifts is {}; expected below the image's shorter side, {}",
+                          pixels, shorter),
+              Reach::kAgreed);
+}
+
 int run_evaluate(Communicator& comm, const CommandLine& line) {
   if (!line.out.empty()) check_out(comm, line.out);
   TrainedModel model = TrainedModel::load(comm, line.checkpoint);
   const DataOptions& options = model.experiment.data;
   EvaluationOptions& evaluated = model.experiment.evaluation;
   if (line.average_flips) evaluated.average_flips = true;
+  if (line.average_shifts > 0) evaluated.average_shifts = line.average_shifts;
   if (line.top_k > 0) evaluated.top_k = line.top_k;
   check_top_k(line.top_k, model.network.classes());
+  check_shifts(line.average_shifts, model.network.input());
   RowShare rows;
   if (line.data.empty()) {
     const TrainingData data = load_training_data(comm, model.experiment);

@@ -61,7 +61,7 @@ void fields(Visit& visit, Training& training) {
 
 template <class Visit>
 void fields(Visit& visit, EvaluationOptions& evaluation) {
-  auto& [top_k, average_flips] = evaluation;
+  auto& [top_k, average_flips, average_shifts] = evaluation;
   visit("top_k", top_k,
         "count rows whose class is among so many of the likeliest, too; 0: 5 where there are more "
         "than 10 classes, else not",
@@ -69,6 +69,10 @@ void fields(Visit& visit, EvaluationOptions& evaluation) {
   visit("average_flips", average_flips,
         "average the logits of each image and its mirror image, in the training's validation, "
         "`evaluate`, `report`, `predict` and `submit`");
+  visit("average_shifts", average_shifts,
+        "and those of the image, counted twice, and of it moved so many pixels left and up, and "
+        "right and down; 0: not",
+        at_least(0).as("\u2265 0, below the shorter side"));
 }
 
 template <>

@@ -92,6 +92,12 @@ void check_classes(int classes) {
   }
 }
 
+void check_shifts(int pixels, int shorter_side) {
+  if (pixels >= 0 && pixels < shorter_side) return;
+  fail("evaluation.average_shifts", pixels,
+       fmt::format("at least 0 and below the image's shorter side, {}", shorter_side));
+}
+
 void check_augmentation(const AugmentationOptions& augmentation, int shorter_side) {
   const auto check_pixels = [&](const char* name, float pixels) {
     if (pixels >= 0 && pixels < static_cast<float>(shorter_side)) return;
@@ -248,6 +254,8 @@ int told_classes(const Experiment& experiment) {
 void validate(const Experiment& experiment) {
   check_name(experiment.name);
   check_data(experiment.data);
+  const ImageShape& shape = experiment.data.shape;
+  check_shifts(experiment.evaluation.average_shifts, std::min(shape.height, shape.width));
   if (experiment.model.layers.empty()) fail("model", "empty", "at least one layer");
   if (experiment.initialize) check_initialize(*experiment.initialize);
   check_training(experiment.parallel, experiment.train);

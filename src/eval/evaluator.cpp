@@ -46,7 +46,8 @@ CpuEvaluator::CpuEvaluator(const Network& network, Workers& workers, Precision p
     executors_.emplace_back(network, precision);
   }
   batches_.resize(executors_.size());
-  mirrored_logits_.resize(executors_.size());
+  views_.resize(executors_.size());
+  view_logits_.resize(executors_.size());
 }
 
 std::vector<float> CpuEvaluator::logits(const Weights& weights, const RowShare& rows) {
@@ -61,17 +62,28 @@ std::vector<float> CpuEvaluator::logits(const Weights& weights, const RowShare& 
       const auto of_chunk =
           std::span(logits).subspan(static_cast<std::size_t>(range.first) * classes,
                                     static_cast<std::size_t>(range.size()) * classes);
-      executors_[w].infer(weights, batches_[w], of_chunk);
-      if (!averages_flips()) continue;
-      mirror(network_.input(), batches_[w].images);
-      mirrored_logits_[w].resize(of_chunk.size());
-      executors_[w].infer(weights, batches_[w], mirrored_logits_[w]);
-      for (std::size_t i = 0; i < of_chunk.size(); ++i) {
-        of_chunk[i] = (of_chunk[i] + mirrored_logits_[w][i]) / 2;
-      }
+      infer_views(weights, w, of_chunk);
     }
   });
   return logits;
+}
+
+void CpuEvaluator::infer_views(const Weights& weights, std::size_t worker,
+                               std::span<float> logits) {
+  const std::vector<View> views = this->views();
+  const Batch& batch = batches_[worker];
+  executors_[worker].infer(weights, batch, logits);
+  if (views.size() == 1) return;
+  for (float& logit : logits) logit *= views.front().part;
+  Batch& other = views_[worker];
+  other = batch;
+  std::vector<float>& of_view = view_logits_[worker];
+  of_view.resize(logits.size());
+  for (std::size_t i = 1; i < views.size(); ++i) {
+    show(network_.input(), views[i], batch.images, other.images);
+    executors_[worker].infer(weights, other, of_view);
+    for (std::size_t k = 0; k < logits.size(); ++k) logits[k] += of_view[k] * views[i].part;
+  }
 }
 
 Evaluation Evaluator::evaluate(Communicator& comm, const Weights& weights, const RowShare& rows,
@@ -130,14 +142,20 @@ bool is_among_largest(std::span<const float> logits, std::int32_t label, int k) 
   return before < k;
 }
 
-void mirror(const ImageShape& shape, std::span<float> images) {
-  const int channels = shape.channels;
-  const auto line_size = static_cast<std::size_t>(shape.width * channels);
-  for (std::size_t first = 0; first < images.size(); first += line_size) {
-    float* left = images.data() + first;
-    float* right = left + line_size - channels;
-    for (; left < right; left += channels, right -= channels) {
-      std::swap_ranges(left, left + channels, right);
+void show(const ImageShape& shape, const View& view, std::span<const float> images,
+          std::span<float> to) {
+  const auto channels = static_cast<std::size_t>(shape.channels);
+  const auto size = static_cast<std::size_t>(shape.pixels());
+  for (std::size_t first = 0; first < images.size(); first += size) {
+    const float* image = images.data() + first;
+    float* shown = to.data() + first;
+    for (int y = 0; y < shape.height; ++y) {
+      const int from_y = std::clamp(y + view.shift, 0, shape.height - 1);
+      for (int x = 0; x < shape.width; ++x, shown += channels) {
+        const int seen = view.mirrored ? shape.width - 1 - x : x;
+        const int from_x = std::clamp(seen + view.shift, 0, shape.width - 1);
+        std::copy_n(image + (from_y * shape.width + from_x) * channels, channels, shown);
+      }
     }
   }
 }

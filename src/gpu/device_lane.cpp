@@ -40,6 +40,7 @@ at::Tensor DeviceLane::form_batch(const Pass& pass) const {
                         .tones = augmentation.tones() ? 1 : 0,
                         .mixes = augmentation.mixes() ? 1 : 0,
                         .mirrors = 0,
+                        .shift = 0,
                         .lowest = settings_.range.lowest,
                         .highest = settings_.range.highest});
   return images;

@@ -91,10 +91,12 @@ std::vector<float> GpuEvaluator::logits(const Weights& weights, const RowShare& 
     gpu::FormBatch batch{};
     batch.rows = pixels.const_data_ptr<std::uint8_t>() + first_byte;
     batch.floats = rows.type == PixelType::kFloat ? 1 : 0;
-    at::Tensor of_chunk = state.forward(pass, batch);
-    if (averages_flips()) {
-      batch.mirrors = 1;
-      of_chunk = of_chunk.add(state.forward(pass, batch)).div(2);
+    at::Tensor of_chunk;
+    for (const View& view : views()) {
+      batch.shift = view.shift;
+      batch.mirrors = view.mirrored ? 1 : 0;
+      const at::Tensor of_view = state.forward(pass, batch).mul(view.part);
+      of_chunk = of_chunk.defined() ? of_chunk.add(of_view) : of_view;
     }
     logits.slice(0, range.first * classes, range.last * classes).copy_(of_chunk);
   }

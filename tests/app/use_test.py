@@ -136,6 +136,10 @@ class UseTest(LockstepTest):
         average = self.evaluation(*words, "--average-flips", ranks=2)
         self.assertEqual(self.evaluation("--data", other, "--average-flips"), average)
         self.assertNotEqual(self.evaluation(*words), average)
+        shifted = self.evaluation(*words, "--average-flips", "--average-shifts", 1, ranks=2)
+        self.assertNotEqual(shifted, average)
+        self.assertIn(f"--average-shifts is {SIDE}; expected below the image's shorter side, {SIDE}",
+                      self.refused("evaluate", self.run_dir, "--average-shifts", SIDE))
 
     def test_labels_do_not_change_predictions(self):
         self.assertEqual(self.written("predict", "--data", self.labelled_csv),

@@ -59,7 +59,9 @@ class Network:
 NETWORKS = {
     "digits": Network("configs/digits.textproto", 128),
     "plain": Network("tests/bench/plain.textproto", 128),
-    "fashion_resnet": Network("configs/fashion_resnet.textproto", 256),
+    "fashion_resnet": Network(
+        "configs/fashion_resnet.textproto", 256, ("optimizer.adam.learning_rate=0.001",)
+    ),
 } | {
     name: Network(
         f"configs/{name}.textproto", 64,

@@ -84,8 +84,8 @@ def fashion_resnet() -> nn.Module:
         return Residual(*conv(channels, channels), *conv(channels, channels))
 
     return nn.Sequential(
-        *conv(1, 48), *conv(48, 48), *conv(48, 96), nn.MaxPool2d(2), residual(96),
-        *conv(96, 192), nn.MaxPool2d(2), residual(192),
+        *conv(1, 48), *conv(48, 48), nn.MaxPool2d(2), *conv(48, 96), residual(96),
+        nn.MaxPool2d(2), *conv(96, 192), residual(192),
         nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(192, 10),
     )  # fmt: skip
 

@@ -73,7 +73,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Option{"data.augmentation.mixup_alpha=.2", "mixup_alpha: 0.2"},
                     Option{"data.augmentation.cutmix_alpha=1", "cutmix_alpha: 1"},
                     Option{"evaluation.top_k=3", "top_k: 3"},
-                    Option{"evaluation.average_flips=true", "average_flips: true"}));
+                    Option{"evaluation.average_flips=true", "average_flips: true"},
+                    Option{"evaluation.average_shifts=2", "average_shifts: 2"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Model, OptionTest,

@@ -137,35 +137,61 @@ TEST(Evaluator, CountsRowsAmongTheLikeliest) {
   }
 }
 
-// Logits of the rows and of rows whose pixels are swapped here.
-TEST(Evaluator, AveragesTheLogitsOfMirrorImages) {
+// Logits of the rows and of rows whose pixels are moved and swapped here.
+TEST(Evaluator, AveragesTheLogitsOfViews) {
   constexpr std::int64_t kRows = 300;
+  constexpr int kSide = 5;
   const Network net = network();
   Workers workers(2, prepare_worker_thread);
   const RowShare rows = rows_of(kRows, 1, 0);
-  RowShare mirrored = rows;
-  for (std::size_t i = 0; i < rows.values.size(); ++i) {
-    const std::size_t x = i % 5;
-    mirrored.values[i - x + 4 - x] = rows.values[i];
-  }
+  const auto looked_at = [&](int shift, bool mirrored) {
+    RowShare view = rows;
+    const auto inside = [](int place) { return std::min(std::max(place, 0), kSide - 1); };
+    for (int i = 0; i < static_cast<int>(rows.values.size()); ++i) {
+      const int x = i % kSide;
+      const int y = i / kSide % kSide;
+      const int from_x = inside((mirrored ? kSide - 1 - x : x) + shift);
+      view.values[i] = rows.values[i - y * kSide - x + inside(y + shift) * kSide + from_x];
+    }
+    return view;
+  };
   for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
     const Weights weights = random_weights(net, precision);
     CpuEvaluator plain(net, workers, precision, kNormalization);
-    CpuEvaluator averaging(net, workers, precision, kNormalization, {.average_flips = true});
-    const std::vector<float> one = plain.logits(weights, rows);
-    const std::vector<float> other = plain.logits(weights, mirrored);
-    std::vector<float> mean;
-    for (std::size_t i = 0; i < one.size(); ++i) mean.push_back((one[i] + other[i]) / 2);
-    EXPECT_EQ(averaging.logits(weights, rows), mean);
+    const auto logits = [&](int shift, bool mirrored) {
+      return plain.logits(weights, looked_at(shift, mirrored));
+    };
+    const auto averaged = [&](const EvaluationOptions& options) {
+      return CpuEvaluator(net, workers, precision, kNormalization, options).logits(weights, rows);
+    };
+    const auto one = logits(0, false), other = logits(0, true);
+    const auto left = logits(2, false), right = logits(-2, false);
+    const auto left_mirrored = logits(2, true), right_mirrored = logits(-2, true);
+    std::vector<float> of_flips, of_shifts, of_both;
+    for (std::size_t i = 0; i < one.size(); ++i) {
+      of_flips.push_back((one[i] + other[i]) / 2);
+      of_shifts.push_back(one[i] / 2 + left[i] / 4 + right[i] / 4);
+      of_both.push_back(one[i] / 4 + other[i] / 4 + left[i] / 8 + left_mirrored[i] / 8 +
+                        right[i] / 8 + right_mirrored[i] / 8);
+    }
+    EXPECT_EQ(averaged({.average_flips = true}), of_flips);
+    EXPECT_EQ(averaged({.average_shifts = 2}), of_shifts);
+    EXPECT_EQ(averaged({.average_flips = true, .average_shifts = 2}), of_both);
   }
 }
 
-TEST(Mirror, SwapsWholePixels) {
-  std::vector<float> images = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
-  mirror({1, 3, 2}, images);
-  EXPECT_EQ(images, (std::vector<float>{5, 6, 3, 4, 1, 2, 11, 12, 9, 10, 7, 8}));
-  mirror({3, 4, 1}, images);
-  EXPECT_EQ(images, (std::vector<float>{4, 3, 6, 5, 12, 11, 2, 1, 8, 7, 10, 9}));
+TEST(Show, MovesAndSwapsWholePixels) {
+  const std::vector<float> images = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  const auto shown = [&](const ImageShape& shape, int shift, bool mirrored) {
+    std::vector<float> to(images.size());
+    show(shape, {shift, mirrored, 1}, images, to);
+    return to;
+  };
+  using Images = std::vector<float>;
+  EXPECT_EQ(shown({1, 3, 2}, 0, true), (Images{5, 6, 3, 4, 1, 2, 11, 12, 9, 10, 7, 8}));
+  EXPECT_EQ(shown({3, 4, 1}, 0, true), (Images{4, 3, 2, 1, 8, 7, 6, 5, 12, 11, 10, 9}));
+  EXPECT_EQ(shown({3, 4, 1}, 1, false), (Images{6, 7, 8, 8, 10, 11, 12, 12, 10, 11, 12, 12}));
+  EXPECT_EQ(shown({3, 4, 1}, -2, true), (Images{2, 1, 1, 1, 2, 1, 1, 1, 2, 1, 1, 1}));
 }
 
 // The counts of scikit-learn 1.9.1, of scores without equal ones:

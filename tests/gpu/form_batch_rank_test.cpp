@@ -82,6 +82,7 @@ Formed form(const DataOptions& options) {
                      .tones = augmentation.tones() ? 1 : 0,
                      .mixes = augmentation.mixes() ? 1 : 0,
                      .mirrors = 0,
+                     .shift = 0,
                      .lowest = 0,
                      .highest = 255});
   accelerator.wait();

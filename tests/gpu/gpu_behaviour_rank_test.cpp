@@ -125,8 +125,10 @@ TEST_F(GpuSteps, LogitsAreNearTheCpus) {
   const Normalization& normalization = rows.summary().normalization;
   for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
     const Weights weights(network_.initial_weights(kSeed), precision);
-    for (const bool average_flips : {false, true}) {
-      const EvaluationOptions options{.average_flips = average_flips};
+    for (const EvaluationOptions& options :
+         {EvaluationOptions{}, EvaluationOptions{.average_flips = true},
+          EvaluationOptions{.average_shifts = 2},
+          EvaluationOptions{.average_flips = true, .average_shifts = 1}}) {
       GpuEvaluator gpu(accelerator_, network_, precision, normalization, options);
       CpuEvaluator cpu(network_, workers_, precision, normalization, options);
       const std::vector<float> of_gpu = gpu.logits(weights, rows.validation());

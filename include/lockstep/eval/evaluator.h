@@ -26,8 +26,8 @@ class Evaluator {
   // Of the evaluations; 0: none.
   int top_k() const { return top_k_of(options_, classes_); }
 
-  // Local: logits [rows.size(), classes] of the rows held by this rank, averaged with those of
-  // their mirror images where the options say so.
+  // Local: logits [rows.size(), classes] of the rows held by this rank, averaged over the views
+  // of each that the options name.
   virtual std::vector<float> logits(const Weights& weights, const RowShare& rows) = 0;
 
   // Collective: counts and losses over the labelled rows of all ranks; losses are
@@ -42,7 +42,7 @@ class Evaluator {
  protected:
   Evaluator(int classes, const EvaluationOptions& options) : classes_(classes), options_(options) {}
 
-  bool averages_flips() const { return options_.average_flips; }
+  std::vector<View> views() const { return views_of(options_); }
 
  private:
   int classes_;
@@ -59,12 +59,17 @@ class CpuEvaluator final : public Evaluator {
   std::vector<float> logits(const Weights& weights, const RowShare& rows) override;
 
  private:
+  // Of the worker's batch.
+  void infer_views(const Weights& weights, std::size_t worker, std::span<float> logits);
+
   const Network& network_;
   Workers& workers_;
   Normalization normalization_;
-  std::vector<LaneExecutor> executors_;              // by worker
-  std::vector<Batch> batches_;                       // by worker
-  std::vector<std::vector<float>> mirrored_logits_;  // by worker
+  // By worker.
+  std::vector<LaneExecutor> executors_;
+  std::vector<Batch> batches_;
+  std::vector<Batch> views_;
+  std::vector<std::vector<float>> view_logits_;
 };
 
 // Softmax of one row of logits, in double.
@@ -76,7 +81,8 @@ std::size_t likeliest(std::span<const float> logits);
 // Whether `label` is among the `k` largest ones, of equals the first; a NaN is not.
 bool is_among_largest(std::span<const float> logits, std::int32_t label, int k);
 
-// Swaps left and right in each image of a batch.
-void mirror(const ImageShape& shape, std::span<float> images);
+// The images of a batch by a view, to `to` of their size.
+void show(const ImageShape& shape, const View& view, std::span<const float> images,
+          std::span<float> to);
 
 }  // namespace lockstep

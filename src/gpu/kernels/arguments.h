@@ -58,7 +58,8 @@ struct FormBatch {
   int changes;  // by what samples say at all
   int tones;
   int mixes;
-  int mirrors;            // without samples: all are mirrored
+  int mirrors;            // without changes: all are mirrored,
+  int shift;              // and before that moved so far left and up, their edges repeated
   float lowest, highest;  // values; the lowest is outside of images
 };
 

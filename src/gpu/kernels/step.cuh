@@ -56,11 +56,17 @@ __device__ inline float mixed_value(const FormBatch& batch, const Sample& sample
   return pasted ? other : formula::mixed(mix.part, own, other);
 }
 
+// The nearest place in [0, size).
+__device__ inline int moved_into(int size, int place) {
+  return place < 0 ? 0 : place >= size ? size - 1 : place;
+}
+
 // Where nothing but the evaluation asks, row i is sample i.
 __device__ inline float plain_value(const FormBatch& batch, int x, int y, int c) {
   const long long row = batch.samples == nullptr ? blockIdx.x : batch.samples[blockIdx.x].slot;
-  const int from_x = batch.mirrors != 0 ? batch.width - 1 - x : x;
-  const long long line = row * batch.height + y;
+  const int shown_x = batch.mirrors != 0 ? batch.width - 1 - x : x;
+  const int from_x = moved_into(batch.width, shown_x + batch.shift);
+  const long long line = row * batch.height + moved_into(batch.height, y + batch.shift);
   const float value = pixel_value(batch, (line * batch.width + from_x) * batch.channels + c);
   return value * batch.factor[c] + batch.offset[c];
 }
