@@ -13,7 +13,7 @@ _lockstep_options() {
   local data="--data --member --labels"
   case $1 in
     train) echo "--set --run-dir --resume --print-config --dry-run --max-restarts $parallel" ;;
-    evaluate) echo "$data --top-k --average-flips --out --json $parallel" ;;
+    evaluate) echo "$data --top-k --average-flips --average-shifts --out --json $parallel" ;;
     predict) echo "$data --out --json --top $parallel" ;;
     submit) echo "$data --out --columns $parallel" ;;
     report) echo "--out $parallel" ;;

@@ -140,18 +140,19 @@ TEST(Evaluator, CountsRowsAmongTheLikeliest) {
 // Logits of the rows and of rows whose pixels are moved and swapped here.
 TEST(Evaluator, AveragesTheLogitsOfViews) {
   constexpr std::int64_t kRows = 300;
-  constexpr int kSide = 5;
   const Network net = network();
   Workers workers(2, prepare_worker_thread);
   const RowShare rows = rows_of(kRows, 1, 0);
   const auto looked_at = [&](int shift, bool mirrored) {
     RowShare view = rows;
-    const auto inside = [](int place) { return std::min(std::max(place, 0), kSide - 1); };
+    const auto inside = [](int place, int size) { return std::min(std::max(place, 0), size - 1); };
+    constexpr int kWidth = kShape.width;
     for (int i = 0; i < static_cast<int>(rows.values.size()); ++i) {
-      const int x = i % kSide;
-      const int y = i / kSide % kSide;
-      const int from_x = inside((mirrored ? kSide - 1 - x : x) + shift);
-      view.values[i] = rows.values[i - y * kSide - x + inside(y + shift) * kSide + from_x];
+      const int x = i % kWidth;
+      const int y = i / kWidth % kShape.height;
+      const int from_x = inside((mirrored ? kWidth - 1 - x : x) + shift, kWidth);
+      const int from_y = inside(y + shift, kShape.height);
+      view.values[i] = rows.values[i - y * kWidth - x + from_y * kWidth + from_x];
     }
     return view;
   };

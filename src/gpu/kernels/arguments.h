@@ -58,8 +58,7 @@ struct FormBatch {
   int changes;  // by what samples say at all
   int tones;
   int mixes;
-  int mirrors;            // without changes: all are mirrored,
-  int shift;              // and before that moved so far left and up, their edges repeated
+  int mirrors, shift;     // without changes: as View has it
   float lowest, highest;  // values; the lowest is outside of images
 };
 
