@@ -6,6 +6,7 @@
 
 #include "model/conv_axes.h"
 #include "model/loops.h"
+#include "model/resized.h"
 
 namespace lockstep {
 
@@ -37,15 +38,6 @@ template <typename T>
 void clear_columns(T* rows, std::int64_t count, std::int64_t size, std::int64_t first) {
   for (std::int64_t i = 0; i < count; ++i)
     std::fill(rows + i * size + first, rows + (i + 1) * size, T{});
-}
-
-// At least so large: it is larger where another layer needs it.
-template <typename T>
-T* resized(std::vector<T>& values, std::int64_t size) {
-  if (static_cast<std::int64_t>(values.size()) < size) {
-    values.resize(static_cast<std::size_t>(size));
-  }
-  return values.data();
 }
 
 // A thread's, for one layer after the other.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "lockstep/model/instruction_set.h"
+#include "model/resized.h"
 
 namespace lockstep {
 
@@ -58,14 +59,7 @@ std::int64_t place_step(std::int64_t values) {
   return (lines | 1) * line;
 }
 
-template <typename T>
-T* resized(std::vector<T>& values, std::int64_t size) {
-  if (static_cast<std::int64_t>(values.size()) < size) {
-    values.resize(static_cast<std::size_t>(size));
-  }
-  return values.data();
-}
-
+// A thread's, for one layer after the other.
 template <typename In, typename Out>
 struct Buffers {
   std::vector<Out> turned;  // weights [places, filters, channels]

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "model/avx2_isa.h"
+#include "model/winograd_fp32.h"
 #include "model/winograd_kernels.h"
 
 #define LOCKSTEP_KERNELS winograd_products_fp32_avx2
@@ -11,17 +12,8 @@ namespace lockstep {
 
 namespace {
 
-struct Isa : Avx2Fp32 {
-  using Value = float;
-
-  static Sum load_values(const float* from) { return load_sums(from); }
-  static void store_values(float* to, Sum sum) { store_sums(to, sum); }
-  static void store_factors(float* to, Sum sum) { store_sums(to, sum); }
-  static void store_two(float* to, std::int64_t channel, std::int64_t channels, Sum first,
-                        Sum second) {
-    store_sums(to + channel, first);
-    store_sums(to + channels + channel, second);
-  }
+struct Isa : Avx2Fp32, Fp32Tiles<Avx2Fp32> {
+  using Sum = Avx2Fp32::Sum;
 };
 
 }  // namespace

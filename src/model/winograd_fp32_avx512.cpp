@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "model/avx512_isa.h"
+#include "model/winograd_fp32.h"
 #include "model/winograd_kernels.h"
 
 #define LOCKSTEP_KERNELS winograd_products_fp32_avx512
@@ -11,21 +12,12 @@ namespace lockstep {
 
 namespace {
 
-struct Isa : Avx512Sums, Avx512Fp32In, Avx512Fp32Out {
-  using Value = float;
+struct Isa : Avx512Sums, Avx512Fp32In, Avx512Fp32Out, Fp32Tiles<Avx512Sums> {
+  using Sum = Avx512Sums::Sum;
 
   struct Mode {
     Mode() {}
   };
-
-  static Sum load_values(const float* from) { return load_sums(from); }
-  static void store_values(float* to, Sum sum) { store_sums(to, sum); }
-  static void store_factors(float* to, Sum sum) { store_sums(to, sum); }
-  static void store_two(float* to, std::int64_t channel, std::int64_t channels, Sum first,
-                        Sum second) {
-    store_sums(to + channel, first);
-    store_sums(to + channels + channel, second);
-  }
 };
 
 }  // namespace
