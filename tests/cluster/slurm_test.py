@@ -111,7 +111,8 @@ class SlurmTest(LockstepTest):
                 run = f"two{''.join(starter)}"
                 job = self.submit(run, "--nodes", 2, "--ranks-per-node", 2, *starter)
                 state = self.check_end(run, job, expected)
-                self.assertEqual((state["NodeList"], state["Restarts"]), ("n[1-2]", "0"))
+                self.assertEqual((state["NodeList"], state["Restarts"]), ("n[1-2]", "0"),
+                                 self.log(run))
                 self.assertEqual(self.world_size(run), 4)
 
     def test_time_limit_saves_and_goes_on(self):
