@@ -1,14 +1,14 @@
 // Winograd's convolution in fp32 for processors with AVX2 and FMA; flags in CMakeLists.txt.
-#include <utility>
-
 #include "model/avx2_isa.h"
 #include "model/winograd_fp32.h"
 #include "model/winograd_kernels.h"
 
-#define LOCKSTEP_KERNELS winograd_products_fp32_avx2
+#define LOCKSTEP_KERNELS conv_kernels_fp32_avx2
 #define LOCKSTEP_WINOGRAD winograd_kernels_fp32_avx2
 
 namespace lockstep {
+
+extern const ConvKernels<float, float> conv_kernels_fp32_avx2;
 
 namespace {
 
@@ -20,5 +20,4 @@ struct Isa : Avx2Fp32, Fp32Tiles<Avx2Fp32> {
 
 }  // namespace lockstep
 
-#include "model/conv_kernels.inc"
 #include "model/winograd_kernels.inc"
