@@ -27,7 +27,8 @@ struct TapStretch {
 
 // Outputs at one distance from one another that take the same weights: for n in [0, count)
 // and every filter f of the group
-//   y[n y_step + f] = bias[f] + sum over stretches and units of x[n x_step + ...] w[..., f].
+//   y[n y_step + f] = bias[f] + sum over stretches and units of x[n x_step + ...] w[..., f];
+// or `repeats` of them, whose x, weights and y lie so many values apart.
 template <typename In, typename Out>
 struct OutputRun {
   const TapStretch* stretches;
@@ -43,6 +44,8 @@ struct OutputRun {
   std::int64_t y_step;
   int vectors;  // of 16 filters in the group: 1 to most_vectors
   int filters;  // of the group that there are; the others' weights are zeros
+  std::int64_t repeats = 1;
+  std::int64_t x_repeat = 0, weights_repeat = 0, y_repeat = 0;
 };
 
 // Whether sums begin, or are added to what is there.

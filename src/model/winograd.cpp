@@ -40,9 +40,9 @@ constexpr int kFewestChannels = 32;  // of fewer, turning takes longer than the 
 template <typename In>
 constexpr std::int64_t kUnit = sizeof(float) / sizeof(In);
 
-// Tiles whose sums stay in a core's inmost cache until they are turned back: whole turns of the
-// kernels' loops, for groups of 1, 2 and 3 vectors.
-constexpr std::array<std::int64_t, 3> kTilesOfSums = {28, 28, 27};
+// Tiles whose sums stay in a core's inmost cache until they are turned back: those of one turn of
+// the kernels' loops, for groups of 1, 2 and 3 vectors.
+constexpr std::array<std::int64_t, 3> kTilesOfSums = {14, 14, 9};
 // Of inputs, that stay near a core while one group of filters follows another.
 constexpr std::int64_t kInputValues = 96 * 1024;
 // Of both factors of weights' sums; by values, so that their order is the same in every form.
@@ -284,21 +284,23 @@ void WinogradConv<In, Out>::correlate_tiles(const Turned& turned, const In* weig
   for (std::int64_t f = 0; f < filters; f += some) {
     for (std::int64_t i = 0; i < turned.tiles; i += most) {
       const std::int64_t tiles = std::min(most, turned.tiles - i);
-      for (std::int64_t place = 0; place < kTilePlaces; ++place) {
-        kernels_.products->correlate({.stretches = &stretch,
-                                      .stretch_count = 1,
-                                      .count = tiles,
-                                      .x = turned.values + place * turned.step + i * channels,
-                                      .x_step = channels,
-                                      .weights = weights + (place * filters + f) * channels,
-                                      .weights_step = some * kUnit<In>,
-                                      .bias = nullptr,
-                                      .output_bias = nullptr,
-                                      .y = sums + place * step,
-                                      .y_step = some,
-                                      .vectors = static_cast<int>(some / kFiltersOfVector),
-                                      .filters = static_cast<int>(some)});
-      }
+      kernels_.products->correlate({.stretches = &stretch,
+                                    .stretch_count = 1,
+                                    .count = tiles,
+                                    .x = turned.values + i * channels,
+                                    .x_step = channels,
+                                    .weights = weights + f * channels,
+                                    .weights_step = some * kUnit<In>,
+                                    .bias = nullptr,
+                                    .output_bias = nullptr,
+                                    .y = sums,
+                                    .y_step = some,
+                                    .vectors = static_cast<int>(some / kFiltersOfVector),
+                                    .filters = static_cast<int>(some),
+                                    .repeats = kTilePlaces,
+                                    .x_repeat = turned.step,
+                                    .weights_repeat = filters * channels,
+                                    .y_repeat = step});
       kernels_.outputs(sums, step, tiles, some, bias == nullptr ? nullptr : bias + f, f,
                        pixels + i * kTileOutputs);
     }

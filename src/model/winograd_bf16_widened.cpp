@@ -22,7 +22,11 @@ struct Isa : Avx512Sums, Avx512Fp32In, Avx512Fp32Out {
     const __m512i bits = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(sum));
     return _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
   }
+  using Some = Sum;
+  static constexpr int kSomeLanes = kLanes;
+
   static Sum load_values(const Bf16Bits* from) { return Avx512Bf16Out::widen(from); }
+  static Sum load_some(const Bf16Bits* from, Sum) { return load_values(from); }
   static void store_values(Bf16Bits* to, Sum sum) { Avx512Bf16Out::store(to, sum); }
   static void store_factors(float* to, Sum sum) {
     constexpr int kNeighboursInTurn = 0xB1;
