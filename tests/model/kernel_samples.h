@@ -19,6 +19,7 @@ namespace lockstep {
 extern const Kernels kernels_baseline;
 extern const Kernels kernels_avx2;
 extern const Kernels kernels_avx512;
+void use_bf16_instructions(TypedKernels<Bf16>& table);
 
 namespace samples {
 
@@ -77,11 +78,23 @@ inline std::vector<std::uint8_t> sample_bytes(std::int64_t count) {
   return bytes;
 }
 
+inline const Kernels& kernels_with_bf16_instructions() {
+  static const Kernels table = [] {
+    Kernels kernels = kernels_avx512;
+    use_bf16_instructions(kernels.bf16);
+    return kernels;
+  }();
+  return table;
+}
+
 // The tables that this processor can run, by name.
 inline std::vector<std::pair<std::string, const Kernels*>> all_tables() {
   std::vector<std::pair<std::string, const Kernels*>> tables = {{"baseline", &kernels_baseline}};
   if (__builtin_cpu_supports("x86-64-v3")) tables.emplace_back("avx2", &kernels_avx2);
   if (__builtin_cpu_supports("x86-64-v4")) tables.emplace_back("avx512", &kernels_avx512);
+  if (__builtin_cpu_supports("avx512bf16")) {
+    tables.emplace_back("avx512 bf16", &kernels_with_bf16_instructions());
+  }
   return tables;
 }
 

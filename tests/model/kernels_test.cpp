@@ -25,7 +25,8 @@ struct Extent {
   std::int64_t rows, channels;
 };
 // Around blocks of 64 rows and 512 channels, and the widths of vectors.
-const std::vector<Extent> kExtents = {{1, 1}, {65, 3}, {997, 17}, {64, 32}, {7, 513}, {130, 1030}};
+const std::vector<Extent> kExtents = {{1, 1},   {65, 3},  {997, 17},   {64, 32},
+                                      {97, 48}, {7, 513}, {130, 1030}, {130, 1040}};
 
 TYPED_TEST(EachKernel, MomentsAndSumsOfRows) {
   for (const auto& [name, table] : this->tables()) {
@@ -274,7 +275,7 @@ TYPED_TEST(EachKernel, GateWithAnyWindowReluAndDropout) {
       {5, 6, 2, 2, 1}, {4, 3, 5, 1, 2}, {1, 2, 3, 1, 1}, {9, 7, 3, 3, 1}};
   for (const auto& [name, table] : this->tables()) {
     for (const Pool& pool : pools) {
-      for (const std::int64_t channels : {1, 3, 32, 70}) {
+      for (const std::int64_t channels : {1, 3, 48, 70}) {
         for (int choice = 0; choice < 4; ++choice) {
           SCOPED_TRACE(name + " size " + std::to_string(pool.size) + " stride " +
                        std::to_string(pool.stride) + " padding " + std::to_string(pool.padding) +
@@ -391,9 +392,13 @@ TEST(Kernels, ChosenOnesAreOfTheBestInstructionSet) {
   const Kernels* best = &kernels_baseline;
   if (__builtin_cpu_supports("x86-64-v3")) best = &kernels_avx2;
   const char* most = std::getenv("LOCKSTEP_MAX_ISA");
-  const bool is_limited = most != nullptr && std::string(most) == "AVX2";
-  if (__builtin_cpu_supports("x86-64-v4") && !is_limited) best = &kernels_avx512;
-  EXPECT_EQ(&kernels(), best);
+  const std::string limit = most != nullptr ? most : "AVX512_BF16";
+  if (__builtin_cpu_supports("x86-64-v4") && limit != "AVX2") best = &kernels_avx512;
+  EXPECT_EQ(kernels().fp32.moments, best->fp32.moments);
+  if (__builtin_cpu_supports("avx512bf16") && limit == "AVX512_BF16") {
+    best = &kernels_with_bf16_instructions();
+  }
+  EXPECT_EQ(kernels().bf16.moments, best->bf16.moments);
 }
 
 }  // namespace
