@@ -290,12 +290,75 @@ void norm_add_sums(const NormForm& form, const Bf16* x, const Bf16* y, const Bf1
       });
 }
 
-// --- Max pools of 2x2 that leave no pixel out ----------------------------------
+// --- Max pools of 2x2 ---------------------------------------------------------
+
+bool is_pool_of_2x2(const GateForm& form) {
+  return form.size == 2 && form.stride == 2 && form.padding == 0 && suits(form.channels);
+}
+
+__mmask16 equal(__m512 a, __m512 b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+__mmask16 one_is_nan(__m512 a, __m512 b) { return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q); }
+
+__m128i set_where(__m128i places, __mmask16 where, int place) {
+  return _mm_mask_mov_epi8(places, where, _mm_set1_epi8(static_cast<char>(place)));
+}
+
+// Of 16 channels of a window at x, whose rows are `row` apart.
+template <bool kRelu, bool kDrop>
+void pool_window(const GateForm& form, const Bf16* x, std::int64_t row, std::int64_t at, Bf16* y,
+                 std::uint8_t* code) {
+  const __m512 first = load(x);
+  const __m512 right = load(x + form.channels);
+  const __m512 lower = load(x + row);
+  const __m512 corner = load(x + row + form.channels);
+  __m512 best = _mm512_max_ps(_mm512_max_ps(first, right), _mm512_max_ps(lower, corner));
+  // Of equal ones the first.
+  __m128i place = set_where(_mm_set1_epi8(3), equal(lower, best), 2);
+  place = set_where(place, equal(right, best), 1);
+  place = set_where(place, equal(first, best), 0);
+  if constexpr (kRelu) {
+    const __mmask16 shut = _mm512_cmp_ps_mask(best, _mm512_setzero_ps(), _CMP_LE_OQ);
+    place = set_where(place, shut, kClosed);
+    best = relu_of(best);
+  }
+  const auto nan = static_cast<__mmask16>(one_is_nan(first, right) | one_is_nan(lower, corner));
+  best = _mm512_mask_mov_ps(best, nan, _mm512_set1_ps(__builtin_nanf("")));
+  if constexpr (kDrop) {
+    const __mmask16 keep = kept(form.bits + at, form.drop_below);
+    place = set_where(place, static_cast<__mmask16>(~keep), kClosed);
+    best = _mm512_maskz_mul_ps(keep, best, _mm512_set1_ps(form.keep_scale));
+  }
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(code + at), place);
+  store(y + at, best);
+}
+
+template <bool kRelu, bool kDrop>
+void pool(const GateForm& form, const Bf16* x, Bf16* y, std::uint8_t* code) {
+  const std::int64_t row = form.width * form.channels;
+  std::int64_t at = 0;
+  for (std::int64_t n = 0; n < form.samples; ++n, x += form.height * row) {
+    for (std::int64_t i = 0; i < form.out_height; ++i) {
+      const Bf16* window = x + 2 * i * row;
+      for (std::int64_t j = 0; j < form.out_width; ++j, window += form.channels) {
+        for (std::int64_t c = 0; c < form.channels; c += kLanes, at += kLanes, window += kLanes) {
+          pool_window<kRelu, kDrop>(form, window, row, at, y, code);
+        }
+      }
+    }
+  }
+}
+
+void gate_forward(const GateForm& form, const Bf16* x, Bf16* y, std::uint8_t* code) {
+  if (!is_pool_of_2x2(form)) return kernels_avx512.bf16.gate_forward(form, x, y, code);
+  const bool drops = form.bits != nullptr;
+  if (form.relu)
+    return drops ? pool<true, true>(form, x, y, code) : pool<true, false>(form, x, y, code);
+  return drops ? pool<false, true>(form, x, y, code) : pool<false, false>(form, x, y, code);
+}
 
 void gate_backward(const GateForm& form, const Bf16* dy, const std::uint8_t* code, Bf16* dx) {
-  const bool covers = form.size == 2 && form.stride == 2 && form.padding == 0 &&
-                      form.out_height * 2 == form.height && form.out_width * 2 == form.width;
-  if (!covers || !suits(form.channels)) {
+  const bool covers = form.out_height * 2 == form.height && form.out_width * 2 == form.width;
+  if (!is_pool_of_2x2(form) || !covers) {
     return kernels_avx512.bf16.gate_backward(form, dy, code, dx);
   }
   const __m512 scale = _mm512_set1_ps(form.keep_scale);
@@ -325,6 +388,7 @@ void use_bf16_instructions(TypedKernels<Bf16>& table) {
   table.norm_backward = norm_backward;
   table.norm_add_forward = norm_add_forward;
   table.norm_add_sums = norm_add_sums;
+  table.gate_forward = gate_forward;
   table.gate_backward = gate_backward;
   table.sum_rows = sum_rows;
 }
