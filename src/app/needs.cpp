@@ -39,7 +39,7 @@ int run_needs(Communicator& comm, const CommandLine& line) {
       {"validation", files_of(experiment.data.validation.source)},
       {"test", files_of(experiment.data.test)},
       {"weights", weights},
-      {"metric", MonitoredMetric(experiment.callbacks.best_checkpoint.monitor, 0).name()}};
+      {"metric", MonitoredMetric(experiment.callbacks.best_checkpoint).name()}};
   if (comm.rank() == 0) print_json(needs);
   return 0;
 }

@@ -13,12 +13,11 @@ namespace lockstep {
 std::vector<std::unique_ptr<Callback>> make_callbacks(const CallbackOptions& options,
                                                       int log_every_steps,
                                                       const ProgressOutput& output) {
-  const Metric monitor = options.best_checkpoint.monitor;
   std::vector<std::unique_ptr<Callback>> callbacks;
   callbacks.push_back(std::make_unique<MetricsLog>(log_every_steps));
   callbacks.push_back(std::make_unique<TensorBoard>(log_every_steps));
-  callbacks.push_back(std::make_unique<StatusFile>(monitor));
-  callbacks.push_back(std::make_unique<Progress>(output, monitor));
+  callbacks.push_back(std::make_unique<StatusFile>(options.best_checkpoint));
+  callbacks.push_back(std::make_unique<Progress>(output, options.best_checkpoint));
   callbacks.push_back(std::make_unique<BestCheckpoint>(options.best_checkpoint));
   if (options.reduce_on_plateau) {
     callbacks.push_back(std::make_unique<ReduceOnPlateau>(*options.reduce_on_plateau));

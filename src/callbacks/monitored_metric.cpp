@@ -1,6 +1,7 @@
 #include "lockstep/callbacks/monitored_metric.h"
 
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "lockstep/core/error.h"
@@ -9,6 +10,9 @@ namespace lockstep {
 
 MonitoredMetric::MonitoredMetric(Metric metric, double min_delta)
     : metric_(metric), min_delta_(min_delta) {}
+
+MonitoredMetric::MonitoredMetric(const BestCheckpointOptions& best)
+    : MonitoredMetric(best.monitor, best.last ? -std::numeric_limits<double>::infinity() : 0) {}
 
 bool MonitoredMetric::update(const EpochEvent& event) {
   const bool less_is_better = metric_ == Metric::kValLoss;

@@ -92,8 +92,8 @@ std::string straggler_line(const Straggler& straggler) {
 
 }  // namespace
 
-Progress::Progress(const ProgressOutput& output, Metric monitor)
-    : output_(output), metric_(monitor, 0) {
+Progress::Progress(const ProgressOutput& output, const BestCheckpointOptions& best)
+    : output_(output), metric_(best) {
   if (!live()) shown_at_seconds_ = 0;
 }
 

@@ -33,8 +33,11 @@ void fields(Visit& visit, ReduceOnPlateauOptions& reduce) {
 
 template <class Visit>
 void fields(Visit& visit, BestCheckpointOptions& best) {
-  auto& [monitor] = best;
+  auto& [monitor, last] = best;
   visit("monitor", monitor, "which epoch's weights are kept under `checkpoints/best` (always on)");
+  visit("last", last,
+        "the last epoch counts as the best: of a rate that falls to 0, or of few validation rows, "
+        "it is more to be trusted");
 }
 
 template <class Visit>

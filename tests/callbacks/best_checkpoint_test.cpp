@@ -40,6 +40,14 @@ TEST(BestCheckpoint, KeepsTheLatestWithoutValidationRows) {
   }
 }
 
+TEST(BestCheckpoint, MayTakeTheLast) {
+  BestCheckpoint callback({.monitor = Metric::kValAccuracy, .last = true});
+  callback.on_run_begin(run_event());
+  for (const double value : {0.75, 0.5, 0.625}) {
+    EXPECT_TRUE(callback.on_epoch_end(epoch_event(0, Metric::kValAccuracy, value)).keep_as_best);
+  }
+}
+
 TEST(BestCheckpoint, KnowsTheBestAfterAResume) {
   BestCheckpoint before({Metric::kValAccuracy});
   before.on_run_begin(run_event());

@@ -19,7 +19,7 @@ class StatusFileTest : public FolderTest {
 };
 
 TEST_F(StatusFileTest, SaysAtOnceThatTheRunBegan) {
-  StatusFile file(Metric::kValAccuracy);
+  StatusFile file({});
   file.on_run_begin(run());
   const auto json = status();
   EXPECT_EQ(json.size(), 13U);
@@ -38,7 +38,7 @@ TEST_F(StatusFileTest, SaysAtOnceThatTheRunBegan) {
 }
 
 TEST_F(StatusFileTest, SaysWhereAResumedRunIs) {
-  StatusFile file(Metric::kValAccuracy);
+  StatusFile file({});
   RunEvent resumed = run();
   resumed.first_epoch = 1;
   resumed.first_step = 11;
@@ -48,7 +48,7 @@ TEST_F(StatusFileTest, SaysWhereAResumedRunIs) {
 }
 
 TEST_F(StatusFileTest, FollowsStepsOnceASecond) {
-  StatusFile file(Metric::kValAccuracy);
+  StatusFile file({});
   file.on_run_begin(run());
   file.on_step(step_event(0, 1, 0.5));
   EXPECT_EQ(status().at("step"), 1);
@@ -63,7 +63,7 @@ TEST_F(StatusFileTest, FollowsStepsOnceASecond) {
 }
 
 TEST_F(StatusFileTest, TellsTheLastAndTheBestEvaluation) {
-  StatusFile file(Metric::kValAccuracy);
+  StatusFile file({});
   file.on_run_begin(run());
   file.on_epoch_end(epoch_event(0, Metric::kValAccuracy, 0.75));
   file.on_epoch_end(epoch_event(1, Metric::kValAccuracy, 0.5));
@@ -74,7 +74,7 @@ TEST_F(StatusFileTest, TellsTheLastAndTheBestEvaluation) {
 }
 
 TEST_F(StatusFileTest, SaysThatTheRunIsDone) {
-  StatusFile file(Metric::kValAccuracy);
+  StatusFile file({});
   file.on_run_begin(run());
   file.on_step(step_event(0, 1, 0.5));
   file.on_epoch_end(epoch_event(0, Metric::kValAccuracy, std::numeric_limits<double>::quiet_NaN()));
@@ -97,7 +97,7 @@ TEST_F(StatusFileTest, SaysHowElseARunMayEnd) {
                                                       {RunOutcome::kDiverged, "diverged"},
                                                       {RunOutcome::kFailed, "failed"}};
   for (const auto& [outcome, state] : cases) {
-    StatusFile file(Metric::kValAccuracy);
+    StatusFile file({});
     file.on_run_begin(run());
     file.on_step(step_event(1, 3, 0.5));
     EndEvent end;
@@ -117,7 +117,7 @@ TEST_F(StatusFileTest, SaysHowElseARunMayEnd) {
 TEST_F(StatusFileTest, ARunUnderWayIsMarkedAsFailed) {
   mark_as_failed(folder_, "no file, no harm");
   EXPECT_TRUE(fs::is_empty(folder_));
-  StatusFile file(Metric::kValAccuracy);
+  StatusFile file({});
   file.on_run_begin(run());
   file.on_step(step_event(0, 3, 5));
   mark_as_failed(folder_, "rank 1 died");
@@ -134,9 +134,9 @@ TEST_F(StatusFileTest, ARunUnderWayIsMarkedAsFailed) {
 }
 
 TEST_F(StatusFileTest, KnowsTheBestAfterAResume) {
-  StatusFile before(Metric::kValAccuracy);
+  StatusFile before({});
   before.on_epoch_end(epoch_event(0, Metric::kValAccuracy, 0.7));
-  StatusFile after(Metric::kValAccuracy);
+  StatusFile after({});
   after.load_state(before.save_state());
   after.on_run_begin(run());
   EXPECT_EQ(status().at("best"), 0.7);
@@ -145,7 +145,7 @@ TEST_F(StatusFileTest, KnowsTheBestAfterAResume) {
 TEST_F(StatusFileTest, WritesNothingWithoutAFolder) {
   const fs::path before = fs::current_path();
   fs::current_path(folder_);
-  StatusFile file(Metric::kValAccuracy);
+  StatusFile file({});
   file.on_run_begin(run_event());
   file.on_step(step_event(0, 1, 5));
   file.on_run_end({});
@@ -154,7 +154,7 @@ TEST_F(StatusFileTest, WritesNothingWithoutAFolder) {
 }
 
 TEST_F(StatusFileTest, LeavesNoOtherFile) {
-  StatusFile file(Metric::kValAccuracy);
+  StatusFile file({});
   file.on_run_begin(run());
   file.on_step(step_event(0, 1, 5));
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);

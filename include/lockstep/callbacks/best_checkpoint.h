@@ -14,7 +14,7 @@ namespace lockstep {
 
 class BestCheckpoint : public Callback {
  public:
-  explicit BestCheckpoint(const BestCheckpointOptions& options) : metric_(options.monitor, 0) {}
+  explicit BestCheckpoint(const BestCheckpointOptions& options) : metric_(options) {}
 
   void on_run_begin(const RunEvent& event) override;
   Directive on_epoch_end(const EpochEvent& event) override;

@@ -15,6 +15,8 @@ class MonitoredMetric {
  public:
   // An improvement is a change for the better by more than `min_delta`.
   MonitoredMetric(Metric metric, double min_delta);
+  // As checkpoints/best has it.
+  explicit MonitoredMetric(const BestCheckpointOptions& best);
 
   // Takes in a finished epoch and says whether its value is an improvement, as
   // the first finite value is. A value that is not finite never is.

@@ -30,6 +30,7 @@ struct ReduceOnPlateauOptions {
 // Keeps the weights of the best epoch under checkpoints/best.
 struct BestCheckpointOptions {
   Metric monitor = Metric::kValAccuracy;
+  bool last = false;  // the last epoch is the best one, whatever its value
 };
 
 struct CallbackOptions {

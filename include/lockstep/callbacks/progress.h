@@ -20,8 +20,8 @@ namespace lockstep {
 
 class Progress : public Callback {
  public:
-  // `monitor` is the metric that marks the best epoch.
-  Progress(const ProgressOutput& output, Metric monitor);
+  // `best` says which epoch is marked.
+  Progress(const ProgressOutput& output, const BestCheckpointOptions& best);
 
   void on_run_begin(const RunEvent& event) override;
   void on_step(const StepEvent& event) override;

@@ -25,7 +25,7 @@ namespace lockstep {
 
 class StatusFile : public Callback {
  public:
-  explicit StatusFile(Metric monitor) : metric_(monitor, 0) {}
+  explicit StatusFile(const BestCheckpointOptions& best) : metric_(best) {}
 
   void on_run_begin(const RunEvent& event) override;
   void on_step(const StepEvent& event) override;
