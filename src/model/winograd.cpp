@@ -212,37 +212,17 @@ const In* WinogradConv<In, Out>::forward_weights(const Out* weight) const {
   return weights;
 }
 
-// The kernels turned by half a circle: G turns them to places in another order. [filters,
-// channels] of each place to [channels / group, filters, group].
+// The kernels turned by half a circle, [channels / group, filters, group] of each place.
 template <typename In, typename Out>
 const In* WinogradConv<In, Out>::backward_weights(const Out* weight) const {
-  constexpr std::array<int, kInputSide> kTurned = {3, 1, 2, 0};
-  const ArrangeKernels& arrange = arrange_kernels();
   const std::int64_t channels = form_.in.channels, filters = form_.out.channels;
-  const std::int64_t some = group(channels);
-  const Out* turned = turned_weights(weight);
-  In* weights = resized(buffers<In, Out>().weights, kTilePlaces * filters * channels);
-  In* to = weights;
-  for (int place = 0; place < kTilePlaces; ++place) {
-    const int from_place =
-        kTurned[place / kInputSide] * int{kInputSide} + kTurned[place % kInputSide];
-    for (std::int64_t c = 0; c < channels; c += some, to += filters * some) {
-      const Out* from = turned + from_place * filters * channels + c;
-      if constexpr (std::is_same_v<Out, float>) {
-        arrange.copy_floats(from, channels, filters, some, some, to, some);
-      } else {
-        for (std::int64_t f = 0; f < filters; f += 2, from += 2 * channels) {
-          if constexpr (std::is_same_v<In, float>) {
-            arrange.widen(from + channels, some, to + f * some);
-            arrange.widen(from, some, to + (f + 1) * some);
-          } else {
-            arrange.interleave(from, from + channels, some, to + f * some);
-          }
-        }
-      }
-    }
+  const std::int64_t kernel = kKernelPlaces * channels, some = group(channels);
+  In* to = resized(buffers<In, Out>().weights, kTilePlaces * filters * channels);
+  for (std::int64_t f = 0; f < filters; f += 2, weight += 2 * kernel) {
+    kernels_.turned_weight_pairs(weight, weight + kernel, channels, some, to + f * some,
+                                 filters * channels, filters * some);
   }
-  return weights;
+  return to;
 }
 
 template <typename In, typename Out>

@@ -43,6 +43,11 @@ struct WinogradKernels {
                   const Out* bias, std::int64_t first, Out* const* pixels);
   // G g G^T of the kernel [3, 3, channels].
   void (*weights)(const Out* kernel, std::int64_t channels, Out* to, std::int64_t step);
+  // Of two kernels turned by half a circle, as of two tiles by input_pairs: for each `group` of
+  // channels, group_step after the one before.
+  void (*turned_weight_pairs)(const Out* first, const Out* second, std::int64_t channels,
+                              std::int64_t group, In* to, std::int64_t step,
+                              std::int64_t group_step);
   // G^T [sums] G, to [3, 3, channels].
   void (*weight_sums)(const float* sums, std::int64_t step, std::int64_t channels, float* to);
 };
