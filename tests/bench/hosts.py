@@ -23,6 +23,8 @@ from host_net import LINK, NETWORK, HostNet  # noqa: E402
 
 SETTINGS = {"one": {"training.bucket_bytes": 0}, "overlap": {}, "bf16": {"training.wire": "BF16"},
             "native": {"training.reduction": "NATIVE"}}
+# Hosts that share cores: each rank with its threads keeps to one, in turn.
+PINNED = ["sh", "-c", 'exec taskset -c $((OMPI_COMM_WORLD_RANK % $(nproc))) "$@"', "pinned"]
 TIME_LIMIT_SECONDS = 600
 
 
@@ -45,6 +47,7 @@ def run_ours(net, names, side, options):
                "--mca", "plm_rsh_agent", net.agent, "--mca", "pml", "ob1",
                "--mca", "btl", "self,vader,tcp", "--mca", "btl_tcp_if_include", LINK,
                "--mca", "oob_tcp_if_include", LINK,
+               *(PINNED if options.pin else []),
                ROOT / "build" / "lockstep", "bench", options.experiment, "--json",
                "--steps", options.steps, "--threads", options.threads, *settings,
                *(word for each in options.set for word in ("--set", each))]
@@ -90,6 +93,7 @@ def main():
     parser.add_argument("--ranks", type=int, default=1, help="of each host")
     parser.add_argument("--threads", type=int, default=1, help="of each rank")
     parser.add_argument("--rate", default="1gbit")
+    parser.add_argument("--pin", action="store_true", help="each rank to one core, in turn")
     parser.add_argument("--experiment", default=str(ROOT / "configs" / "digits.textproto"))
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--network", default="digits", help="of PyTorch")
