@@ -1,10 +1,12 @@
-// Kernels made of the instructions for bf16 against those that round by integers.
+// Which kernels are chosen; those made of the instructions for bf16 against those that round by
+// integers.
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,19 @@ namespace lockstep {
 namespace {
 
 using namespace samples;
+
+TEST(Kernels, ChosenOnesAreOfTheBestInstructionSet) {
+  const Kernels* best = &kernels_baseline;
+  if (__builtin_cpu_supports("x86-64-v3")) best = &kernels_avx2;
+  const char* most = std::getenv("LOCKSTEP_MAX_ISA");
+  const std::string limit = most != nullptr ? most : "AVX512_BF16";
+  if (__builtin_cpu_supports("x86-64-v4") && limit != "AVX2") best = &kernels_avx512;
+  EXPECT_EQ(kernels().fp32.moments, best->fp32.moments);
+  if (__builtin_cpu_supports("avx512bf16") && limit == "AVX512_BF16") {
+    best = &kernels_with_bf16_instructions();
+  }
+  EXPECT_EQ(kernels().bf16.moments, best->bf16.moments);
+}
 
 std::vector<std::uint16_t> bits_of(const std::vector<Bf16>& values) {
   std::vector<std::uint16_t> bits(values.size());
