@@ -25,8 +25,7 @@ constexpr const char* kTableHead =
 class Screen {
  public:
   explicit Screen(ProgressStyle style, int columns = 80)
-      : stream_(::open_memstream(&text_, &size_)),
-        progress_({stream_, style, columns}, {}) {}
+      : stream_(::open_memstream(&text_, &size_)), progress_({stream_, style, columns}, {}) {}
   ~Screen() {
     std::fclose(stream_);
     std::free(text_);
