@@ -16,11 +16,16 @@ struct Isa : Avx512Sums, Avx512Bf16In, Avx512Fp32Out {
   using Value = Bf16Bits;
   using Mode = FlushMode;
 
-  // 32 sums, of the values with even places and of those with odd ones.
+  // 32 sums, of the values with even places and of those with odd ones. A core adds and multiplies
+  // in units of their own: the odd ones are products with 1 and sums, which are the same bits.
   struct Some {
     Sum even, odd;
-    friend Some operator+(Some a, Some b) { return {a.even + b.even, a.odd + b.odd}; }
-    friend Some operator-(Some a, Some b) { return {a.even - b.even, a.odd - b.odd}; }
+    friend Some operator+(Some a, Some b) {
+      return {a.even + b.even, _mm512_fmadd_ps(a.odd, _mm512_set1_ps(1), b.odd)};
+    }
+    friend Some operator-(Some a, Some b) {
+      return {a.even - b.even, _mm512_fmsub_ps(a.odd, _mm512_set1_ps(1), b.odd)};
+    }
   };
   static constexpr int kSomeLanes = 2 * kLanes;
 
