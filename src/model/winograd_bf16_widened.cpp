@@ -27,6 +27,8 @@ struct Isa : Avx512Sums, Avx512Fp32In, Avx512Fp32Out {
 
   static Sum load_values(const Bf16Bits* from) { return Avx512Bf16Out::widen(from); }
   static Sum load_some(const Bf16Bits* from, Sum) { return load_values(from); }
+  static Sum load_in_order(const Bf16Bits* from, Sum) { return load_values(from); }
+  static Sum load_some_sums(const float* from, Sum) { return load_sums(from); }
   static void store_values(Bf16Bits* to, Sum sum) { Avx512Bf16Out::store(to, sum); }
   static void store_factors(float* to, Sum sum) {
     constexpr int kNeighboursInTurn = 0xB1;

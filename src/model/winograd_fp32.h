@@ -17,6 +17,8 @@ struct Fp32Tiles {
 
   static Sum load_values(const float* from) { return Sums::load_sums(from); }
   static Sum load_some(const float* from, Sum) { return load_values(from); }
+  static Sum load_in_order(const float* from, Sum) { return load_values(from); }
+  static Sum load_some_sums(const float* from, Sum) { return load_values(from); }
   static void store_values(float* to, Sum sum) { Sums::store_sums(to, sum); }
   static void store_factors(float* to, Sum sum) { Sums::store_sums(to, sum); }
   static void store_two(float* to, std::int64_t channel, std::int64_t channels, Sum first,
