@@ -5,6 +5,7 @@
 #include "lockstep/core/formulas.h"
 #include "model/avx512_isa.h"
 #include "model/kernels.h"
+#include "model/norm_choices.h"
 
 namespace lockstep {
 
@@ -205,26 +206,9 @@ struct Norm {
 // Calls use(Norm<...>) for the form's choices.
 template <typename Use>
 void with_choices(const NormForm& form, const float* factor, const float* offset, Use use) {
-  const int choices =
-      (form.relu_before ? 4 : 0) + (form.relu_after ? 2 : 0) + (form.bits != nullptr ? 1 : 0);
-  switch (choices) {
-    case 0:
-      return use(Norm<false, false, false>{form, factor, offset});
-    case 1:
-      return use(Norm<false, false, true>{form, factor, offset});
-    case 2:
-      return use(Norm<false, true, false>{form, factor, offset});
-    case 3:
-      return use(Norm<false, true, true>{form, factor, offset});
-    case 4:
-      return use(Norm<true, false, false>{form, factor, offset});
-    case 5:
-      return use(Norm<true, false, true>{form, factor, offset});
-    case 6:
-      return use(Norm<true, true, false>{form, factor, offset});
-    default:
-      return use(Norm<true, true, true>{form, factor, offset});
-  }
+  with_norm_choices(form, [&]<bool kReluBefore, bool kReluAfter, bool kDrop>() {
+    use(Norm<kReluBefore, kReluAfter, kDrop>{form, factor, offset});
+  });
 }
 
 void norm_forward(const NormForm& form, const Bf16* x, const float* factor, const float* offset,

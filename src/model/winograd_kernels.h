@@ -2,7 +2,8 @@
 // 3x3): Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016), section 4.1.
 // With tiles d of 4x4 inputs, y of 2x2 outputs, and kernels g
 //   y = A^T [sum over channels of (G g G^T) (B^T d B)] A
-// products within brackets being value by value: 16 of them where a loop over taps takes 36. So
+// products within brackets being value by value: 16 of them where a loop over taps takes 36 (the
+// last rows of B^T and A^T are the paper's times -1, which gives the same and saves a negation). So
 // there are 16 places, and at each the sum is a product of matrices. The gradient of d is the same
 // with g turned by half a circle, and
 //   dg = G^T [sum over tiles of (B^T d B) (A dy A^T)] G.
