@@ -31,14 +31,20 @@ const WinogradKernels<float, Bf16Bits>& widened_winograd_kernels() {
 namespace {
 
 constexpr std::int64_t kKernel = 3;
-constexpr std::int64_t kSide = 2;  // of a tile's outputs
-constexpr std::int64_t kInputSide = 4;
 // Of a side; of fewer, too many would be those of tiles that the image ends in.
 constexpr int kFewestOutputs = 6;
 constexpr int kFewestChannels = 32;  // of fewer, turning takes longer than the products save
 
 template <typename In>
 constexpr std::int64_t kUnit = sizeof(float) / sizeof(In);
+
+// Of a convolution whose values are of this type.
+template <typename Out>
+constexpr std::int64_t kInputSide = kTileSide<Out> + 2;
+template <typename Out>
+constexpr std::int64_t kTilePlaces = kInputSide<Out>* kInputSide<Out>;
+template <typename Out>
+constexpr std::int64_t kTileOutputs = kTileSide<Out>* kTileSide<Out>;
 
 // Tiles whose sums stay in a core's inmost cache until they are turned back: those of one turn of
 // the kernels' loops, for groups of 1, 2 and 3 vectors.
@@ -102,19 +108,21 @@ void find_pixels(const ImageShape& shape, T* image, std::int64_t row, std::int64
 // Of a row of tiles, as the kernels want them.
 template <typename T>
 void find_inputs(const TileMap& map, T* image, std::int64_t row, T* outside, T** pixels) {
-  find_pixels(map.in, image, row * kSide - map.rows_before, -map.columns_before, kInputSide,
-              kSide * map.across + kSide, outside, pixels);
+  find_pixels(map.in, image, row * map.side - map.rows_before, -map.columns_before, map.side + 2,
+              map.side * map.across + 2, outside, pixels);
 }
 
 template <typename T>
 void find_outputs(const TileMap& map, T* image, std::int64_t row, T* outside, T** pixels) {
-  for (std::int64_t column = 0; column < map.across; ++column, pixels += kTileOutputs) {
-    find_pixels(map.out, image, row * kSide, column * kSide, kSide, kSide, outside, pixels);
+  for (std::int64_t column = 0; column < map.across; ++column) {
+    find_pixels(map.out, image, row * map.side, column * map.side, map.side, map.side, outside,
+                pixels + column * map.side * map.side);
   }
 }
 
+template <typename Out>
 std::int64_t tiles_at_once(std::int64_t values, std::int64_t channels) {
-  return values / (kTilePlaces * channels);
+  return values / (kTilePlaces<Out> * channels);
 }
 
 // Of a few tiles, the nearest to them, but at most all.
@@ -135,27 +143,30 @@ bool suits_winograd(const ConvForm& form) {
 }
 
 std::int64_t winograd_bytes(const ConvForm& form, Precision precision) {
-  const std::int64_t value = precision == Precision::kBf16 ? 2 : 4;
-  const std::int64_t weights = kTilePlaces * std::int64_t{form.in.channels} * form.out.channels;
+  const bool is_bf16 = precision == Precision::kBf16;
+  const std::int64_t value = is_bf16 ? sizeof(Bf16Bits) : sizeof(float);
+  const std::int64_t places = is_bf16 ? kTilePlaces<Bf16Bits> : kTilePlaces<float>;
+  const std::int64_t weights = places * form.in.channels * form.out.channels;
   return weights * (2 * value + std::int64_t{sizeof(float)}) +
          (kInputValues + kFactorValues) * value;
 }
 
-TileMap::TileMap(const ImageShape& in, const ImageShape& out, std::int64_t rows_before,
-                 std::int64_t columns_before)
-    : in(in),
+TileMap::TileMap(std::int64_t side, const ImageShape& in, const ImageShape& out,
+                 std::int64_t rows_before, std::int64_t columns_before)
+    : side(side),
+      in(in),
       out(out),
       rows_before(rows_before),
       columns_before(columns_before),
-      down((out.height + kSide - 1) / kSide),
-      across((out.width + kSide - 1) / kSide) {}
+      down((out.height + side - 1) / side),
+      across((out.width + side - 1) / side) {}
 
 template <typename In, typename Out>
 WinogradConv<In, Out>::WinogradConv(const WinogradKernels<In, Out>& kernels, const ConvForm& form)
     : kernels_(kernels),
       form_(form),
-      forward_(form.in, form.out, form.rows_before, form.columns_before),
-      backward_(form.out, form.in, kKernel - 1 - form.rows_before,
+      forward_(kTileSide<Out>, form.in, form.out, form.rows_before, form.columns_before),
+      backward_(kTileSide<Out>, form.out, form.in, kKernel - 1 - form.rows_before,
                 kKernel - 1 - form.columns_before) {}
 
 template <typename In, typename Out>
@@ -183,7 +194,7 @@ void WinogradConv<In, Out>::backward(std::int64_t samples, const Out* x, const O
 template <typename In, typename Out>
 const Out* WinogradConv<In, Out>::turned_weights(const Out* weight) const {
   const std::int64_t channels = form_.in.channels, filters = form_.out.channels;
-  Out* to = resized(buffers<In, Out>().turned, kTilePlaces * filters * channels);
+  Out* to = resized(buffers<In, Out>().turned, kTilePlaces<Out> * filters * channels);
   for (std::int64_t f = 0; f < filters; ++f) {
     kernels_.weights(weight + f * kKernelPlaces * channels, channels, to + f * channels,
                      filters * channels);
@@ -199,8 +210,8 @@ const In* WinogradConv<In, Out>::forward_weights(const Out* weight) const {
   const std::int64_t some = group(filters);
   const std::int64_t units = channels / kUnit<Out>;
   const Out* from = turned_weights(weight);
-  In* weights = resized(buffers<In, Out>().weights, kTilePlaces * filters * channels);
-  for (std::int64_t i = 0; i < kTilePlaces * filters * channels; i += some * channels) {
+  In* weights = resized(buffers<In, Out>().weights, kTilePlaces<Out> * filters * channels);
+  for (std::int64_t i = 0; i < kTilePlaces<Out> * filters * channels; i += some * channels) {
     if constexpr (std::is_same_v<In, Out>) {
       arrange.transpose(from + i, some, units, units, weights + i, some);
     } else {
@@ -217,7 +228,7 @@ template <typename In, typename Out>
 const In* WinogradConv<In, Out>::backward_weights(const Out* weight) const {
   const std::int64_t channels = form_.in.channels, filters = form_.out.channels;
   const std::int64_t kernel = kKernelPlaces * channels, some = group(channels);
-  In* to = resized(buffers<In, Out>().weights, kTilePlaces * filters * channels);
+  In* to = resized(buffers<In, Out>().weights, kTilePlaces<Out> * filters * channels);
   for (std::int64_t f = 0; f < filters; f += 2, weight += 2 * kernel) {
     kernels_.turned_weight_pairs(weight, weight + kernel, channels, some, to + f * some,
                                  filters * channels, filters * some);
@@ -231,20 +242,20 @@ void WinogradConv<In, Out>::correlate(const TileMap& map, std::int64_t samples, 
   Buffers<In, Out>& buffer = buffers<In, Out>();
   const std::int64_t channels = map.in.channels, filters = map.out.channels;
   const std::int64_t rows = samples * map.down;
-  const std::int64_t most = rows_at_once(map, tiles_at_once(kInputValues, channels), rows);
+  const std::int64_t most = rows_at_once(map, tiles_at_once<Out>(kInputValues, channels), rows);
   const std::int64_t step = place_step<In>(most * map.across * channels);
-  In* inputs = resized(buffer.inputs, kTilePlaces * step);
+  In* inputs = resized(buffer.inputs, kTilePlaces<Out> * step);
   const Out* zeros = resized(buffer.zeros, channels);
   Out* spare = resized(buffer.spare, filters);
-  const Out** in = resized(buffer.in_pixels, kInputSide * (kSide * map.across + kSide));
-  Out** out = resized(buffer.out_pixels, most * map.across * kTileOutputs);
+  const Out** in = resized(buffer.in_pixels, kInputSide<Out> * (map.side * map.across + 2));
+  Out** out = resized(buffer.out_pixels, most * map.across * kTileOutputs<Out>);
   for (std::int64_t first = 0; first < rows; first += most) {
     const std::int64_t count = std::min(most, rows - first);
     for (std::int64_t i = 0; i < count; ++i) {
       const std::int64_t sample = (first + i) / map.down, row = (first + i) % map.down;
       const std::int64_t tile = i * map.across;
       find_inputs(map, x + sample * map.in.pixels(), row, zeros, in);
-      find_outputs(map, y + sample * map.out.pixels(), row, spare, out + tile * kTileOutputs);
+      find_outputs(map, y + sample * map.out.pixels(), row, spare, out + tile * kTileOutputs<Out>);
       kernels_.inputs(in, map.across, channels, inputs + tile * channels, step);
     }
     correlate_tiles({inputs, step, count * map.across, channels}, weights, filters, bias, out);
@@ -259,7 +270,7 @@ void WinogradConv<In, Out>::correlate_tiles(const Turned& turned, const In* weig
   const std::int64_t some = group(filters);
   const std::int64_t most = tiles_of_sums(some);
   const std::int64_t step = place_step<float>(most * some);
-  float* sums = resized(buffers<In, Out>().sums, kTilePlaces * step);
+  float* sums = resized(buffers<In, Out>().sums, kTilePlaces<Out> * step);
   const TapStretch stretch{0, 0, channels / kUnit<In>};
   for (std::int64_t f = 0; f < filters; f += some) {
     for (std::int64_t i = 0; i < turned.tiles; i += most) {
@@ -277,12 +288,12 @@ void WinogradConv<In, Out>::correlate_tiles(const Turned& turned, const In* weig
                                     .y_step = some,
                                     .vectors = static_cast<int>(some / kFiltersOfVector),
                                     .filters = static_cast<int>(some),
-                                    .repeats = kTilePlaces,
+                                    .repeats = kTilePlaces<Out>,
                                     .x_repeat = turned.step,
                                     .weights_repeat = filters * channels,
                                     .y_repeat = step});
       kernels_.outputs(sums, step, tiles, some, bias == nullptr ? nullptr : bias + f, f,
-                       pixels + i * kTileOutputs);
+                       pixels + i * kTileOutputs<Out>);
     }
   }
 }
@@ -297,16 +308,16 @@ void WinogradConv<In, Out>::sum_weights(std::int64_t samples, const Out* x, cons
   const std::int64_t channels = map.in.channels, filters = map.out.channels;
   const std::int64_t rows = (samples + 1) / 2 * map.down;
   const std::int64_t tiles =
-      std::clamp(tiles_at_once(kFactorValues, channels + filters), kFewestTiles, kMostTiles);
+      std::clamp(tiles_at_once<Out>(kFactorValues, channels + filters), kFewestTiles, kMostTiles);
   const std::int64_t most = rows_at_once(map, tiles / 2, rows);
   const std::int64_t step = place_step<In>(2 * most * map.across * channels);
   const std::int64_t gradients_step = place_step<In>(2 * most * map.across * filters);
-  In* inputs = resized(buffer.inputs, kTilePlaces * step);
-  In* gradients = resized(buffer.gradients, kTilePlaces * gradients_step);
-  float* sums = resized(buffer.weight_sums, kTilePlaces * filters * channels);
+  In* inputs = resized(buffer.inputs, kTilePlaces<Out> * step);
+  In* gradients = resized(buffer.gradients, kTilePlaces<Out> * gradients_step);
+  float* sums = resized(buffer.weight_sums, kTilePlaces<Out> * filters * channels);
   const Out* zeros = resized(buffer.zeros, std::max(channels, filters));
-  const std::int64_t in_size = kInputSide * (kSide * map.across + kSide);
-  const std::int64_t out_size = map.across * kTileOutputs;
+  const std::int64_t in_size = kInputSide<Out> * (map.side * map.across + 2);
+  const std::int64_t out_size = map.across * kTileOutputs<Out>;
   const Out** in = resized(buffer.in_pixels, 2 * in_size);
   const Out** out = resized(buffer.gradient_pixels, 2 * out_size);
   for (std::int64_t first = 0; first < rows; first += most) {
@@ -341,7 +352,7 @@ template <typename In, typename Out>
 void WinogradConv<In, Out>::add_products(const Turned& inputs, const Turned& gradients, Sums mode,
                                          float* sums) const {
   const std::int64_t channels = inputs.channels, filters = gradients.channels;
-  for (std::int64_t place = 0; place < kTilePlaces; ++place) {
+  for (std::int64_t place = 0; place < kTilePlaces<Out>; ++place) {
     kernels_.products->add_products({.counts = {1, 1, inputs.tiles / kUnit<In>},
                                      .left_steps = {0, 0, filters * kUnit<In>},
                                      .right_steps = {0, 0, channels * kUnit<In>},

@@ -72,4 +72,5 @@ struct Isa : Avx512Sums, Avx512Bf16In, Avx512Fp32Out {
 }  // namespace lockstep
 
 #include "model/conv_kernels.inc"
+#include "model/winograd_2x2.inc"
 #include "model/winograd_kernels.inc"

@@ -46,4 +46,5 @@ struct Isa : Avx512Sums, Avx512Fp32In, Avx512Fp32Out {
 }  // namespace lockstep
 
 #include "model/conv_kernels.inc"
+#include "model/winograd_2x2.inc"
 #include "model/winograd_kernels.inc"

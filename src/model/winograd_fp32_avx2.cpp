@@ -20,4 +20,5 @@ struct Isa : Avx2Fp32, Fp32Tiles<Avx2Fp32> {
 
 }  // namespace lockstep
 
+#include "model/winograd_4x4.inc"
 #include "model/winograd_kernels.inc"

@@ -12,8 +12,7 @@ extern const ConvKernels<float, float> conv_kernels_fp32_avx512;
 
 namespace {
 
-struct Isa : Avx512Sums, Fp32Tiles<Avx512Sums> {
-  using In = float;
+struct Isa : Avx512Sums, Avx512Fp32In, Fp32Tiles<Avx512Sums> {
   using Sum = Avx512Sums::Sum;
 };
 
@@ -21,4 +20,5 @@ struct Isa : Avx512Sums, Fp32Tiles<Avx512Sums> {
 
 }  // namespace lockstep
 
+#include "model/winograd_4x4.inc"
 #include "model/winograd_kernels.inc"

@@ -1,13 +1,14 @@
-// The inner loops of convolutions with kernels of 3x3 by 2x2 outputs at once, Winograd's F(2x2,
-// 3x3): Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016), section 4.1.
-// With tiles d of 4x4 inputs, y of 2x2 outputs, and kernels g
+// The inner loops of convolutions with kernels of 3x3 by tiles of outputs, Winograd's
+// F(2x2, 3x3) and F(4x4, 3x3): Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks"
+// (2016), section 4. With tiles y of 2x2 outputs, d of 4x4 inputs, and kernels g
 //   y = A^T [sum over channels of (G g G^T) (B^T d B)] A
-// products within brackets being value by value: 16 of them where a loop over taps takes 36 (the
-// last rows of B^T and A^T are the paper's times -1, which gives the same and saves a negation). So
-// there are 16 places, and at each the sum is a product of matrices. The gradient of d is the same
-// with g turned by half a circle, and
+// products within brackets being value by value: 16 of them where a loop over taps takes 36; of 4x4
+// outputs and 6x6 inputs 36 where a loop takes 144. So there are 16 or 36 places, and at each the
+// sum is a product of matrices. The gradient of d is the same with g turned by half a circle, and
 //   dg = G^T [sum over tiles of (B^T d B) (A dy A^T)] G.
-// Compiled for several instruction sets (winograd_kernels.inc); pure functions of their
+// The larger tiles have factors further apart: in fp32 results are off by twice as much as those of
+// loops over taps, but what is rounded to bf16 between would be off by 1 %, so that has the smaller
+// ones. Compiled for several instruction sets (winograd_kernels.inc); pure functions of their
 // arguments; any thread. In and Out as in conv_kernels.h; channels are multiples of 16.
 #pragma once
 
@@ -17,13 +18,15 @@
 
 namespace lockstep {
 
-inline constexpr int kTilePlaces = 16;   // of 4x4
-inline constexpr int kTileOutputs = 4;   // of 2x2
+// Outputs of a side of a tile, in a convolution of such values.
+template <typename Out>
+inline constexpr int kTileSide = sizeof(Out) == sizeof(float) ? 4 : 2;
+
 inline constexpr int kKernelPlaces = 9;  // of 3x3
 
-// Pixels of a row of `tiles` tiles that stand side by side: of inputs [4, 2 tiles + 2], of outputs
-// [tiles, 2, 2]. What a tile gives has `channels` values, a tile's after those of the one before,
-// and lies at p step for place p.
+// Pixels of a row of `tiles` tiles that stand side by side: with the side s of inputs
+// [s + 2, s tiles + 2], of outputs [tiles, s, s]. What a tile gives has `channels` values, a tile's
+// after those of the one before, and lies at p step for place p.
 template <typename In, typename Out>
 struct WinogradKernels {
   const ConvKernels<In, float>* products;
