@@ -293,14 +293,23 @@ Error MpiCommunicator::agree_on_fault(const Error& mine) {
   return first_error(*this, own ? std::optional(mine) : std::nullopt).value_or(mine);
 }
 
-// Messages of this size go without asking the receiver first. The rounds of a sum between nodes
-// move on between the pieces of the ranks' work alone, and a question would wait there twice.
-constexpr const char* kEagerLimit = "OMPI_MCA_btl_tcp_eager_limit";
-constexpr const char* kEagerBytes = "524288";
+struct MpiSetting {
+  const char* variable;
+  const char* value;
+};
+
+// The rounds of a sum between nodes move on between the pieces of the ranks' work alone, so a
+// message over TCP should go without asking the receiver first, which would wait there twice, and a
+// larger one all at once when the receiver is ready, not in parts that each wait for the last
+// (Open MPI's "put").
+constexpr MpiSetting kMpiSettings[] = {{"OMPI_MCA_btl_tcp_eager_limit", "524288"},
+                                       {"OMPI_MCA_btl_tcp_flags", "send,inplace"}};
 
 // Nobody watches yet: a rank that fails here ends the job itself.
 std::unique_ptr<Communicator> connect_mpi() {
-  ::setenv(kEagerLimit, kEagerBytes, /*overwrite=*/0);
+  for (const MpiSetting& each : kMpiSettings) {
+    ::setenv(each.variable, each.value, /*overwrite=*/0);
+  }
   // Open MPI's transport in shared memory takes a peer of the same process number for itself, as
   // ranks that are number 1 of their containers are, and crashes.
   if (is_in_own_container()) ::setenv("OMPI_MCA_btl", "^vader", /*overwrite=*/0);

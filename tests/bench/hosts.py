@@ -47,6 +47,7 @@ def run_ours(net, names, side, options):
                "--mca", "plm_rsh_agent", net.agent, "--mca", "pml", "ob1",
                "--mca", "btl", "self,vader,tcp", "--mca", "btl_tcp_if_include", LINK,
                "--mca", "oob_tcp_if_include", LINK,
+               *(word for each in options.mca for word in ("--mca", *each)),
                *(PINNED if options.pin else []),
                ROOT / "build" / "lockstep", "bench", options.experiment, "--json",
                "--steps", options.steps, "--threads", options.threads, *settings,
@@ -94,6 +95,7 @@ def main():
     parser.add_argument("--threads", type=int, default=1, help="of each rank")
     parser.add_argument("--rate", default="1gbit")
     parser.add_argument("--pin", action="store_true", help="each rank to one core, in turn")
+    parser.add_argument("--mca", action="append", nargs=2, default=[], help="of Open MPI")
     parser.add_argument("--experiment", default=str(ROOT / "configs" / "digits.textproto"))
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--network", default="digits", help="of PyTorch")
