@@ -53,18 +53,14 @@ std::span<std::byte> map(const NodeMemory::Address& address, MemoryAccess access
 
 }  // namespace
 
-// A file in memory that is not there is reserved at once: later a write to it would kill.
+// A file in memory that is not there is reserved at once: later a write to it would kill. It has no
+// name meanwhile, so that a process that is killed leaves nothing.
 NodeMemory::NodeMemory(std::size_t bytes, MemoryAccess access) {
   address_.process = ::getpid();
   address_.bytes = bytes;
-  if (access == MemoryAccess::kProc) {
-    address_.descriptor = ::memfd_create("lockstep", MFD_CLOEXEC);
-  } else {
-    const std::string name = fmt::format("lockstep-{}-{:08x}", ::getpid(), std::random_device()());
-    name.copy(address_.name, sizeof(address_.name) - 1);
-    address_.descriptor = ::open(path_of(address_, access).c_str(),
-                                 O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
-  }
+  address_.descriptor = access == MemoryAccess::kProc
+                            ? ::memfd_create("lockstep", MFD_CLOEXEC)
+                            : ::open(kFolder, O_RDWR | O_TMPFILE | O_CLOEXEC, S_IRUSR | S_IWUSR);
   const auto size = static_cast<::off_t>(bytes);
   struct ::stat made {};
   int error = address_.descriptor < 0 ? errno : 0;
@@ -81,6 +77,16 @@ NodeMemory::NodeMemory(std::size_t bytes, MemoryAccess access) {
   }
   address_.device = made.st_dev;
   address_.inode = made.st_ino;
+}
+
+void NodeMemory::name_file() {
+  const std::string name = fmt::format("lockstep-{}-{:08x}", ::getpid(), std::random_device()());
+  const std::string own = fmt::format("/proc/self/fd/{}", address_.descriptor);
+  if (::linkat(AT_FDCWD, own.c_str(), AT_FDCWD, fmt::format("{}/{}", kFolder, name).c_str(),
+               AT_SYMLINK_FOLLOW) != 0) {
+    fail_memory("naming it", address_.bytes, errno);
+  }
+  name.copy(address_.name, sizeof(address_.name) - 1);
 }
 
 NodeMemory::~NodeMemory() { release(); }

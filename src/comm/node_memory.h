@@ -1,7 +1,7 @@
 // Memory shared by the processes of a node, by one of two ways: an anonymous file (memfd) that
 // the peers open through /proc, which needs no place in /dev/shm and leaves nothing behind when
 // a process dies; or, where processes do not see each other there, as in containers, a file in
-// /dev/shm, without a name as soon as all have mapped it. Going away needs no collective call.
+// /dev/shm that has a name only while they open it. Going away needs no collective call.
 #pragma once
 
 #include <sys/types.h>
@@ -36,6 +36,9 @@ class NodeMemory {
   ~NodeMemory();
   NodeMemory(const NodeMemory&) = delete;
   NodeMemory& operator=(const NodeMemory&) = delete;
+
+  // Of kFile: until it goes away others find it. Error (1) where that cannot be.
+  void name_file();
 
   const Address& address() const { return address_; }
 

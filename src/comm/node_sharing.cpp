@@ -58,6 +58,7 @@ bool NodeSharing::works(MemoryAccess access) const {
   std::optional<NodeMemory> mine;
   try {
     mine.emplace(kTriedBytes, access);
+    if (access == MemoryAccess::kFile) mine->name_file();
   } catch (const Error&) {
   }
   const auto addresses = gather(comm_, mine ? mine->address() : NodeMemory::Address{});
@@ -71,7 +72,12 @@ bool NodeSharing::works(MemoryAccess access) const {
 }
 
 std::unique_ptr<SharedWindow> NodeSharing::share(std::size_t bytes) const {
-  const NodeMemory mine(bytes, access_);
+  NodeMemory mine(bytes, access_);
+  if (access_ == MemoryAccess::kFile) {
+    // Where one cannot reserve its memory the job ends, and the others' have no name yet.
+    check_mpi(MPI_Barrier(comm_), "MPI_Barrier");
+    mine.name_file();
+  }
   auto window = std::make_unique<NodeWindow>(gather(comm_, mine.address()), access_);
   check_mpi(MPI_Barrier(comm_), "MPI_Barrier");  // all have mapped it; `mine` may go
   return window;
