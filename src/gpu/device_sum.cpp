@@ -12,6 +12,10 @@ namespace {
 
 constexpr std::int64_t kAlign = 64;  // floats: 256 bytes, as the device likes its memory
 
+std::span<std::byte> bits_of(const gpu::Packed& packed) {
+  return std::as_writable_bytes(std::span(packed.bits, static_cast<std::size_t>(packed.count)));
+}
+
 // Each GPU has memory of its own.
 ExchangePlan plan_of(int lanes, const Transport& transport) {
   std::vector<int> members(static_cast<std::size_t>(transport.world_size()));
@@ -44,7 +48,7 @@ DeviceSum::DeviceSum(Accelerator& accelerator, Transport& transport, const LaneS
       continue;
     }
     values.push_back(buffer(own + i));
-    own_.push_back(addition(program, own_lanes, {0, size_}, values.back()));
+    own_.push_back(addition(program, own_lanes, size_, rounded_, values.back()));
   }
   reduction == Reduction::kOrdered ? plan_ordered(values) : plan_native(values);
 }
@@ -66,28 +70,53 @@ float* DeviceSum::buffer(std::int64_t index) const {
 }
 
 DeviceSum::Addition DeviceSum::addition(std::span<const int> program,
-                                        std::span<const float* const> values, Range elements,
-                                        float* to) const {
+                                        std::span<const float* const> values, std::int64_t count,
+                                        std::int64_t rounded, float* to) const {
   std::vector<std::int64_t> addresses;
   for (const float* each : values) addresses.push_back(reinterpret_cast<std::int64_t>(each));
   return {to_device<std::int64_t>(accelerator_, addresses, at::kLong),
-          to_device<int>(accelerator_, program, at::kInt), elements.size(),
-          std::clamp<std::int64_t>(rounded_ - elements.first, 0, elements.size()), to};
+          to_device<int>(accelerator_, program, at::kInt), count, rounded, to};
 }
 
 void DeviceSum::plan_ordered(std::span<float* const> partials) {
-  const Range elements{0, size_};
-  stored_ = device_zeros(accelerator_, std::max<std::int64_t>(plan_.stored_size(elements), 1),
-                         at::kFloat);
-  for (PlannedRound& round :
-       plan_.bind(elements, partials, stored_.data_ptr<float>(), values().data())) {
-    Round& made = rounds_.emplace_back();
-    for (const PlannedRound::Addition& each : round.additions) {
-      made.additions.push_back(addition(each.program, each.addends, each.elements, each.sum));
+  if (rounded_ > 0) plan_rounds(partials, {0, rounded_}, Wire::kBf16);
+  if (rounded_ < size_) plan_rounds(partials, {rounded_, size_}, Wire::kFp32);
+}
+
+// Of all elements that the plan is for, the rounds go together.
+void DeviceSum::plan_rounds(std::span<float* const> partials, Range elements, Wire wire) {
+  std::vector<float*> values_of_partials;
+  for (float* each : partials) values_of_partials.push_back(each + elements.first);
+  stored_.push_back(device_zeros(
+      accelerator_, std::max<std::int64_t>(plan_.stored_size(elements), 1), at::kFloat));
+  const std::vector<PlannedRound> planned =
+      plan_.bind(elements, values_of_partials, stored_.back().data_ptr<float>(),
+                 values().data() + elements.first);
+  rounds_.resize(planned.size());
+  for (std::size_t i = 0; i < planned.size(); ++i) {
+    Round& round = rounds_[i];
+    for (const PlannedRound::Addition& each : planned[i].additions) {
+      const std::int64_t count = each.elements.size();
+      round.additions.push_back(
+          addition(each.program, each.addends, count, wire == Wire::kBf16 ? count : 0, each.sum));
     }
-    made.out = std::move(round.out);
-    made.in = std::move(round.in);
+    for (Outgoing each : planned[i].out) {
+      if (wire == Wire::kBf16) each.data = bits_of(round.sent.emplace_back(packed(each.data)));
+      round.out.push_back(each);
+    }
+    for (Incoming each : planned[i].in) {
+      if (wire == Wire::kBf16) each.data = bits_of(round.received.emplace_back(packed(each.data)));
+      round.in.push_back(each);
+    }
   }
+}
+
+gpu::Packed DeviceSum::packed(std::span<const std::byte> values) {
+  const auto count = static_cast<std::int64_t>(values.size() / sizeof(float));
+  stored_.push_back(device_zeros(accelerator_, count, at::kShort));
+  auto* const first = reinterpret_cast<const float*>(values.data());
+  return {const_cast<float*>(first),
+          reinterpret_cast<unsigned short*>(stored_.back().data_ptr<std::int16_t>()), count};
 }
 
 // This rank's partial sums, one after the other; the transport adds those of all ranks.
@@ -98,8 +127,8 @@ void DeviceSum::plan_native(std::span<float* const> partials) {
     if (i > 0) program.push_back(kAdd);
   }
   rounds_.emplace_back().additions.push_back(
-      addition(program, std::vector<const float*>(partials.begin(), partials.end()), {0, size_},
-               values().data()));
+      addition(program, std::vector<const float*>(partials.begin(), partials.end()), size_,
+               rounded_, values().data()));
 }
 
 void DeviceSum::add(const Addition& addition) {
@@ -117,7 +146,13 @@ void DeviceSum::run() {
   for (const Addition& each : own_) add(each);
   for (const Round& round : rounds_) {
     for (const Addition& each : round.additions) add(each);
+    for (const gpu::Packed& each : round.sent) {
+      launch(accelerator_, gpu::kPack, grid_of(each.count), each);
+    }
     if (!round.out.empty() || !round.in.empty()) transport_.exchange(round.out, round.in);
+    for (const gpu::Packed& each : round.received) {
+      launch(accelerator_, gpu::kUnpack, grid_of(each.count), each);
+    }
   }
   if (reduction_ == Reduction::kNative && transport_.world_size() > 1) {
     transport_.native_sum(values());

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "gpu/kernels/arguments.h"
 #include "lockstep/comm/transport.h"
 #include "lockstep/gpu/accelerator.h"
 #include "lockstep/parallel/exchange_plan.h"
@@ -17,7 +18,7 @@ namespace lockstep {
 
 class DeviceSum {
  public:
-  // Over all ranks of `transport`. Values travel as fp32, also those rounded to shape.wire.
+  // Over all ranks of `transport`. Gradients travel as shape.wire, all else as fp32.
   DeviceSum(Accelerator& accelerator, Transport& transport, const LaneSumShape& shape,
             Reduction reduction);
 
@@ -40,16 +41,20 @@ class DeviceSum {
     float* to;
   };
 
+  // Of `count` elements, the first `rounded` of them kept as bf16.
   Addition addition(std::span<const int> program, std::span<const float* const> values,
-                    Range elements, float* to) const;
+                    std::int64_t count, std::int64_t rounded, float* to) const;
   // What is enqueued for a round of the plan: additions first.
   struct Round {
     std::vector<Addition> additions;
+    std::vector<gpu::Packed> sent, received;  // of out and in, what travels as bf16
     std::vector<Outgoing> out;
     std::vector<Incoming> in;
   };
 
   void plan_ordered(std::span<float* const> partials);
+  void plan_rounds(std::span<float* const> partials, Range elements, Wire wire);
+  gpu::Packed packed(std::span<const std::byte> values);
   void plan_native(std::span<float* const> partials);
   void add(const Addition& addition);
   float* buffer(std::int64_t index) const;
@@ -60,11 +65,11 @@ class DeviceSum {
   Range owned_;
   ExchangePlan plan_;
   std::int64_t size_;
-  std::int64_t rounded_;       // floats of a lane, the first ones
-  std::int64_t lane_floats_;   // of a lane's buffer, rounded up
-  at::Tensor memory_;          // buffers of the lanes, of partial sums, of the result
-  at::Tensor stored_;          // what the plan stores
-  std::vector<Addition> own_;  // of the partial sums that are not single lanes
+  std::int64_t rounded_;            // floats of a lane, the first ones
+  std::int64_t lane_floats_;        // of a lane's buffer, rounded up
+  at::Tensor memory_;               // buffers of the lanes, of partial sums, of the result
+  std::vector<at::Tensor> stored_;  // what the plan stores, and what travels as bf16
+  std::vector<Addition> own_;       // of the partial sums that are not single lanes
   std::vector<Round> rounds_;
 };
 

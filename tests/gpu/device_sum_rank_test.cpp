@@ -41,6 +41,25 @@ std::vector<float> sum_on_cpu(int lanes, Wire wire) {
   return {sum->values().begin(), sum->values().end()};
 }
 
+// Counts what goes to other ranks.
+class CountingTransport final : public Transport {
+ public:
+  explicit CountingTransport(Transport& of) : of_(of) {}
+
+  int rank() const override { return of_.rank(); }
+  int world_size() const override { return of_.world_size(); }
+  void exchange(std::span<const Outgoing> out, std::span<const Incoming> in) override {
+    for (const Outgoing& each : out) bytes += each.peer == rank() ? 0 : each.data.size();
+    of_.exchange(out, in);
+  }
+  void native_sum(std::span<float> values) override { of_.native_sum(values); }
+
+  std::size_t bytes = 0;
+
+ private:
+  Transport& of_;
+};
+
 std::vector<float> sum_on_device(Communicator& comm, int lanes, Reduction reduction,
                                  Wire wire = Wire::kFp32) {
   Accelerator& accelerator = test_accelerator();
@@ -66,6 +85,29 @@ TEST(DeviceSum, OrderedSumHasTheBitsOfTheCpus) {
           << lanes << (wire == Wire::kBf16 ? " lanes as bf16" : " lanes");
     }
   }
+}
+
+// Of all ranks.
+double bytes_of_sum(Communicator& comm, Wire wire) {
+  Accelerator& accelerator = test_accelerator();
+  accelerator.load_kernels(Precision::kFp32);
+  const auto transport = accelerator.connect(comm);
+  CountingTransport counting(*transport);
+  DeviceSum sum(accelerator, counting, shape_of(8, wire), Reduction::kOrdered);
+  sum.run();
+  accelerator.wait();
+  double all = 0;
+  for (const std::size_t each : gather_values(comm, counting.bytes)) {
+    all += static_cast<double>(each);
+  }
+  return all;
+}
+
+TEST(DeviceSum, GradientsTravelAsTheWire) {
+  const double as_fp32 = bytes_of_sum(test_comm(), Wire::kFp32);
+  const double as_bf16 = bytes_of_sum(test_comm(), Wire::kBf16);
+  // Of 10007 elements the last 100 are not gradients.
+  EXPECT_NEAR(as_bf16, as_fp32 * (9907 * 2 + 100 * 4) / (10007 * 4), as_fp32 / 100);
 }
 
 TEST(DeviceSum, NativeSumIsNear) {

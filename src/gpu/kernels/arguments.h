@@ -86,6 +86,13 @@ struct AddAlongTree {
   float* to;
 };
 
+// Values, and as bf16 for their way to another rank. Grid: a thread an element.
+struct Packed {
+  float* values;
+  unsigned short* bits;
+  long long count;
+};
+
 // Sums of squares of blocks of kSquareBlock values. Grid: a block each.
 struct Squares {
   const float* values;

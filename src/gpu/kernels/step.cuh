@@ -136,6 +136,16 @@ LOCKSTEP_KERNEL add_along_tree(const AddAlongTree tree) {
   tree.to[at] = stack[0];
 }
 
+LOCKSTEP_KERNEL pack(const Packed packed) {
+  const long long at = thread_number();
+  if (at < packed.count) packed.bits[at] = formula::to_bf16(packed.values[at]);
+}
+
+LOCKSTEP_KERNEL unpack(const Packed packed) {
+  const long long at = thread_number();
+  if (at < packed.count) packed.values[at] = formula::from_bf16(packed.bits[at]);
+}
+
 LOCKSTEP_KERNEL sum_squares(const Squares squares) {
   const long long begin = static_cast<long long>(blockIdx.x) * kSquareBlock;
   double sum = 0;

@@ -17,6 +17,8 @@
   ROW(kGateBackward, gate_backward, Gate, kNone)           \
   ROW(kCrossEntropy, cross_entropy, Loss, kSome)           \
   ROW(kAddAlongTree, add_along_tree, AddAlongTree, kNone)  \
+  ROW(kPack, pack, Packed, kNone)                          \
+  ROW(kUnpack, unpack, Packed, kNone)                      \
   ROW(kSumSquares, sum_squares, Squares, kSome)            \
   ROW(kFinishSum, finish_sum, FinishSum, kSome)            \
   ROW(kMeasureBlock, measure_block, Update, kSome)         \
