@@ -32,7 +32,7 @@ namespace {
 
 constexpr std::int64_t kKernel = 3;
 // Of a side; of fewer, too many would be those of tiles that the image ends in.
-constexpr int kFewestOutputs = 6;
+constexpr int kFewestOutputs = 4;
 constexpr int kFewestChannels = 32;  // of fewer, turning takes longer than the products save
 
 template <typename In>
@@ -192,12 +192,18 @@ void WinogradConv<In, Out>::backward(std::int64_t samples, const Out* x, const O
 }
 
 template <typename In, typename Out>
+template <typename T>
+std::int64_t WinogradConv<In, Out>::weights_step() const {
+  return place_step<T>(std::int64_t{form_.in.channels} * form_.out.channels);
+}
+
+template <typename In, typename Out>
 const Out* WinogradConv<In, Out>::turned_weights(const Out* weight) const {
   const std::int64_t channels = form_.in.channels, filters = form_.out.channels;
-  Out* to = resized(buffers<In, Out>().turned, kTilePlaces<Out> * filters * channels);
+  const std::int64_t step = weights_step<Out>();
+  Out* to = resized(buffers<In, Out>().turned, kTilePlaces<Out> * step);
   for (std::int64_t f = 0; f < filters; ++f) {
-    kernels_.weights(weight + f * kKernelPlaces * channels, channels, to + f * channels,
-                     filters * channels);
+    kernels_.weights(weight + f * kKernelPlaces * channels, channels, to + f * channels, step);
   }
   return to;
 }
@@ -209,15 +215,19 @@ const In* WinogradConv<In, Out>::forward_weights(const Out* weight) const {
   const std::int64_t channels = form_.in.channels, filters = form_.out.channels;
   const std::int64_t some = group(filters);
   const std::int64_t units = channels / kUnit<Out>;
-  const Out* from = turned_weights(weight);
-  In* weights = resized(buffers<In, Out>().weights, kTilePlaces<Out> * filters * channels);
-  for (std::int64_t i = 0; i < kTilePlaces<Out> * filters * channels; i += some * channels) {
-    if constexpr (std::is_same_v<In, Out>) {
-      arrange.transpose(from + i, some, units, units, weights + i, some);
-    } else {
-      Out* pairs = resized(buffers<In, Out>().pairs, some * channels);
-      arrange.transpose(from + i, some, units, units, pairs, some);
-      arrange.split_pairs(pairs, units, some, weights + i);
+  const Out* turned = turned_weights(weight);
+  In* weights = resized(buffers<In, Out>().weights, kTilePlaces<Out> * weights_step<In>());
+  for (std::int64_t place = 0; place < kTilePlaces<Out>; ++place) {
+    const Out* from = turned + place * weights_step<Out>();
+    In* to = weights + place * weights_step<In>();
+    for (std::int64_t i = 0; i < filters * channels; i += some * channels) {
+      if constexpr (std::is_same_v<In, Out>) {
+        arrange.transpose(from + i, some, units, units, to + i, some);
+      } else {
+        Out* pairs = resized(buffers<In, Out>().pairs, some * channels);
+        arrange.transpose(from + i, some, units, units, pairs, some);
+        arrange.split_pairs(pairs, units, some, to + i);
+      }
     }
   }
   return weights;
@@ -228,10 +238,11 @@ template <typename In, typename Out>
 const In* WinogradConv<In, Out>::backward_weights(const Out* weight) const {
   const std::int64_t channels = form_.in.channels, filters = form_.out.channels;
   const std::int64_t kernel = kKernelPlaces * channels, some = group(channels);
-  In* to = resized(buffers<In, Out>().weights, kTilePlaces<Out> * filters * channels);
+  const std::int64_t step = weights_step<In>();
+  In* to = resized(buffers<In, Out>().weights, kTilePlaces<Out> * step);
   for (std::int64_t f = 0; f < filters; f += 2, weight += 2 * kernel) {
-    kernels_.turned_weight_pairs(weight, weight + kernel, channels, some, to + f * some,
-                                 filters * channels, filters * some);
+    kernels_.turned_weight_pairs(weight, weight + kernel, channels, some, to + f * some, step,
+                                 filters * some);
   }
   return to;
 }
@@ -290,7 +301,7 @@ void WinogradConv<In, Out>::correlate_tiles(const Turned& turned, const In* weig
                                     .filters = static_cast<int>(some),
                                     .repeats = kTilePlaces<Out>,
                                     .x_repeat = turned.step,
-                                    .weights_repeat = filters * channels,
+                                    .weights_repeat = weights_step<In>(),
                                     .y_repeat = step});
       kernels_.outputs(sums, step, tiles, some, bias == nullptr ? nullptr : bias + f, f,
                        pixels + i * kTileOutputs<Out>);
@@ -314,7 +325,7 @@ void WinogradConv<In, Out>::sum_weights(std::int64_t samples, const Out* x, cons
   const std::int64_t gradients_step = place_step<In>(2 * most * map.across * filters);
   In* inputs = resized(buffer.inputs, kTilePlaces<Out> * step);
   In* gradients = resized(buffer.gradients, kTilePlaces<Out> * gradients_step);
-  float* sums = resized(buffer.weight_sums, kTilePlaces<Out> * filters * channels);
+  float* sums = resized(buffer.weight_sums, kTilePlaces<Out> * weights_step<float>());
   const Out* zeros = resized(buffer.zeros, std::max(channels, filters));
   const std::int64_t in_size = kInputSide<Out> * (map.side * map.across + 2);
   const std::int64_t out_size = map.across * kTileOutputs<Out>;
@@ -343,7 +354,7 @@ void WinogradConv<In, Out>::sum_weights(std::int64_t samples, const Out* x, cons
                  first == 0 ? Sums::kBegin : Sums::kAdd, sums);
   }
   for (std::int64_t f = 0; f < filters; ++f) {
-    kernels_.weight_sums(sums + f * channels, filters * channels, channels,
+    kernels_.weight_sums(sums + f * channels, weights_step<float>(), channels,
                          dweight + f * kKernelPlaces * channels);
   }
 }
@@ -360,7 +371,7 @@ void WinogradConv<In, Out>::add_products(const Turned& inputs, const Turned& gra
                                      .right = inputs.values + place * inputs.step,
                                      .rows = filters,
                                      .columns = channels,
-                                     .sums = sums + place * filters * channels,
+                                     .sums = sums + place * weights_step<float>(),
                                      .sums_step = channels,
                                      .mode = mode});
   }

@@ -55,6 +55,9 @@ class WinogradConv {
 
   // Filters whose weights lie side by side, [places, filters / group, units, group] units.
   std::int64_t group(std::int64_t filters) const;
+  // From place to place of weights, or of their sums.
+  template <typename T>
+  std::int64_t weights_step() const;
   const Out* turned_weights(const Out* weight) const;
   const In* forward_weights(const Out* weight) const;
   const In* backward_weights(const Out* weight) const;
