@@ -6,10 +6,10 @@
 // outputs and 6x6 inputs 36 where a loop takes 144. So there are 16 or 36 places, and at each the
 // sum is a product of matrices. The gradient of d is the same with g turned by half a circle, and
 //   dg = G^T [sum over tiles of (B^T d B) (A dy A^T)] G.
-// The larger tiles have factors further apart: in fp32 results are off by twice as much as those of
-// loops over taps, but what is rounded to bf16 between would be off by 1 %, so that has the smaller
-// ones. Compiled for several instruction sets (winograd_kernels.inc); pure functions of their
-// arguments; any thread. In and Out as in conv_kernels.h; channels are multiples of 16.
+// The larger tiles have factors further apart: in fp32 results are off by two or three times as
+// much as those of loops over taps, but what is rounded to bf16 between would be off by 1 %, so that
+// has the smaller ones. Compiled for several instruction sets (winograd_kernels.inc); pure functions
+// of their arguments; any thread. In and Out as in conv_kernels.h; channels are multiples of 16.
 #pragma once
 
 #include <cstdint>
