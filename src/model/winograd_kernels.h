@@ -7,9 +7,10 @@
 // sum is a product of matrices. The gradient of d is the same with g turned by half a circle, and
 //   dg = G^T [sum over tiles of (B^T d B) (A dy A^T)] G.
 // The larger tiles have factors further apart: in fp32 results are off by two or three times as
-// much as those of loops over taps, but what is rounded to bf16 between would be off by 1 %, so that
-// has the smaller ones. Compiled for several instruction sets (winograd_kernels.inc); pure functions
-// of their arguments; any thread. In and Out as in conv_kernels.h; channels are multiples of 16.
+// much as those of loops over taps, but what is rounded to bf16 between would be off by 1 %, so
+// bf16 has the smaller ones. Compiled for several instruction sets (winograd_kernels.inc); pure
+// functions of their arguments; any thread. In and Out as in conv_kernels.h; channels are multiples
+// of 16.
 #pragma once
 
 #include <cstdint>
