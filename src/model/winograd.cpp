@@ -46,7 +46,7 @@ constexpr std::int64_t kTilePlaces = kInputSide<Out>* kInputSide<Out>;
 template <typename Out>
 constexpr std::int64_t kTileOutputs = kTileSide<Out>* kTileSide<Out>;
 
-// Tiles whose sums stay in a core's inmost cache until they are turned back: those of one turn of
+// Tiles whose sums stay near a core until they are turned back: those of one turn of
 // the kernels' loops, for groups of 1, 2 and 3 vectors.
 constexpr std::array<std::int64_t, 3> kTilesOfSums = {14, 14, 9};
 // Of inputs, that stay near a core while one group of filters follows another.
