@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "gpu/kernels/arguments.h"
+#include "gpu/kernels/sum_arguments.h"
 #include "lockstep/comm/transport.h"
 #include "lockstep/gpu/accelerator.h"
 #include "lockstep/parallel/exchange_plan.h"
