@@ -95,7 +95,8 @@ def compare(options: argparse.Namespace, ranks: list[int], plan: list[str],
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("experiment", nargs="?", default=ROOT / "configs/digits_fast.textproto")
+    parser.add_argument("experiment", nargs="?", type=lambda path: Path(path).resolve(),
+                        default=ROOT / "configs/digits_fast.textproto")
     parser.add_argument("--binary", default=ROOT / "build" / "lockstep")
     parser.add_argument("--delay-ms", type=float, help="two hosts, every frame so late")
     parser.add_argument("--rates", nargs="+", help="of links, as 1gbit")
