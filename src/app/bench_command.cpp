@@ -113,7 +113,8 @@ std::string arithmetic_of(const Measurement& measured) {
   }
   return text +
          "\n(6 x multiply-adds of convolutions and dense layers as they are defined: 3 x the "
-         "forward pass's, 2 FLOP each; those of 3x3 take up to 2.25 times fewer, in fp32 4 times)\n";
+         "forward pass's, 2 FLOP each; those of 3x3 take up to 2.25 times fewer, in fp32 4 "
+         "times)\n";
 }
 
 std::string to_table(const Measurement& measured, const Experiment& experiment, int threads) {
