@@ -28,6 +28,7 @@ from run_files import CANCELLED, MANIFEST_FILE, STATUS_FILE
 
 EXIT_PEER = 4
 EXIT_RESTART = 75
+EXIT_MPI_ABORT = 255  # Open MPI ended the job itself, as where it loses a connection to a peer
 # mpirun waits for a host that is cut off, for minutes where it has something to tell it.
 SECONDS_TO_END = 10
 SECONDS_BETWEEN_SIGNALS = 1
@@ -341,6 +342,8 @@ class Supervisor:
             return Attempt(128 + self.received[0], "interrupted", killed=False)
         if cause := self._messages.cause():
             return self._peer_failed(cause)
+        if self._with_mpirun and status == EXIT_MPI_ABORT:
+            return self._peer_failed(self._last_error or "Open MPI ended the job (exit code 255)")
         if status not in (0, EXIT_RESTART) and not self._last_error:
             write_all(sys.stderr.fileno(), self._messages.text().encode())
         if status == 0 and self._output_error and self._output_error.errno != errno.EPIPE:

@@ -16,14 +16,14 @@ sys.path.insert(0, str(ROOT / "launcher"))
 import running  # noqa: E402
 
 # Writes its arguments to $CALLS and ends as the n-th word of $STATUSES says, above
-# 128 by a signal.
+# 128 by a signal, but for 255, which is Open MPI's own.
 PROGRAM = "#!/bin/sh" + ANSWER_NEEDS + """
     echo "$*" >>$CALLS
     n=$(wc -l <$CALLS)
     echo "output $n"
     echo "lockstep: failure $n" >&2
     shift $#; set -- $STATUSES; shift $((n - 1))
-    [ $1 -le 128 ] || kill -$(($1 - 128)) $$
+    [ $1 -le 128 ] || [ $1 = 255 ] || kill -$(($1 - 128)) $$
     exit $1
 """
 
@@ -107,6 +107,12 @@ class RestartTest(FakeProjectTest):
         result, _ = self.train(1, "4 0")
         lines = [line for line in result.stderr.splitlines() if line.startswith("lockstep: fail")]
         self.assertEqual(lines, ["lockstep: failure 1", "lockstep: failure 2"])
+
+    def test_where_open_mpi_ends_the_job_a_peer_was_lost(self):
+        result, calls = self.train(1, "255 255")
+        self.assertEqual(result.returncode, running.EXIT_PEER, result.stderr)
+        self.assertEqual(len(calls), 2)
+        self.assertNotIn("killed", result.stderr)
 
     def test_no_restart_where_it_would_not_help(self):
         for status in (0, 1, 2, 3):
