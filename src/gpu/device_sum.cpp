@@ -101,22 +101,23 @@ void DeviceSum::plan_rounds(std::span<float* const> partials, Range elements, Wi
           addition(each.program, each.addends, count, wire == Wire::kBf16 ? count : 0, each.sum));
     }
     for (Outgoing each : planned[i].out) {
-      if (wire == Wire::kBf16) each.data = bits_of(round.sent.emplace_back(packed(each.data)));
+      if (wire == Wire::kBf16)
+        each.data = bits_of(round.sent.emplace_back(packed(floats_of(each.data))));
       round.out.push_back(each);
     }
     for (Incoming each : planned[i].in) {
-      if (wire == Wire::kBf16) each.data = bits_of(round.received.emplace_back(packed(each.data)));
+      if (wire == Wire::kBf16)
+        each.data = bits_of(round.received.emplace_back(packed(floats_of(each.data))));
       round.in.push_back(each);
     }
   }
 }
 
-gpu::Packed DeviceSum::packed(std::span<const std::byte> values) {
-  const auto count = static_cast<std::int64_t>(values.size() / sizeof(float));
+gpu::Packed DeviceSum::packed(std::span<float> values) {
+  const auto count = static_cast<std::int64_t>(values.size());
   stored_.push_back(device_zeros(accelerator_, count, at::kShort));
-  auto* const first = reinterpret_cast<const float*>(values.data());
-  return {const_cast<float*>(first),
-          reinterpret_cast<unsigned short*>(stored_.back().data_ptr<std::int16_t>()), count};
+  return {values.data(), reinterpret_cast<unsigned short*>(stored_.back().data_ptr<std::int16_t>()),
+          count};
 }
 
 // This rank's partial sums, one after the other; the transport adds those of all ranks.

@@ -54,7 +54,7 @@ class DeviceSum {
 
   void plan_ordered(std::span<float* const> partials);
   void plan_rounds(std::span<float* const> partials, Range elements, Wire wire);
-  gpu::Packed packed(std::span<const std::byte> values);
+  gpu::Packed packed(std::span<float> values);
   void plan_native(std::span<float* const> partials);
   void add(const Addition& addition);
   float* buffer(std::int64_t index) const;

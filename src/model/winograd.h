@@ -1,8 +1,8 @@
 // A convolution with a kernel of 3x3 and a stride of 1 by Winograd's algorithm
 // (winograd_kernels.h): of a loop over taps it takes one product of 2.25 in bf16 and of 4 in fp32.
-// Results are off by about twice as much as those of DirectConv; in bf16 as the transformed inputs,
-// weights and gradients are rounded once more. Internal to the model room; one thread at a time.
-// What is transformed lies in buffers that all layers of a thread share.
+// Results are off by two or three times as much as those of DirectConv; in bf16 as the transformed
+// inputs, weights and gradients are rounded once more. Internal to the model room; one thread at a
+// time. What is transformed lies in buffers that all layers of a thread share.
 #pragma once
 
 #include <cstdint>

@@ -6,15 +6,6 @@
 
 namespace lockstep {
 
-namespace {
-
-std::span<float> floats_of(std::span<const std::byte> data) {
-  auto* const first = reinterpret_cast<const float*>(data.data());
-  return {const_cast<float*>(first), data.size() / sizeof(float)};
-}
-
-}  // namespace
-
 BucketExchange::BucketExchange(Communicator& comm, std::vector<PlannedRound> rounds,
                                std::span<const int> ranks, Wire wire, int tag)
     : wire_(wire) {

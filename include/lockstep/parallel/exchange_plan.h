@@ -11,6 +11,7 @@
 // Rabenseifner and Gropp 2005, section 4.4), but along the tree.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -38,6 +39,12 @@ struct PlannedRound {
   std::vector<Outgoing> out;  // peers are members
   std::vector<Incoming> in;
 };
+
+// The values of a planned message.
+inline std::span<float> floats_of(std::span<const std::byte> data) {
+  auto* const first = reinterpret_cast<const float*>(data.data());
+  return {const_cast<float*>(first), data.size() / sizeof(float)};
+}
 
 struct ExchangePlan {
   // Of `member` of [0, members), for the lanes that owners[lane] owns.
