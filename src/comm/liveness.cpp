@@ -12,7 +12,9 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <utility>
 
+#include "comm/tcp_traffic.h"
 #include "lockstep/comm/last_words.h"
 #include "lockstep/core/environment.h"
 #include "lockstep/core/error.h"
@@ -25,8 +27,9 @@ struct Liveness::Note {
   std::atomic<std::int64_t> count;  // waits begun
   std::atomic<bool> waiting;
   std::atomic<bool> long_work;
-  std::atomic<bool> gone;          // in order
-  std::atomic<std::int64_t> beat;  // looks of the watching thread
+  std::atomic<bool> gone;              // in order
+  std::atomic<std::int64_t> beat;      // looks of the watching thread
+  std::atomic<std::uint64_t> traffic;  // bytes, told anew in waits alone that are not short
   std::atomic<::pid_t> process;
   std::uint64_t numbers;  // whose process numbers those are: of a container, or of the host
   int rank;
@@ -39,6 +42,7 @@ namespace {
 constexpr auto kPeriod = std::chrono::milliseconds(100);
 constexpr std::size_t kExaminedAtOnce = 16;
 constexpr auto kFrozenAfter = 10 * kPeriod;
+constexpr auto kShortWait = 10 * kPeriod;
 constexpr auto kTimeToEnd = std::chrono::seconds(3);  // mpirun kills 1 to 2 s after a rank's end
 
 // Where process numbers are the same ones; 0 where that is not known.
@@ -148,6 +152,7 @@ void Liveness::look() {
     wait_anew(now);
     return;
   }
+  if (has_traffic(now)) return wait_anew(now);
   find_late(std::chrono::duration<double>(now - seen_at_).count());
 }
 
@@ -155,6 +160,14 @@ void Liveness::wait_anew(Clock::time_point now) {
   seen_at_ = now;
   warned_ = false;
   was_late_here_ = false;
+}
+
+// Whether something has come or gone since a rank of the node told its traffic last.
+bool Liveness::has_traffic(Clock::time_point now) {
+  if (now - seen_at_ >= kShortWait) mine_->traffic = tcp_traffic_bytes();
+  std::uint64_t traffic = 0;
+  for (const Note* note : notes_) traffic += note->traffic;
+  return std::exchange(seen_traffic_, traffic) != traffic;
 }
 
 void Liveness::follow_beats() {

@@ -10,7 +10,8 @@
 //
 // LOCKSTEP_SOFT_LIMIT_SECONDS (20) and LOCKSTEP_HARD_LIMIT_SECONDS (60) set the
 // limits; past the soft one a line goes to the log. Of ranks of other nodes it knows only
-// their hosts: that one is late, but not which. While a rank does work that it
+// their hosts: that one is late, but not which. While the TCP connections of a waiting rank of
+// this node carry something, a network is slow and nobody is late. While a rank does work that it
 // announced as long, and its process is not stopped, the hard limit is the soft one and
 // LOCKSTEP_LONG_WORK_LIMIT_SECONDS (10 times the hard limit) the hard one.
 #pragma once
@@ -18,6 +19,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -65,6 +67,7 @@ class Liveness {
   void find_dead();
   void find_late(double waited_seconds);
   void wait_anew(Clock::time_point now);
+  bool has_traffic(Clock::time_point now);
   bool is_any_late() const;
   std::string late_ranks() const;
   bool long_work_goes_on() const;
@@ -87,6 +90,7 @@ class Liveness {
   bool was_late_here_ = false;  // one of this node, when it was warned of
   std::int64_t seen_count_ = -1;
   bool seen_long_work_ = false;
+  std::uint64_t seen_traffic_ = 0;              // of all ranks of the node
   std::atomic<bool> expects_long_work_{false};  // of the next wait
   std::atomic<bool> waits_for_long_work_{false};
   Clock::time_point seen_at_;

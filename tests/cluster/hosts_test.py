@@ -56,11 +56,13 @@ class HostsTest(LockstepTest):
 
     names = ("na", "nb")
     delay_seconds = 0.0
+    rate = None  # of the links, as fast as they go
+    experiment_text = EXPERIMENT
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.net = HostNet(cls.names, cls.delay_seconds)
+        cls.net = HostNet(cls.names, cls.delay_seconds, cls.rate)
         cls.addClassCleanup(cls.net.close)
         # Not below /dev/shm: that is each host's own.
         shared = tempfile.TemporaryDirectory()
@@ -84,7 +86,7 @@ class HostsTest(LockstepTest):
         cls.data.mkdir()
         for file in (cls.train_csv, cls.test_csv):
             shutil.copy(file, cls.data)
-        text = EXPERIMENT % {"train": cls.data / "train.csv", "test": cls.data / "test.csv"}
+        text = cls.experiment_text % {"train": cls.data / "train.csv", "test": cls.data / "test.csv"}
         cls.config = cls.shared / "tiny.textproto"
         cls.config.write_text(text)
         built = subprocess.run([cls.project / "launcher" / "lockstep", "build"],
@@ -111,21 +113,25 @@ class HostsTest(LockstepTest):
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE)
 
-    def launch(self, *words, at="na"):
-        process = self.start(*words, at=at)
+    def launch(self, *words, at="na", **environment):
+        process = self.start(*words, at=at, **environment)
         try:
             output, errors = process.communicate(timeout=400)
         finally:
             process.kill()
         return subprocess.CompletedProcess(words, process.returncode, output, errors)
 
-    def train_on(self, hosts, *words):
-        """Trains on hosts; the digest of the weights."""
+    def trained_on(self, hosts, *words, **environment):
+        """Trains on hosts; what that printed."""
         run = self.shared / "runs" / hosts.replace(":", "-").replace(",", "_")
         done = self.launch("train", self.config, "--hosts", hosts, "--run-dir", run,
-                           "--resume", "never", *words)
+                           "--resume", "never", *words, **environment)
         self.assertEqual(done.returncode, 0, done.stderr)
-        return self.digest_of(done)
+        return done
+
+    def train_on(self, hosts, *words):
+        """Trains on hosts; the digest of the weights."""
+        return self.digest_of(self.trained_on(hosts, *words))
 
     def expected_digest(self, *words):
         """Of the same training in one process on this machine."""
@@ -272,6 +278,21 @@ class SlowHostsTest(HostsTest):
         few = ("--set", "training.epochs=1", "--set", "data.validation.fraction=0.8")
         self.assertEqual(self.train_on("na:1,nb:1", "--threads", 1, *few),
                          self.expected_digest(*few))
+
+
+class SlowLinkTest(HostsTest):
+    """A link over which one step's gradients take 25 s."""
+
+    rate = "12mbit"
+    experiment_text = EXPERIMENT.replace("units: 16", "units: 60000")  # 38 MB of gradients
+    limits = {"LOCKSTEP_SOFT_LIMIT_SECONDS": "8", "LOCKSTEP_HARD_LIMIT_SECONDS": "12"}
+
+    def test_a_sum_that_takes_longer_than_a_rank_is_waited_for(self):
+        one_step = ("--set", "training.epochs=1", "--set", "training.global_batch=160",
+                    "--set", "data.validation.fraction=0.8")
+        done = self.trained_on("na:1,nb:1", "--threads", 1, *one_step, **self.limits)
+        self.assertNotIn("waiting for", done.stdout + done.stderr)
+        self.assertEqual(self.digest_of(done), self.expected_digest(*one_step))
 
 
 class PreflightTest(HostsTest):
