@@ -138,9 +138,11 @@ using TileRunner = OwnConv<WinogradConv<In, Out>>;
 
 }  // namespace
 
+// Where products of bf16 are made by tiles, turning takes longer than the products that it saves.
 std::unique_ptr<OpRunner> make_own_conv(const ConvOp& conv, const OpContext& context) {
   if (conv.groups != 1) return make_own_depthwise(conv, context);
-  if (suits_winograd(LoopRunner<float, float>::form_of(conv, context))) {
+  const bool has_tiles = context.type == at::kBFloat16 && tiled_conv_kernels() != nullptr;
+  if (!has_tiles && suits_winograd(LoopRunner<float, float>::form_of(conv, context))) {
     return make_direct<TileRunner, TileKernels>(conv, context);
   }
   return make_direct<LoopRunner, LoopKernels>(conv, context);

@@ -8,7 +8,8 @@
 // instruction adds the products of two neighbours, the second one's first. A unit is one
 // value of fp32, or a pair of bf16. Out is what is stored. Where that instruction is slow, In
 // is float and Out bf16: the products of the second values, then those of the first, each
-// added by an instruction of its own, give the same bits.
+// added by an instruction of its own, give the same bits. Instructions for tiles add up to 16 pairs
+// at once, in another order (conv_bf16_tiled.cpp).
 #pragma once
 
 #include <cstdint>
@@ -58,13 +59,14 @@ struct ProductSum {
   std::int64_t counts[3];
   std::int64_t left_steps[3];   // values
   std::int64_t right_steps[3];  // values
-  const In* left;               // of the first k: [rows] units
+  const In* left;               // of the first k: [rows] units, side by side or left_row apart
   const In* right;              // of the first k: [columns] units
   std::int64_t rows;
   std::int64_t columns;  // a multiple of 16
   float* sums;
   std::int64_t sums_step;  // from row to row
   Sums mode;
+  std::int64_t left_row = 0;  // values, where ConvKernels::left_by_rows
 };
 
 template <typename In, typename Out>
@@ -72,6 +74,9 @@ struct ConvKernels {
   int most_vectors;  // of a group of filters
   void (*correlate)(const OutputRun<In, Out>& run);
   void (*add_products)(const ProductSum<In>& sum);
+  // Whether of the left factors those of neighbouring k lie side by side, and not those of
+  // neighbouring rows: left_steps[2] is a unit.
+  bool left_by_rows = false;
 };
 
 using Bf16Bits = std::uint16_t;
@@ -81,6 +86,8 @@ const ConvKernels<float, float>* fp32_conv_kernels();
 // Only where has_bf16_instructions(): by its instruction for pairs, and by that for fp32.
 const ConvKernels<Bf16Bits, Bf16Bits>& paired_conv_kernels();
 const ConvKernels<float, Bf16Bits>& widened_conv_kernels();
+// By the instruction for tiles; other bits. Null where the processor has none.
+const ConvKernels<Bf16Bits, Bf16Bits>* tiled_conv_kernels();
 
 // Rearranging, for all of them.
 struct ArrangeKernels {

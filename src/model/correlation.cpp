@@ -176,13 +176,11 @@ void Correlation<In, Out>::run_region(const Region& region, std::int64_t samples
   run.count = inner.count;
   run.x_step = inner.step;
   run.y_step = inner.other_step;
+  run.repeats = middle.count;
+  run.x_repeat = middle.step;
+  run.y_repeat = middle.other_step;
   for (std::int64_t i = 0; i < outer.count; ++i) {
-    OutputRun<In, Out> each = run;
-    for (std::int64_t j = 0; j < middle.count; ++j) {
-      kernels_.correlate(each);
-      each.x += middle.step;
-      each.y += middle.other_step;
-    }
+    kernels_.correlate(run);
     run.x += outer.step;
     run.y += outer.other_step;
   }

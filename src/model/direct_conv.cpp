@@ -21,6 +21,11 @@ constexpr std::int64_t kRowsValues = 16 * 1024;
 constexpr std::int64_t kProductsOfRows = 128;
 constexpr std::int64_t kEnoughProducts = 8;    // one after the other, for a sum
 constexpr std::int64_t kSamplesOfStrides = 8;  // at once, where a row's pixels are not all used
+// The same by kernels whose left factors lie by rows: more at once, as many as fill their parts.
+constexpr std::int64_t kRowsValuesOfTiles = 128 * 1024;
+constexpr std::int64_t kBlockValuesOfTiles = 1024 * 1024;
+constexpr std::int64_t kSamplesOfTiles = 32;
+constexpr std::int64_t kLineBytes = 64;
 
 ConvForm unfolded(const ConvForm& form, std::int64_t channels) {
   return {.in = {form.out.height, form.out.width, static_cast<int>(channels)},
@@ -34,10 +39,39 @@ std::int64_t whole_samples(std::int64_t samples) {
   return std::is_same_v<Out, float> ? samples : (samples + 1) / 2 * 2;
 }
 
+// So that rows of so many values of bf16 do not all fall on the same lines of a cache.
+std::int64_t row_of_pairs(std::int64_t values) {
+  constexpr auto kLine = static_cast<std::int64_t>(kLineBytes / sizeof(Bf16Bits));
+  return ((values + kLine - 1) / kLine | 1) * kLine;
+}
+
 template <typename T>
 void clear_columns(T* rows, std::int64_t count, std::int64_t size, std::int64_t first) {
   for (std::int64_t i = 0; i < count; ++i)
     std::fill(rows + i * size + first, rows + (i + 1) * size, T{});
+}
+
+// [pixels, samples in units, channels] units.
+template <typename In>
+const In* pair_samples(std::int64_t samples, const Bf16Bits* from, std::int64_t pixels,
+                       std::int64_t channels, std::vector<In>& to) {
+  In* pairs = resized(to, pixels * whole_samples<Bf16Bits>(samples) * channels);
+  if constexpr (std::is_same_v<In, Bf16Bits>) {
+    arrange_kernels().pair_samples(from, samples, pixels, channels, pairs);
+  } else {
+    arrange_kernels().widen_samples(from, samples, pixels, channels, pairs);
+  }
+  return pairs;
+}
+
+// [units, channels] units to [channels, units], the rows row_of_pairs() apart.
+template <typename In>
+const In* turn_pairs(const In* pairs, std::int64_t units, std::int64_t channels,
+                     std::vector<In>& to) {
+  const std::int64_t row = row_of_pairs(kUnit<In> * units);
+  In* turned = resized(to, channels * row);
+  arrange_kernels().transpose(pairs, units, channels, channels, turned, row / kUnit<In>);
+  return turned;
 }
 
 // A thread's, for one layer after the other.
@@ -46,6 +80,7 @@ struct Buffers {
   std::vector<In> weights;                // as correlations want them
   std::vector<In> inputs;                 // of a correlation, of a few samples
   std::vector<In> x_samples, dy_samples;  // [height, width, samples, channels]
+  std::vector<In> left;                   // one of both, by rows: [channels, the rest]
   std::vector<Out> dy;                    // with zeros for filters that there are not
   std::vector<Out> stored;                // weights on their way
   std::vector<Out> whole;                 // weights of unfolded images
@@ -149,9 +184,7 @@ void DirectConv<In, Out>::backward(std::int64_t samples, const Out* x, const Out
       arrange_weight(weight, part, to + part.weights_first);
     }
   }
-  const std::int64_t values = std::int64_t{form_.in.pixels()} + form_.out.pixels();
-  const std::int64_t least = form_.stride > 1 ? kSamplesOfStrides : 1;
-  const std::int64_t block = std::max(least, (forward_.block(values) + 1) / 2 * 2);
+  const std::int64_t block = samples_at_once();
   const Sums mode = is_one_product(samples, block) ? Sums::kBegin : Sums::kAdd;
   if (wants_sums && mode == Sums::kAdd) std::fill_n(sums, size, 0.0F);
   for (std::int64_t n = 0; n < samples; n += block) {
@@ -286,12 +319,24 @@ bool DirectConv<In, Out>::is_one_product(std::int64_t samples, std::int64_t bloc
          std::all_of(column_spans_.begin(), column_spans_.end(), has_products);
 }
 
+// Of the backward pass.
+template <typename In, typename Out>
+std::int64_t DirectConv<In, Out>::samples_at_once() const {
+  const std::int64_t values = std::int64_t{form_.in.pixels()} + form_.out.pixels();
+  std::int64_t least = form_.stride > 1 ? kSamplesOfStrides : 1;
+  if (kernels_.left_by_rows) {
+    for (least = kSamplesOfTiles; least > 2 && least * values > kBlockValuesOfTiles;) least /= 2;
+  }
+  return std::max(least, (forward_.block(values) + 1) / 2 * 2);
+}
+
 template <typename In, typename Out>
 std::int64_t DirectConv<In, Out>::rows_at_once(std::int64_t samples) const {
   const std::int64_t values = samples * (rows_.step * columns_.inputs * form_.in.channels +
                                          columns_.outputs * form_.out.channels);
   const std::int64_t products = samples * columns_.outputs;
-  return std::max<std::int64_t>(kRowsValues / values, (kProductsOfRows + products - 1) / products);
+  const std::int64_t most = kernels_.left_by_rows ? kRowsValuesOfTiles : kRowsValues;
+  return std::max<std::int64_t>(most / values, (kProductsOfRows + products - 1) / products);
 }
 
 // Values of bf16 are arranged so that a unit is that of two samples.
@@ -316,19 +361,26 @@ void DirectConv<In, Out>::add_to_weight_sums(std::int64_t samples, const Out* x,
                  x, dy, mode, sums);
   } else {
     const std::int64_t whole = whole_samples<Out>(samples);
-    In* x_samples = resized(buffers<In, Out>().x_samples, x_pixels * whole * channels);
-    In* dy_samples = resized(buffers<In, Out>().dy_samples, dy_pixels * whole * filters);
-    if constexpr (std::is_same_v<In, float>) {
-      arrange_kernels().widen_samples(x, samples, x_pixels, channels, x_samples);
-      arrange_kernels().widen_samples(dy, samples, dy_pixels, filters, dy_samples);
-    } else {
-      arrange_kernels().pair_samples(x, samples, x_pixels, channels, x_samples);
-      arrange_kernels().pair_samples(dy, samples, dy_pixels, filters, dy_samples);
+    Buffers<In, Out>& buffer = buffers<In, Out>();
+    const In* x_samples = pair_samples(samples, x, x_pixels, channels, buffer.x_samples);
+    const In* dy_samples = pair_samples(samples, dy, dy_pixels, filters, buffer.dy_samples);
+    Places places{whole / kUnit<In>, kUnit<In> * channels, columns_.inputs * whole * channels,
+                  whole * channels,  kUnit<In> * filters,  columns_.outputs * whole * filters,
+                  whole * filters};
+    if (kernels_.left_by_rows && sums_by_channel()) {
+      places.left_row = row_of_pairs(x_pixels * whole);
+      places.x_sample = kUnit<In>;
+      places.x_row = columns_.inputs * whole;
+      places.x_column = whole;
+      x_samples = turn_pairs(x_samples, x_pixels * whole / kUnit<In>, channels, buffer.left);
+    } else if (kernels_.left_by_rows) {
+      places.left_row = row_of_pairs(dy_pixels * whole);
+      places.dy_sample = kUnit<In>;
+      places.dy_row = columns_.outputs * whole;
+      places.dy_column = whole;
+      dy_samples = turn_pairs(dy_samples, dy_pixels * whole / kUnit<In>, filters, buffer.left);
     }
-    add_products({whole / kUnit<In>, kUnit<In> * channels, columns_.inputs * whole * channels,
-                  whole * channels, kUnit<In> * filters, columns_.outputs * whole * filters,
-                  whole * filters},
-                 x_samples, dy_samples, mode, sums);
+    add_products(places, x_samples, dy_samples, mode, sums);
   }
 }
 
@@ -380,6 +432,7 @@ ProductSum<In> DirectConv<In, Out>::product(const Places& places, const Span& u,
   sum.rows = by_channel ? form_.in.channels : form_.out.channels;
   sum.columns = by_channel ? sum_columns() : form_.in.channels;
   sum.sums_step = by_channel ? sum_columns() : taps() * form_.in.channels;
+  sum.left_row = places.left_row;
   return sum;
 }
 

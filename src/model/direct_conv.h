@@ -51,6 +51,7 @@ class DirectConv {
     std::int64_t samples;  // units of them
     std::int64_t x_sample, x_row, x_column;
     std::int64_t dy_sample, dy_row, dy_column;
+    std::int64_t left_row = 0;
   };
 
   std::int64_t taps() const { return form_.kernel * form_.kernel; }
@@ -74,6 +75,7 @@ class DirectConv {
   void add_to_weight_sums(std::int64_t samples, const Out* x, const Out* dy, Sums mode,
                           float* sums);
   void add_products(const Places& places, const In* x, const In* dy, Sums mode, float* sums) const;
+  std::int64_t samples_at_once() const;
   std::int64_t rows_at_once(std::int64_t samples) const;
   ProductSum<In> product(const Places& places, const Span& u, const Span& v) const;
 

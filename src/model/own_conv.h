@@ -39,16 +39,19 @@ inline void sum_rows(const Bf16Bits* x, std::int64_t rows, std::int64_t channels
 }
 
 // Intel's processors take as long for one product of pairs as for four of fp32 vectors, AMD's
-// as for one. The bits are the same.
+// as for one. The bits are the same. Tiles of pairs are fast.
 inline bool pairs_are_slow() {
-  static const bool slow = __builtin_cpu_is("intel");
+  static const bool slow = __builtin_cpu_is("intel") && tiled_conv_kernels() == nullptr;
   return slow;
 }
 
 // Sets of kernels that a runner may take.
 struct LoopKernels {
   static const auto* fp32() { return fp32_conv_kernels(); }
-  static const auto& paired() { return paired_conv_kernels(); }
+  static const auto& paired() {
+    const auto* tiled = tiled_conv_kernels();
+    return tiled != nullptr ? *tiled : paired_conv_kernels();
+  }
   static const auto& widened() { return widened_conv_kernels(); }
 };
 struct TileKernels {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <numeric>
 #include <vector>
 
@@ -43,6 +44,24 @@ __attribute__((target("avx512f,avx512bf16"))) void multiply_bf16_avx512() {
       LOCKSTEP_OPAQUE(sum);
     }
   }
+}
+
+// Sums in four tiles, of factors in four others.
+__attribute__((target("amx-tile,amx-bf16"))) void multiply_bf16_amx() {
+  struct alignas(64) {
+    std::uint8_t palette = 1;
+    std::uint8_t reserved[15] = {};
+    std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+    std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+  } const shapes;
+  asm volatile("ldtilecfg %0" : : "m"(shapes));
+  for (int i = 0; i < kRepeats; ++i) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_release();
 }
 
 __attribute__((target("avx512f"))) void multiply_avx512() {
@@ -110,6 +129,9 @@ std::vector<Loop> loops_of(Precision precision) {
   std::vector<Loop> loops = {fp32_loop()};
   if (precision == Precision::kBf16 && has_bf16_instructions()) {
     loops.push_back({multiply_bf16_avx512, 2.0 * 32 * kChains * kRepeats});
+  }
+  if (precision == Precision::kBf16 && instruction_set() >= InstructionSet::kAmx) {
+    loops.push_back({multiply_bf16_amx, 4 * 2.0 * 16 * 16 * 32 * kRepeats});
   }
   return loops;
 }

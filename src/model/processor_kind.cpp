@@ -24,6 +24,7 @@ std::string processor_kind() {
                      : own >= InstructionSet::kAvx2 ? "x86-64-v3"
                                                     : "x86-64";
   if (own >= InstructionSet::kAvx512Bf16) kind += " avx512bf16";
+  if (own >= InstructionSet::kAmx) kind += " amx";
   if (!keeps_onednn_to_avx2()) {  // what it looks for besides; the compiler wants literals
     if (__builtin_cpu_supports("avx512vnni")) kind += " avx512vnni";
     if (__builtin_cpu_supports("avxvnni")) kind += " avxvnni";

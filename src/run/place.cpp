@@ -155,9 +155,10 @@ std::vector<Place> gather_places(Communicator& comm) {
                    processor_name(),
                    processor_kind()};
   check_same(comm, "build", "xxh3:" + mine.build, "copy one build to all hosts");
-  check_same(comm, "kind of processor", mine.kind,
-             "equal bits need hosts of one kind; or limit all to what they share, by "
-             "ATEN_CPU_CAPABILITY and ONEDNN_MAX_CPU_ISA");
+  check_same(
+      comm, "kind of processor", mine.kind,
+      "equal bits need hosts of one kind; or limit all to what they share, by LOCKSTEP_MAX_ISA, "
+      "ATEN_CPU_CAPABILITY and ONEDNN_MAX_CPU_ISA");
   std::vector<Place> places;
   for (const std::string& text : gather_texts(comm, to_text(mine))) {
     places.push_back(from_text(text));

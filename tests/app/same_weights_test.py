@@ -123,7 +123,7 @@ class SameWeightsTest(LockstepTest):
         with unittest.mock.patch.dict(os.environ, {"LOCKSTEP_MAX_ISA": "AVX3"}):
             done = self.run_binary("train", self.experiment)
         self.assertEqual((done.returncode, done.stderr), (
-            2, 'lockstep: LOCKSTEP_MAX_ISA is "AVX3": expected AVX2, AVX512 or AVX512_BF16\n'))
+            2, 'lockstep: LOCKSTEP_MAX_ISA is "AVX3": expected AVX2, AVX512, AVX512_BF16 or AMX\n'))
 
     def test_remainder_in_the_last_batch_is_trained(self):
         # 798 of 997 rows in batches of 48 are 16 whole batches and one of 30. Were

@@ -21,10 +21,10 @@ TEST(Kernels, ChosenOnesAreOfTheBestInstructionSet) {
   const Kernels* best = &kernels_baseline;
   if (__builtin_cpu_supports("x86-64-v3")) best = &kernels_avx2;
   const char* most = std::getenv("LOCKSTEP_MAX_ISA");
-  const std::string limit = most != nullptr ? most : "AVX512_BF16";
+  const std::string limit = most != nullptr ? most : "AMX";
   if (__builtin_cpu_supports("x86-64-v4") && limit != "AVX2") best = &kernels_avx512;
   EXPECT_EQ(kernels().fp32.moments, best->fp32.moments);
-  if (__builtin_cpu_supports("avx512bf16") && limit == "AVX512_BF16") {
+  if (__builtin_cpu_supports("avx512bf16") && (limit == "AVX512_BF16" || limit == "AMX")) {
     best = &kernels_with_bf16_instructions();
   }
   EXPECT_EQ(kernels().bf16.moments, best->bf16.moments);

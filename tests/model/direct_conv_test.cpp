@@ -5,7 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
+#include <cstdint>
 #include <type_traits>
 #include <vector>
 
@@ -67,6 +69,11 @@ TEST_P(DirectConvTest, Bf16Widened) {
   expect_case(widened_conv_kernels(), GetParam());
 }
 
+TEST_P(DirectConvTest, Bf16InTiles) {
+  if (tiled_conv_kernels() == nullptr) GTEST_SKIP() << "no AMX here";
+  expect_case(*tiled_conv_kernels(), GetParam());
+}
+
 TEST_P(DirectConvTest, Bf16InPairsAndWidenedHaveTheSameBits) {
   if (!has_bf16_instructions()) GTEST_SKIP() << "no AVX-512 BF16 here";
   const Case& c = GetParam();
@@ -83,6 +90,12 @@ void expect_one_result_in_any_batch(const Case& c) {
 TEST_P(DirectConvTest, ForwardDoesNotDependOnTheBatch) {
   if (fp32_conv_kernels() == nullptr) GTEST_SKIP() << "no AVX2 here";
   expect_one_result_in_any_batch(GetParam());
+}
+
+TEST_P(DirectConvTest, ForwardInTilesDoesNotDependOnTheBatch) {
+  if (tiled_conv_kernels() == nullptr) GTEST_SKIP() << "no AMX here";
+  conv_cases::expect_one_result_in_any_batch<Bf16Bits>(
+      DirectConv<Bf16Bits, Bf16Bits>(*tiled_conv_kernels(), form_of(GetParam())), GetParam());
 }
 
 // Channels and filters that are no multiples of anything.
@@ -152,20 +165,74 @@ TEST(DirectConv, TurnedDenseLayersHaveTheSameBits) {
   if (!has_bf16_instructions()) GTEST_SKIP() << "no AVX-512 BF16 here";
   expect_turned_dense(paired_conv_kernels());
   expect_turned_dense(widened_conv_kernels());
+  if (tiled_conv_kernels() == nullptr) GTEST_SKIP() << "no AMX here";
+  expect_turned_dense(*tiled_conv_kernels());
 }
 
 // What lies past the images must not come in where a row of taps is odd.
-TEST(DirectConv, WhatLiesPastTheInputDoesNotMatter) {
-  if (!has_bf16_instructions()) GTEST_SKIP() << "no AVX-512 BF16 here";
+void expect_nothing_past_the_input(const ConvKernels<Bf16Bits, Bf16Bits>& kernels) {
   std::vector<Bf16Bits> x(9 + 8, 0x3F80);  // ones, then NaNs
   std::fill(x.begin() + 9, x.end(), Bf16Bits{0x7FC0});
   const std::vector<Bf16Bits> weight(9 * 16, 0x3F80);
   std::vector<Bf16Bits> y(16);
   DirectConv<Bf16Bits, Bf16Bits>(
-      paired_conv_kernels(),
-      {.in = {3, 3, 1}, .out = {1, 1, 16}, .kernel = 3, .input_gradient = false})
+      kernels, {.in = {3, 3, 1}, .out = {1, 1, 16}, .kernel = 3, .input_gradient = false})
       .forward(1, x.data(), weight.data(), nullptr, y.data());
   for (const Bf16Bits bits : y) EXPECT_EQ(real(bits), 9.0);
+}
+
+TEST(DirectConv, WhatLiesPastTheInputDoesNotMatter) {
+  if (!has_bf16_instructions()) GTEST_SKIP() << "no AVX-512 BF16 here";
+  expect_nothing_past_the_input(paired_conv_kernels());
+  if (tiled_conv_kernels() == nullptr) GTEST_SKIP() << "no AMX here";
+  expect_nothing_past_the_input(*tiled_conv_kernels());
+}
+
+// The weights' gradient of a dense layer: of each 13 pairs of samples the first ones, then the
+// second ones, then the sum of both to what is there.
+TEST(DirectConv, TilesAddInTheOrderThatIsWritten) {
+  if (tiled_conv_kernels() == nullptr) GTEST_SKIP() << "no AMX here";
+  const Case c{26, 1, 1, 32, 16, 1, 0, 0};
+  const Values<Bf16Bits> v(c);
+  const Seen<Bf16Bits> seen =
+      run(DirectConv<Bf16Bits, Bf16Bits>(*tiled_conv_kernels(), form_of(c)), c, v);
+  for (int filter = 0; filter < c.filters; ++filter) {
+    for (int channel = 0; channel < c.channels; ++channel) {
+      const auto sum_of_every_second = [&](int first) {
+        float sum = 0;
+        for (int sample = first; sample < c.samples; sample += 2) {
+          const auto x = v.x[static_cast<std::size_t>(sample * c.channels + channel)];
+          const auto dy = v.dy[static_cast<std::size_t>(sample * c.filters + filter)];
+          sum = std::fma(static_cast<float>(real(x)), static_cast<float>(real(dy)), sum);
+        }
+        return sum;
+      };
+      EXPECT_EQ(seen.dweight[static_cast<std::size_t>(filter * c.channels + channel)],
+                sum_of_every_second(0) + sum_of_every_second(1));
+    }
+  }
+}
+
+struct alignas(64) TileShapes {
+  std::array<std::uint8_t, 64> bytes{};
+};
+
+// LibTorch's libraries set up the processor's tiles for themselves.
+TEST(DirectConv, TilesOfOthersAreAsBefore) {
+  if (tiled_conv_kernels() == nullptr) GTEST_SKIP() << "no AMX here";
+  TileShapes before;
+  before.bytes[0] = 1;    // palette
+  before.bytes[16] = 32;  // bytes of a row of the first tile
+  before.bytes[48] = 7;   // its rows
+  asm volatile("ldtilecfg %0" : : "m"(before));
+  expect_nothing_past_the_input(*tiled_conv_kernels());
+  TileShapes after;
+  asm volatile("sttilecfg %0" : "=m"(after));
+  asm volatile("tilerelease");
+  EXPECT_EQ(after.bytes, before.bytes);
+  expect_nothing_past_the_input(*tiled_conv_kernels());
+  asm volatile("sttilecfg %0" : "=m"(after));
+  EXPECT_EQ(after.bytes, TileShapes{}.bytes);
 }
 
 }  // namespace

@@ -93,8 +93,13 @@ def has_avx2():
 
 def has_bf16():
     """Whether the program computes in BF16 on this processor."""
-    return (os.environ.get("LOCKSTEP_MAX_ISA", "AVX512_BF16") == "AVX512_BF16"
+    return (os.environ.get("LOCKSTEP_MAX_ISA", "AMX") in ("AVX512_BF16", "AMX")
             and "avx512_bf16" in processor_flags())
+
+
+def has_amx():
+    """Whether the program has kernels of tiles for this processor."""
+    return {"amx_tile", "amx_bf16", "avx512_bf16"} <= set(processor_flags())
 
 
 NO_BF16 = ("lockstep: training.precision is BF16, but this processor has no bf16 instructions "

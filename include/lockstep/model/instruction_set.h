@@ -8,6 +8,7 @@ enum class InstructionSet {
   kAvx2,        // x86-64-v3, with FMA
   kAvx512,      // x86-64-v4
   kAvx512Bf16,  // and products of bf16 pairs
+  kAmx,         // and products of tiles of them, whose sums have another order
 };
 
 // The most that this processor has, or what LOCKSTEP_MAX_ISA names where that is less. From kAvx2
