@@ -139,97 +139,169 @@ inline void store_sums(float* to, int upper, std::int64_t apart) {
 
 // --- Correlations ---
 
-// Rows of outputs and vectors of filters at once.
+// Up to four tiles of outputs by a vector of filters; of each tile its first row. All have as many
+// rows.
 struct Piece {
-  std::int64_t first;
-  int upper, lower;
-  std::int64_t lower_x, lower_y;  // values from the first upper row to the first lower one
-  int vector = 0;
+  const Bf16Bits* x[4];
+  Bf16Bits* y[4];
+  const Bf16Bits* output_bias[4];
+  int rows;
+  int vector;
 };
 
-template <bool kTwo>
-inline void store_outputs(const Run& run, const Piece& piece, const float* sums) {
-  Bf16Bits* first = run.y + piece.first * run.y_step + piece.vector * kSide;
-  Bf16Bits* y = first;
-  const int filters = run.filters - piece.vector * kSide;
-  for (int row = 0; row < piece.upper + piece.lower; ++row) {
-    if (row == piece.upper) y = first + piece.lower_y;
-#pragma GCC unroll 2
-    for (int v = 0; v < (kTwo ? 2 : 1); ++v) {
-      const __m512 sum = _mm512_loadu_ps(sums + (2 * row + v) * kSide);
-      const auto bits = (__m256i)_mm512_cvtneps_pbh(sum);
-      const int there = filters - v * kSide;
-      if (there >= kSide) {
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(y + v * kSide), bits);
-      } else if (there > 0) {
-        _mm256_mask_storeu_epi16(y + v * kSide, static_cast<__mmask16>((1U << there) - 1), bits);
-      }
-    }
-    y += run.y_step;
+template <int kTiles>
+inline void add_part(const Piece& piece, std::int64_t x, std::int64_t apart,
+                     const Bf16Bits* weights, std::int64_t weights_apart) {
+  _tile_loadd(6, weights, weights_apart);
+  _tile_loadd(4, piece.x[0] + x, apart);
+  _tile_dpbf16ps(0, 4, 6);
+  if constexpr (kTiles > 1) {
+    _tile_loadd(5, piece.x[1] + x, apart);
+    _tile_dpbf16ps(1, 5, 6);
+  }
+  if constexpr (kTiles > 2) {
+    _tile_loadd(4, piece.x[2] + x, apart);
+    _tile_dpbf16ps(2, 4, 6);
+  }
+  if constexpr (kTiles > 3) {
+    _tile_loadd(5, piece.x[3] + x, apart);
+    _tile_dpbf16ps(3, 5, 6);
   }
 }
 
-template <bool kLower, bool kTwo>
+using Sums16 = float[kSide][kSide];
+
+// Tile i from from[i], whose rows lie so many bytes apart.
+template <int kTiles>
+inline void load_tiles(const Sums16* const* from, std::int64_t apart) {
+  finish_stores();
+  _tile_loadd(0, from[0], apart);
+  if constexpr (kTiles > 1) _tile_loadd(1, from[1], apart);
+  if constexpr (kTiles > 2) _tile_loadd(2, from[2], apart);
+  if constexpr (kTiles > 3) _tile_loadd(3, from[3], apart);
+}
+
+template <int kTiles>
+inline void store_tiles(Sums16* to) {
+  constexpr std::int64_t kApart = sizeof(to[0][0]);
+  _tile_stored(0, to[0], kApart);
+  if constexpr (kTiles > 1) _tile_stored(1, to[1], kApart);
+  if constexpr (kTiles > 2) _tile_stored(2, to[2], kApart);
+  if constexpr (kTiles > 3) _tile_stored(3, to[3], kApart);
+  finish_stores();
+}
+
+template <int kTiles>
 inline void begin_sums(const Run& run, const Piece& piece) {
-  alignas(64) float begin[2 * kSide][kVectorValues];
+  alignas(64) Sums16 begin[kTiles];
+  const Sums16* from[kTiles];
   if (run.output_bias != nullptr) {
-    const Bf16Bits* bias = run.output_bias + piece.first;
-    for (int row = 0; row < piece.upper + piece.lower; ++row) {
-      for (int v = 0; v < 2; ++v) {
-        _mm512_store_ps(begin[row] + v * kSide, Avx512Bf16Out::widen_one(bias + row));
+    for (int tile = 0; tile < kTiles; ++tile) {
+      from[tile] = &begin[tile];
+      for (int row = 0; row < piece.rows; ++row) {
+        _mm512_store_ps(begin[tile][row], Avx512Bf16Out::widen_one(piece.output_bias[tile] + row));
       }
     }
-    finish_stores();
-    constexpr std::int64_t kApart = sizeof(begin[0]);
-    load_sums<kLower, kTwo>({begin[0], kApart}, {begin[0] + kSide, kApart},
-                            {begin[piece.upper], kApart}, {begin[piece.upper] + kSide, kApart});
+    load_tiles<kTiles>(from, sizeof(begin[0][0]));
   } else if (run.bias != nullptr) {
-    for (int v = 0; v < (kTwo ? 2 : 1); ++v) {
-      _mm512_store_ps(begin[0] + v * kSide,
-                      Avx512Bf16Out::widen(run.bias + (piece.vector + v) * kSide));
-    }
-    finish_stores();
-    load_sums<kLower, kTwo>({begin[0], 0}, {begin[0] + kSide, 0}, {begin[0], 0},
-                            {begin[0] + kSide, 0});
+    for (const Sums16*& each : from) each = &begin[0];
+    _mm512_store_ps(begin[0][0], Avx512Bf16Out::widen(run.bias + piece.vector * kSide));
+    load_tiles<kTiles>(from, 0);
   } else {
-    clear_sums<kLower, kTwo>();
+    clear_sums<(kTiles > 2), (kTiles > 1)>();
   }
 }
 
-template <bool kLower, bool kTwo>
+template <int kTiles>
+inline void store_outputs(const Run& run, const Piece& piece, const Sums16* sums) {
+  const int filters = run.filters - piece.vector * kSide;
+  if (filters <= 0) return;
+  const auto there = static_cast<__mmask16>(filters >= kSide ? 0xFFFF : (1U << filters) - 1);
+  for (int tile = 0; tile < kTiles; ++tile) {
+    Bf16Bits* y = piece.y[tile] + piece.vector * kSide;
+    for (int row = 0; row < piece.rows; ++row, y += run.y_step) {
+      const auto bits = (__m256i)_mm512_cvtneps_pbh(_mm512_load_ps(sums[tile][row]));
+      _mm256_mask_storeu_epi16(y, there, bits);
+    }
+  }
+}
+
+template <int kTiles>
 void correlate_piece(const Run& run, const Piece& piece, int part) {
-  begin_sums<kLower, kTwo>(run, piece);
+  begin_sums<kTiles>(run, piece);
   const std::int64_t apart = run.x_step * kBytes;
   const std::int64_t weights_apart = run.weights_step * kBytes;
   for (std::int64_t s = 0; s < run.stretch_count; ++s) {
     const TapStretch& stretch = run.stretches[s];
-    const Bf16Bits* upper = run.x + piece.first * run.x_step + stretch.x;
-    const Bf16Bits* lower = upper + piece.lower_x;
+    std::int64_t x = stretch.x;
     const Bf16Bits* weights =
         run.weights + stretch.weights * run.weights_step + piece.vector * kVectorValues;
     for (std::int64_t unit = 0; unit < stretch.units; unit += part) {
-      add_part<kLower, kTwo>({upper, apart}, {lower, apart}, {weights, weights_apart},
-                             {weights + kVectorValues, weights_apart});
-      upper += 2 * part;
-      lower += 2 * part;
+      add_part<kTiles>(piece, x, apart, weights, weights_apart);
+      x += 2 * part;
       weights += part * run.weights_step;
     }
   }
-  alignas(64) float sums[2 * kSide * kVectorValues];
-  store_sums<kLower, kTwo>(sums, piece.upper, kVectorValues);
-  store_outputs<kTwo>(run, piece, sums);
+  alignas(64) Sums16 sums[kTiles];
+  store_tiles<kTiles>(sums);
+  store_outputs<kTiles>(run, piece, sums);
 }
 
-void correlate_vectors(const Run& run, const Piece& piece, int part) {
-  const bool two = piece.vector + 1 < run.vectors;
-  if (piece.lower > 0) {
-    two ? correlate_piece<true, true>(run, piece, part)
-        : correlate_piece<true, false>(run, piece, part);
-  } else {
-    two ? correlate_piece<false, true>(run, piece, part)
-        : correlate_piece<false, false>(run, piece, part);
+constexpr decltype(&correlate_piece<1>) kCorrelatePiece[] = {
+    correlate_piece<1>, correlate_piece<2>, correlate_piece<3>, correlate_piece<4>};
+
+// The outputs of a repeat are cut into tiles of as many rows, the last of which may begin within
+// the one before it.
+struct Cut {
+  std::int64_t tiles, rows;
+
+  explicit Cut(std::int64_t count)
+      : tiles((count + kSide - 1) / kSide), rows((count + tiles - 1) / tiles) {}
+  std::int64_t first(std::int64_t tile, std::int64_t count) const {
+    return tile + 1 < tiles ? tile * rows : count - rows;
+  }
+};
+
+// Repeats of the same weights.
+void correlate_repeats(const Run& run, const Cut& cut, int part) {
+  constexpr std::int64_t kMost = 4;
+  const std::int64_t all = run.repeats * cut.tiles;
+  for (int vector = 0; vector < run.vectors; ++vector) {
+    for (std::int64_t first = 0; first < all; first += kMost) {
+      const std::int64_t count = all - first < kMost ? all - first : kMost;
+      Piece piece{};
+      piece.rows = static_cast<int>(cut.rows);
+      piece.vector = vector;
+      for (std::int64_t i = 0; i < count; ++i) {
+        const std::int64_t repeat = (first + i) / cut.tiles;
+        const std::int64_t row = cut.first((first + i) % cut.tiles, run.count);
+        piece.x[i] = run.x + repeat * run.x_repeat + row * run.x_step;
+        piece.y[i] = run.y + repeat * run.y_repeat + row * run.y_step;
+        if (run.output_bias != nullptr) piece.output_bias[i] = run.output_bias + row;
+      }
+      kCorrelatePiece[count - 1](run, piece, part);
+    }
   }
 }
+
+// Of all stretches each has as many units.
+void correlate(const Run& run) {
+  const int part = run.stretch_count > 0 ? units_of_part(run.stretches[0].units) : 1;
+  const Cut cut(run.count);
+  Tiles tiles;
+  tiles.shape(static_cast<int>(cut.rows), static_cast<int>(cut.rows), part);
+  if (run.weights_repeat == 0) return correlate_repeats(run, cut, part);
+  Run each = run;
+  each.repeats = 1;
+  for (std::int64_t repeat = 0; repeat < run.repeats; ++repeat) {
+    correlate_repeats(each, cut, part);
+    each.x += run.x_repeat;
+    each.weights += run.weights_repeat;
+    each.y += run.y_repeat;
+  }
+}
+
+// --- Products of matrices ---
 
 // Upper and lower rows of so many: nearly the same of both.
 struct Halves {
@@ -239,48 +311,6 @@ struct Halves {
       : upper(static_cast<int>(rows <= kSide ? rows : (rows + 1) / 2)),
         lower(static_cast<int>(rows) - upper) {}
 };
-
-// Repeats from `first` on, so many at once.
-void correlate_repeats(const Run& run, std::int64_t first, std::int64_t at_once, Piece piece,
-                       int part) {
-  for (piece.vector = 0; piece.vector < run.vectors; piece.vector += 2) {
-    Run each = run;
-    each.x += first * run.x_repeat;
-    each.weights += first * run.weights_repeat;
-    each.y += first * run.y_repeat;
-    for (std::int64_t repeat = first; repeat + at_once <= run.repeats; repeat += at_once) {
-      correlate_vectors(each, piece, part);
-      each.x += at_once * run.x_repeat;
-      each.weights += at_once * run.weights_repeat;
-      each.y += at_once * run.y_repeat;
-    }
-  }
-}
-
-// Of all stretches each has as many units. Of few outputs two repeats are made at once.
-void correlate(const Run& run) {
-  const int part = run.stretch_count > 0 ? units_of_part(run.stretches[0].units) : 1;
-  Tiles tiles;
-  std::int64_t done = 0;
-  if (run.count <= kSide && run.weights_repeat == 0 && run.output_bias == nullptr) {
-    const int rows = static_cast<int>(run.count);
-    tiles.shape(rows, rows, part);
-    correlate_repeats(run, 0, 2, {0, rows, rows, run.x_repeat, run.y_repeat}, part);
-    done = run.repeats / 2 * 2;
-  }
-  if (done == run.repeats) return;
-  const std::int64_t pieces = (run.count + 2 * kSide - 1) / (2 * kSide);
-  for (std::int64_t i = 0; i < pieces; ++i) {
-    const std::int64_t first = run.count * i / pieces;
-    const Halves rows(run.count * (i + 1) / pieces - first);
-    tiles.shape(rows.upper, rows.lower, part);
-    correlate_repeats(
-        run, done, 1,
-        {first, rows.upper, rows.lower, rows.upper * run.x_step, rows.upper * run.y_step}, part);
-  }
-}
-
-// --- Products of matrices ---
 
 // Some rows by one or two vectors of columns.
 template <bool kLower, bool kTwo>
@@ -343,6 +373,6 @@ void add_products(const Products& sum) {
 
 extern const ConvKernels<Bf16Bits, Bf16Bits> conv_kernels_tiled;
 const ConvKernels<Bf16Bits, Bf16Bits> conv_kernels_tiled = {
-    .most_vectors = 3, .correlate = correlate, .add_products = add_products, .left_by_rows = true};
+    .most_vectors = 3, .correlate = correlate, .add_products = add_products, .in_tiles = true};
 
 }  // namespace lockstep

@@ -66,7 +66,7 @@ struct ProductSum {
   float* sums;
   std::int64_t sums_step;  // from row to row
   Sums mode;
-  std::int64_t left_row = 0;  // values, where ConvKernels::left_by_rows
+  std::int64_t left_row = 0;  // values, where ConvKernels::in_tiles
 };
 
 template <typename In, typename Out>
@@ -74,9 +74,9 @@ struct ConvKernels {
   int most_vectors;  // of a group of filters
   void (*correlate)(const OutputRun<In, Out>& run);
   void (*add_products)(const ProductSum<In>& sum);
-  // Whether of the left factors those of neighbouring k lie side by side, and not those of
-  // neighbouring rows: left_steps[2] is a unit.
-  bool left_by_rows = false;
+  // Whether by instructions for tiles. Of left factors those of neighbouring k lie side by side
+  // then, and not those of neighbouring rows: left_steps[2] is a unit.
+  bool in_tiles = false;
 };
 
 using Bf16Bits = std::uint16_t;

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "model/loops.h"
+#include "model/resized.h"
 
 namespace lockstep {
 
@@ -30,6 +31,18 @@ int vectors_of_group(std::int64_t filters, int most) {
     fewest = empty;
   }
   return best;
+}
+
+bool meets_margin(const Axis& axis) {
+  return axis.taps > 0 && axis.outputs > 0 &&
+         (axis.input(0, 0) < 0 || axis.input(axis.outputs - 1, axis.taps - 1) >= axis.inputs);
+}
+
+// The inputs that the outputs meet, no more and no fewer.
+Axis of_images_with_margins(Axis axis) {
+  axis.inputs = axis.input(axis.outputs - 1, axis.taps - 1) - axis.input(0, 0) + 1;
+  axis.before = 0;
+  return axis;
 }
 
 // Columns, where they are enough, in the inmost; where one loop goes on in the next, both are one.
@@ -84,13 +97,19 @@ template <typename In, typename Out>
 Correlation<In, Out>::Correlation(const ConvKernels<In, Out>& kernels, const Axis& rows,
                                   const Axis& columns, std::int64_t channels, std::int64_t filters)
     : kernels_(kernels),
+      given_rows_(rows),
+      given_columns_(columns),
       rows_(rows),
       columns_(columns),
       channels_(channels),
       filters_(filters),
       vectors_(vectors_of_group(filters, kernels.most_vectors)) {
-  for (const Span& row : spans_by_output(rows)) {
-    for (const Span& column : spans_by_output(columns)) {
+  if (kernels.in_tiles && (meets_margin(rows) || meets_margin(columns))) {
+    rows_ = of_images_with_margins(rows);
+    columns_ = of_images_with_margins(columns);
+  }
+  for (const Span& row : spans_by_output(rows_)) {
+    for (const Span& column : spans_by_output(columns_)) {
       regions_.push_back({row, column, stretches(row, column)});
     }
   }
@@ -134,6 +153,10 @@ void Correlation<In, Out>::run(std::int64_t samples, const In* x, const In* weig
 template <typename In, typename Out>
 void Correlation<In, Out>::run(std::int64_t samples, const In* x, const WeightPlaces<In>& weights,
                                const Out* bias, Out* y) const {
+  if (rows_.inputs != given_rows_.inputs || columns_.inputs != given_columns_.inputs ||
+      rows_.before != given_rows_.before || columns_.before != given_columns_.before) {
+    x = with_margins(samples, x);
+  }
   for (std::int64_t f = 0; f < filters_; f += group()) {
     for (const Region& region : regions_) {
       run_region(region, samples,
@@ -152,6 +175,34 @@ void Correlation<In, Out>::run(std::int64_t samples, const In* x, const WeightPl
                   .filters = static_cast<int>(std::min(group(), filters_ - f))});
     }
   }
+}
+
+// A copy of the images, with zeros where the outputs meet what is not there.
+template <typename In, typename Out>
+const In* Correlation<In, Out>::with_margins(std::int64_t samples, const In* x) const {
+  thread_local Buffer<In> copies;
+  const std::int64_t row = columns_.inputs * channels_;
+  const std::int64_t given_row = given_columns_.inputs * channels_;
+  In* to = resized(copies, samples * rows_.inputs * row);
+  In* const copy = to;
+  const std::int64_t first = std::clamp<std::int64_t>(given_columns_.before, 0, columns_.inputs);
+  const std::int64_t last = std::clamp<std::int64_t>(given_columns_.before + given_columns_.inputs,
+                                                     first, columns_.inputs);
+  const std::int64_t skipped = (first - given_columns_.before) * channels_;
+  for (std::int64_t sample = 0; sample < samples; ++sample, x += given_rows_.inputs * given_row) {
+    for (std::int64_t i = 0; i < rows_.inputs; ++i, to += row) {
+      const std::int64_t from = i - given_rows_.before;
+      if (from < 0 || from >= given_rows_.inputs) {
+        std::fill_n(to, row, In{});
+        continue;
+      }
+      std::fill_n(to, first * channels_, In{});
+      std::copy_n(x + from * given_row + skipped, (last - first) * channels_,
+                  to + first * channels_);
+      std::fill_n(to + last * channels_, row - last * channels_, In{});
+    }
+  }
+  return copy;
 }
 
 // `run` is of the first sample's first input and output.

@@ -1,7 +1,8 @@
 // A correlation of images with weights, cut into the runs that the kernels of
 // conv_kernels.h are for. Outputs at the margin take fewer taps than others: those that
 // take the same are a region, so that nothing is multiplied by a margin's zeros and no
-// image is copied to have a margin. Internal to the model room; immutable, any thread.
+// image is copied to have a margin; kernels of tiles, which want many outputs at once, get copies
+// that have it. Internal to the model room; immutable, any thread.
 #pragma once
 
 #include <cstdint>
@@ -81,8 +82,10 @@ class Correlation {
   };
   std::vector<TapStretch> stretches(const Span& rows, const Span& columns) const;
   void run_region(const Region& region, std::int64_t samples, OutputRun<In, Out> run) const;
+  const In* with_margins(std::int64_t samples, const In* x) const;
 
   const ConvKernels<In, Out>& kernels_;
+  Axis given_rows_, given_columns_;
   Axis rows_, columns_;
   std::int64_t channels_, filters_;
   int vectors_;

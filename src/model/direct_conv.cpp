@@ -22,7 +22,7 @@ constexpr std::int64_t kProductsOfRows = 128;
 constexpr std::int64_t kEnoughProducts = 8;    // one after the other, for a sum
 constexpr std::int64_t kSamplesOfStrides = 8;  // at once, where a row's pixels are not all used
 // The same by kernels whose left factors lie by rows: more at once, as many as fill their parts.
-constexpr std::int64_t kRowsValuesOfTiles = 128 * 1024;
+constexpr std::int64_t kRowsValuesOfTiles = 512 * 1024;
 constexpr std::int64_t kBlockValuesOfTiles = 1024 * 1024;
 constexpr std::int64_t kSamplesOfTiles = 32;
 constexpr std::int64_t kLineBytes = 64;
@@ -54,7 +54,7 @@ void clear_columns(T* rows, std::int64_t count, std::int64_t size, std::int64_t 
 // [pixels, samples in units, channels] units.
 template <typename In>
 const In* pair_samples(std::int64_t samples, const Bf16Bits* from, std::int64_t pixels,
-                       std::int64_t channels, std::vector<In>& to) {
+                       std::int64_t channels, Buffer<In>& to) {
   In* pairs = resized(to, pixels * whole_samples<Bf16Bits>(samples) * channels);
   if constexpr (std::is_same_v<In, Bf16Bits>) {
     arrange_kernels().pair_samples(from, samples, pixels, channels, pairs);
@@ -66,8 +66,7 @@ const In* pair_samples(std::int64_t samples, const Bf16Bits* from, std::int64_t 
 
 // [units, channels] units to [channels, units], the rows row_of_pairs() apart.
 template <typename In>
-const In* turn_pairs(const In* pairs, std::int64_t units, std::int64_t channels,
-                     std::vector<In>& to) {
+const In* turn_pairs(const In* pairs, std::int64_t units, std::int64_t channels, Buffer<In>& to) {
   const std::int64_t row = row_of_pairs(kUnit<In> * units);
   In* turned = resized(to, channels * row);
   arrange_kernels().transpose(pairs, units, channels, channels, turned, row / kUnit<In>);
@@ -77,16 +76,16 @@ const In* turn_pairs(const In* pairs, std::int64_t units, std::int64_t channels,
 // A thread's, for one layer after the other.
 template <typename In, typename Out>
 struct Buffers {
-  std::vector<In> weights;                // as correlations want them
-  std::vector<In> inputs;                 // of a correlation, of a few samples
-  std::vector<In> x_samples, dy_samples;  // [height, width, samples, channels]
-  std::vector<In> left;                   // one of both, by rows: [channels, the rest]
-  std::vector<Out> dy;                    // with zeros for filters that there are not
-  std::vector<Out> stored;                // weights on their way
-  std::vector<Out> whole;                 // weights of unfolded images
-  std::vector<float> turned;              // their sums
-  std::vector<Out> bias;                  // with zeros for filters that there are not
-  std::vector<float> sums;                // [taps, channels, filters]
+  Buffer<In> weights;                // as correlations want them
+  Buffer<In> inputs;                 // of a correlation, of a few samples
+  Buffer<In> x_samples, dy_samples;  // [height, width, samples, channels]
+  Buffer<In> left;                   // one of both, by rows: [channels, the rest]
+  Buffer<Out> dy;                    // with zeros for filters that there are not
+  Buffer<Out> stored;                // weights on their way
+  Buffer<Out> whole;                 // weights of unfolded images
+  Buffer<float> turned;              // their sums
+  Buffer<Out> bias;                  // with zeros for filters that there are not
+  Buffer<float> sums;                // [taps, channels, filters]
 };
 
 template <typename In, typename Out>
@@ -324,7 +323,7 @@ template <typename In, typename Out>
 std::int64_t DirectConv<In, Out>::samples_at_once() const {
   const std::int64_t values = std::int64_t{form_.in.pixels()} + form_.out.pixels();
   std::int64_t least = form_.stride > 1 ? kSamplesOfStrides : 1;
-  if (kernels_.left_by_rows) {
+  if (kernels_.in_tiles) {
     for (least = kSamplesOfTiles; least > 2 && least * values > kBlockValuesOfTiles;) least /= 2;
   }
   return std::max(least, (forward_.block(values) + 1) / 2 * 2);
@@ -335,7 +334,7 @@ std::int64_t DirectConv<In, Out>::rows_at_once(std::int64_t samples) const {
   const std::int64_t values = samples * (rows_.step * columns_.inputs * form_.in.channels +
                                          columns_.outputs * form_.out.channels);
   const std::int64_t products = samples * columns_.outputs;
-  const std::int64_t most = kernels_.left_by_rows ? kRowsValuesOfTiles : kRowsValues;
+  const std::int64_t most = kernels_.in_tiles ? kRowsValuesOfTiles : kRowsValues;
   return std::max<std::int64_t>(most / values, (kProductsOfRows + products - 1) / products);
 }
 
@@ -367,13 +366,13 @@ void DirectConv<In, Out>::add_to_weight_sums(std::int64_t samples, const Out* x,
     Places places{whole / kUnit<In>, kUnit<In> * channels, columns_.inputs * whole * channels,
                   whole * channels,  kUnit<In> * filters,  columns_.outputs * whole * filters,
                   whole * filters};
-    if (kernels_.left_by_rows && sums_by_channel()) {
+    if (kernels_.in_tiles && sums_by_channel()) {
       places.left_row = row_of_pairs(x_pixels * whole);
       places.x_sample = kUnit<In>;
       places.x_row = columns_.inputs * whole;
       places.x_column = whole;
       x_samples = turn_pairs(x_samples, x_pixels * whole / kUnit<In>, channels, buffer.left);
-    } else if (kernels_.left_by_rows) {
+    } else if (kernels_.in_tiles) {
       places.left_row = row_of_pairs(dy_pixels * whole);
       places.dy_sample = kUnit<In>;
       places.dy_row = columns_.outputs * whole;

@@ -68,17 +68,17 @@ std::int64_t place_step(std::int64_t values) {
 // A thread's, for one layer after the other.
 template <typename In, typename Out>
 struct Buffers {
-  std::vector<Out> turned;  // weights [places, filters, channels]
-  std::vector<In> weights;  // as products want them
-  std::vector<Out> pairs;   // on their way
-  std::vector<In> inputs;   // [places, tiles, channels]
-  std::vector<In> gradients;
-  std::vector<float> sums;         // of outputs [places, tiles, group]
-  std::vector<float> weight_sums;  // [places, filters, channels]
-  std::vector<Out> zeros;          // a pixel around the images
-  std::vector<Out> spare;          // and one of outputs that there are not
-  std::vector<const Out*> in_pixels, gradient_pixels;
-  std::vector<Out*> out_pixels;
+  Buffer<Out> turned;  // weights [places, filters, channels]
+  Buffer<In> weights;  // as products want them
+  Buffer<Out> pairs;   // on their way
+  Buffer<In> inputs;   // [places, tiles, channels]
+  Buffer<In> gradients;
+  Buffer<float> sums;         // of outputs [places, tiles, group]
+  Buffer<float> weight_sums;  // [places, filters, channels]
+  Buffer<Out> zeros;          // a pixel around the images
+  Buffer<Out> spare;          // and one of outputs that there are not
+  Buffer<const Out*> in_pixels, gradient_pixels;
+  Buffer<Out*> out_pixels;
 };
 
 template <typename In, typename Out>
