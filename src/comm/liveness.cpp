@@ -42,7 +42,7 @@ namespace {
 constexpr auto kPeriod = std::chrono::milliseconds(100);
 constexpr std::size_t kExaminedAtOnce = 16;
 constexpr auto kFrozenAfter = 10 * kPeriod;
-constexpr auto kShortWait = 10 * kPeriod;
+constexpr double kShortWaitSeconds = 1;
 constexpr auto kTimeToEnd = std::chrono::seconds(3);  // mpirun kills 1 to 2 s after a rank's end
 
 // Where process numbers are the same ones; 0 where that is not known.
@@ -164,7 +164,10 @@ void Liveness::wait_anew(Clock::time_point now) {
 
 // Whether something has come or gone since a rank of the node told its traffic last.
 bool Liveness::has_traffic(Clock::time_point now) {
-  if (now - seen_at_ >= kShortWait) mine_->traffic = tcp_traffic_bytes();
+  const double waited_seconds = std::chrono::duration<double>(now - seen_at_).count();
+  if (waited_seconds >= std::min(kShortWaitSeconds, hard_seconds_ / 4)) {
+    mine_->traffic = tcp_traffic_bytes();
+  }
   std::uint64_t traffic = 0;
   for (const Note* note : notes_) traffic += note->traffic;
   return std::exchange(seen_traffic_, traffic) != traffic;
@@ -215,7 +218,9 @@ void Liveness::find_late(double waited_seconds) {
   }
   // The one that was late goes on, or is being ended with the job by a peer that has said why.
   if (was_late_here_ && !is_any_late()) return wait_anew(Clock::now());
-  if (waited_seconds < hard) return;
+  // Where the late one is of another node, that node knows which it is, and says it first.
+  const double more = is_any_late() ? 0 : std::chrono::duration<double>(kTimeToEnd).count();
+  if (waited_seconds < hard + more) return;
   end_job(fmt::format("waited {:.0f} s in: {}; late: {}", waited_seconds, mine_->operation.data(),
                       late_ranks()));
 }
