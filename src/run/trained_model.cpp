@@ -156,6 +156,7 @@ Metadata metadata_of(const Experiment& experiment, const Normalization& normaliz
 
 std::vector<std::string> class_names_of(const DataOptions& options) {
   if (!options.class_names.empty()) return options.class_names;
+  if (!options.labels.empty()) return options.labels;
   std::vector<std::string> names;
   for (int index = 0; index < options.classes; ++index) names.push_back(std::to_string(index));
   return names;

@@ -224,5 +224,46 @@ class UseTest(LockstepTest):
                 self.assertIn(name, self.refused("evaluate", path, rank_counts=[None]))
 
 
+class GivenLabelsTest(LockstepTest):
+    """data.labels: the order of the classes, and their names."""
+
+    LABELS = ["gnu", "fox", "eel", "dog", "cat"]
+
+    def test_classes_have_the_names_of_their_labels(self):
+        named = [(self.LABELS[label], pixels) for label, pixels in self.train_rows]
+        rows = self.write("named.csv", csv_text(named))
+        self.train("run", "--set", f"data.train.path={rows}", "--set", "training.epochs=1",
+                   "--set", "data.labels=" + ",".join(self.LABELS))
+        for command in ("predict", "submit"):
+            self.lockstep(command, "run", "--data", rows, "--out", f"{command}.csv")
+        predicted, submitted = (
+            list(csv.reader((self.folder / f"{command}.csv").read_text().splitlines()))
+            for command in ("predict", "submit"))
+        self.assertEqual(predicted[0][2:], ["p_" + label for label in self.LABELS])
+        classes = [row[1] for row in predicted[1:]]
+        self.assertEqual(classes, [row[1] for row in submitted[1:]])
+        found = json.loads(self.lockstep("evaluate", "run", "--data", rows, "--json").stdout)
+        self.assertEqual(found["class_names"], self.LABELS)
+        self.assertEqual(found["correct"], sum(a == b for a, (b, _) in zip(classes, named)))
+        run = self.folder / "run"
+        self.assertEqual(json.loads((run / "evaluation.json").read_text())["class_names"],
+                         self.LABELS)
+        self.lockstep("report", "run")
+        for name in ("classification_report.txt", "report.html"):
+            text = (run / name).read_text()
+            for label in self.LABELS:
+                self.assertIn(label, text)
+        again = self.lockstep("train", self.experiment, "--set", f"data.train.path={rows}",
+                              "--set", "training.epochs=1", "--set",
+                              "data.labels=" + ",".join(self.LABELS), "--run-dir", "run")
+        self.assertIn("going on in run\n", again.stdout)
+
+    def test_names_go_before_labels(self):
+        self.train("renamed", "--set", "training.epochs=1", "--set", "data.labels=4,3,2,1,0",
+                   "--set", "data.class_names=e,d,c,b,a")
+        found = json.loads(self.lockstep("evaluate", "renamed", "--json").stdout)
+        self.assertEqual(found["class_names"], list("edcba"))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -46,7 +46,7 @@ inline constexpr const char* kExperimentKey = "lockstep.experiment";
 Metadata metadata_of(const Experiment& experiment, const Normalization& normalization,
                      const Framing& framing);
 
-// data.class_names, or "0", "1", ... where there are none.
+// data.class_names, or where there are none data.labels, or "0", "1", ....
 std::vector<std::string> class_names_of(const DataOptions& options);
 
 }  // namespace lockstep
