@@ -110,8 +110,8 @@ void fields(Visit& visit, DataOptions& data) {
         "`labels` or `class_names`, else as many as labels are found",
         or_counted);
   visit("labels", labels,
-        "labels of the source by class; none: numbers from 0, else all labels in numeric or "
-        "alphabetic order");
+        "distinct labels of the source by class; none: numbers from 0, else all labels in numeric "
+        "or alphabetic order");
   visit("relabel", relabel, "labels to be read as others, each `FROM=TO`");
   visit("class_names", class_names, "a distinct name for every class; none: its label");
   section(visit, "validation", "Validation", validation);

@@ -47,6 +47,16 @@ void check_source(const std::string& path, const SourceOptions& source) {
   }
 }
 
+void check_distinct(const std::string& path, const char* what,
+                    const std::vector<std::string>& texts) {
+  std::set<std::string> seen;
+  for (const std::string& text : texts) {
+    if (!seen.insert(text).second) {
+      fail_usage("{} holds \"{}\" twice; expected distinct {}", path, text, what);
+    }
+  }
+}
+
 void check_class_names(const DataOptions& data) {
   const std::size_t count = data.class_names.size();
   if (count == 0) return;
@@ -54,13 +64,10 @@ void check_class_names(const DataOptions& data) {
     fail_usage("data.class_names has {}; expected none, or data.classes = {}",
                count_of(count, "name"), data.classes);
   }
-  std::set<std::string> seen;
   for (const std::string& name : data.class_names) {
     if (name.empty()) fail("data.class_names", "in part empty", "a name for every class");
-    if (!seen.insert(name).second) {
-      fail_usage("data.class_names holds \"{}\" twice; expected distinct names", name);
-    }
   }
+  check_distinct("data.class_names", "names", data.class_names);
 }
 
 void check_labels(const DataOptions& data) {
@@ -68,6 +75,7 @@ void check_labels(const DataOptions& data) {
     fail_usage("data.labels has {}; expected none, or data.classes = {}",
                count_of(data.labels.size(), "label"), data.classes);
   }
+  check_distinct("data.labels", "labels", data.labels);
   for (const std::string& pair : data.relabel) {
     const std::size_t equals = pair.find('=');
     if (equals == std::string::npos || equals == 0 || equals + 1 == pair.size()) {

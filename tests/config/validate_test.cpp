@@ -235,6 +235,8 @@ TEST(ValidateTest, WantsReadableWordsOfData) {
             begin + "range.highest is -1; expected above the lowest, 0");
   EXPECT_EQ(error("data.labels=a,b,c"),
             begin + "labels has 3 labels; expected none, or data.classes = 10");
+  EXPECT_EQ(error("data.labels=0,1,2,3,4,5,6,7,8,0"),
+            begin + "labels holds \"0\" twice; expected distinct labels");
 }
 
 TEST(ValidateTest, KnowsTheClassesThatTheExperimentTells) {
