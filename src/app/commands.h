@@ -69,6 +69,9 @@ struct PreparedExperiment {
 // the CPU computes and has no instructions for it.
 PreparedExperiment prepare(Communicator& comm, const CommandLine& line);
 
+// The fewest classes that there can be where those of a part of the data were found.
+int classes_of_part(const Experiment& experiment, int found);
+
 // Collective: takes the classes counted in the data, where the experiment says no number.
 // Error (2, agreed): too few, or too many; layers that do not fit them.
 void take_classes(Communicator& comm, PreparedExperiment& prepared, const DataOptions& found);

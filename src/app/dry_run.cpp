@@ -307,7 +307,7 @@ DataOptions classes_for_plan(const Communicator& comm, const Experiment& experim
                              const SourceSurvey& source) {
   DataOptions found = source.options;
   if (experiment.data.classes != 0 || source.is_whole) return found;
-  found.classes = std::max({found.classes, kFewestClasses, experiment.evaluation.top_k + 1});
+  found.classes = classes_of_part(experiment, found.classes);
   if (comm.rank() == 0) {
     fmt::print("classes were counted in a part of the data: {}; data.classes tells them all\n",
                found.classes);

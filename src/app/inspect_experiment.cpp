@@ -67,11 +67,8 @@ void count_classes(Experiment& experiment) {
   const auto alone = connect_self();
   const SourceSurvey source =
       survey(*alone, below_root(experiment.data.train), experiment.data, Labels::kRequired);
-  int classes = source.options.classes;
-  if (!source.is_whole) {  // the others of a part of the data cannot be known
-    classes = std::max({classes, kFewestClasses, experiment.evaluation.top_k + 1});
-  }
-  settle_classes(experiment, classes);
+  const int found = source.options.classes;
+  settle_classes(experiment, source.is_whole ? found : classes_of_part(experiment, found));
 }
 
 }  // namespace

@@ -36,6 +36,11 @@ Precision available_precision(const Communicator& comm, Precision wanted) {
 
 }  // namespace
 
+int classes_of_part(const Experiment& experiment, int found) {
+  return std::max({found, kFewestClasses, experiment.evaluation.top_k + 1,
+                   static_cast<int>(experiment.train.class_weights.size())});
+}
+
 void take_classes(Communicator& comm, PreparedExperiment& prepared, const DataOptions& found) {
   if (prepared.experiment.data.classes != 0) return;
   agree(comm, [&] {

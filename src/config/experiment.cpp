@@ -62,6 +62,11 @@ void settle_classes(Experiment& experiment, int counted) {
     fail_usage("data.train: {}; expected from {} to {}, or data.classes and data.labels",
                count_of(counted, "class", "classes"), kFewestClasses, kMostClasses);
   }
+  const std::size_t weights = experiment.train.class_weights.size();
+  if (weights != 0 && weights != static_cast<std::size_t>(counted)) {
+    fail_usage("training.class_weights has {}; expected {}, as many as labels were found",
+               count_of(weights, "number"), counted);
+  }
   experiment.data.classes = counted;
   validate(experiment);
 }

@@ -253,9 +253,6 @@ int told_classes(const Experiment& experiment) {
   const std::vector<LayerOptions>& layers = experiment.model.layers;
   const auto* dense = layers.empty() ? nullptr : std::get_if<DenseOptions>(&layers.back());
   if (dense != nullptr) return dense->units;
-  if (!experiment.train.class_weights.empty()) {
-    return static_cast<int>(experiment.train.class_weights.size());
-  }
   return static_cast<int>(data.labels.empty() ? data.class_names.size() : data.labels.size());
 }
 

@@ -41,11 +41,20 @@ class CountedClassesTest(LockstepTest):
             self.assertRegex(text, rf"logits 5 +{CLASSES} ")
         self.assertIn("images/s", self.lockstep("bench", self.counted, "--steps", 2).stdout)
 
+    def test_weights_of_classes_count_none(self):
+        words = ("--set", "training.class_weights=1,2,3,2,1")
+        self.assertEqual(self.train("weighted", *words, experiment=self.counted),
+                         self.train("weighted-told", *words))
+
     def test_refusals(self):
         one = self.write("one.csv", csv_text([(3, pixels) for _, pixels in self.train_rows[:99]]))
         for words, message in (
                 (["--set", f"data.train.path={one}"], "data.train: 1 class; expected from 2 to"),
                 (["--set", "data.class_names=a,b"], "is out of range; expected a label from 0 to 1"),
+                (["--set", "training.class_weights=1"],
+                 "training.class_weights has 1 number; expected 5, as many as labels were found"),
+                (["--set", "training.class_weights=1,1,1,1"], "has 4 numbers; expected 5, as many"),
+                (["--set", "training.class_weights=1,1,1,1,1,1"], "has 6 numbers; expected 5, as"),
                 (["--set", "model.layer[6].logits={}"], "model.layer[6] (logits): must be the last")):
             for more in ([], ["--dry-run"]):
                 done = self.run_binary("train", self.counted, *words, *more, ranks=2)

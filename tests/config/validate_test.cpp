@@ -249,6 +249,7 @@ TEST(ValidateTest, KnowsTheClassesThatTheExperimentTells) {
   EXPECT_EQ(parse(kSmallest, {"data.classes=12"}).data.classes, 12);
   EXPECT_EQ(told("", logits), 0);
   EXPECT_EQ(told("classes: 3", logits), 3);
+  EXPECT_EQ(told("", logits + "training { class_weights: [1, 2] }"), 0);
   EXPECT_EQ(told("labels: ['x', 'y', 'z']", logits), 3);
   EXPECT_EQ(told("class_names: ['x', 'y']", logits), 2);
   EXPECT_EQ(error_of(begin + "class_names: ['x', 'y'] labels: ['1', '2', '3']" + logits),
