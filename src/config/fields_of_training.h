@@ -9,6 +9,9 @@
 
 namespace lockstep {
 
+// Sums of losses and gradients so weighted stay within fp32.
+inline constexpr Traits kLossWeight = from(1e-10, 1e10);
+
 inline constexpr Traits kUpToEpochs = Traits().as("0 to `training.epochs`");
 
 // The section `training`, of which each room has its part.
@@ -40,7 +43,7 @@ void fields(Visit& visit, Training& training) {
   visit("class_weights", class_weights,
         "of the training's loss, one for each class; sums of losses and gradients are divided by "
         "the sum of the samples' weights; none: 1 each",
-        above_zero());
+        kLossWeight);
   visit("balance_classes", balance_classes,
         "such weights from the training rows: rows / (classes × rows of the class)");
   visit("ema_decay", ema_decay,

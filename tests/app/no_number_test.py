@@ -1,5 +1,5 @@
 """What is no number is shown as such: metrics without validation rows, and logits beyond
-fp32."""
+fp32. Weights of classes lead to none."""
 
 import json
 import re
@@ -44,6 +44,14 @@ class WithoutValidationRowsTest(LockstepTest):
 
 
 class NotFiniteTest(LockstepTest):
+    def test_the_largest_and_the_smallest_weights_of_classes_train(self):
+        for weight in ("1e-10", "1e10"):
+            self.train(weight, "--set", "training.class_weights=" + ",".join([weight] * 5))
+            losses = [line["train_loss"] for line in self.metrics(weight)
+                      if line["kind"] == "epoch"]
+            self.assertLess(losses[1], losses[0])
+            self.assertLess(losses[0], 3)
+
     def test_nan_has_no_sign(self):
         self.train("run", "--set", "training.epochs=1")
         metadata, tensors = read_weights(

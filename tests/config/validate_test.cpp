@@ -71,7 +71,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"training.class_weights=1,2",
                  "training.class_weights has 2 numbers; expected none, or data.classes = 10"},
         BadValue{"training.class_weights=1,0",
-                 "training.class_weights[1] is 0; expected above 0"}));
+                 "training.class_weights[1] is 0; expected from 1e-10 to 10000000000"},
+        BadValue{"training.class_weights=1,1e38",
+                 "training.class_weights[1] is 1e+38; expected from 1e-10 to 10000000000"}));
 
 TEST(ValidateTest, RefusesWhatCannotGoTogether) {
   const std::string begin = "tiny.textproto with its overrides: ";
