@@ -19,6 +19,18 @@ std::vector<std::string> value_names(const google::protobuf::EnumDescriptor& val
   return names;
 }
 
+std::string number_words(const google::protobuf::FieldDescriptor& field) {
+  using google::protobuf::FieldDescriptor;
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_INT32:
+      return "a whole number of at most 2147483647";
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return "a whole number from 0 to 18446744073709551615";
+    default:
+      return "a number";
+  }
+}
+
 std::string suggestion(std::string_view seen, const std::vector<std::string>& known) {
   if (known.empty()) return {};
   return fmt::format("{} (valid: {})", did_you_mean(seen, known), fmt::join(known, ", "));

@@ -74,16 +74,12 @@ int parse_index(const std::string& text, const std::string& list_path, int size)
 
 std::string expected(const FieldDescriptor& field) {
   switch (field.cpp_type()) {
-    case FieldDescriptor::CPPTYPE_INT32:
-      return "a whole number of at most 2147483647";
-    case FieldDescriptor::CPPTYPE_UINT64:
-      return "a whole number of at least 0";
     case FieldDescriptor::CPPTYPE_BOOL:
       return "true or false";
     case FieldDescriptor::CPPTYPE_ENUM:
       return fmt::format("one of {}", fmt::join(value_names(*field.enum_type()), ", "));
     default:
-      return "a number";
+      return number_words(field);
   }
 }
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
+#include <algorithm>
+#include <initializer_list>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -16,7 +18,7 @@ namespace lockstep {
 namespace {
 
 using google::protobuf::Descriptor;
-using google::protobuf::EnumDescriptor;
+using google::protobuf::FieldDescriptor;
 using google::protobuf::FileDescriptor;
 using google::protobuf::io::Tokenizer;
 
@@ -62,13 +64,15 @@ std::vector<std::string> quoted_parts(const std::string& message) {
   return parts;
 }
 
-// The enum of the fields called `field`; in this grammar a name stands for one
-// enum in all its sections.
-const EnumDescriptor* enum_of(const std::string& field) {
+// The field called `name` that is of one of the types; in this grammar a name stands for one
+// enum in all its sections, and for one type of whole numbers.
+const FieldDescriptor* field_of(const std::string& name,
+                                std::initializer_list<FieldDescriptor::CppType> types) {
   const FileDescriptor& file = *experiment_grammar().file();
   for (int i = 0; i < file.message_type_count(); ++i) {
-    const auto* found = file.message_type(i)->FindFieldByName(field);
-    if (found != nullptr && found->enum_type() != nullptr) return found->enum_type();
+    const auto* found = file.message_type(i)->FindFieldByName(name);
+    if (found == nullptr) continue;
+    if (std::find(types.begin(), types.end(), found->cpp_type()) != types.end()) return found;
   }
   return nullptr;
 }
@@ -81,16 +85,25 @@ std::string explain_unknown_field(const std::string& section_name, const std::st
 }
 
 std::string explain_unknown_value(const std::string& value, const std::string& field) {
-  const EnumDescriptor* values = enum_of(field);
-  return fmt::format("{}: unknown value \"{}\"{}", field, value,
-                     values == nullptr ? "" : suggestion(value, value_names(*values)));
+  const FieldDescriptor* of_enum = field_of(field, {FieldDescriptor::CPPTYPE_ENUM});
+  return fmt::format(
+      "{}: unknown value \"{}\"{}", field, value,
+      of_enum == nullptr ? "" : suggestion(value, value_names(*of_enum->enum_type())));
 }
 
-// "field: " when the tokens end with the start of that field's value, else empty.
+// The field whose value begins where the tokens end; else empty.
 std::string field_of_value(std::vector<Tokenizer::Token> tokens) {
   if (!tokens.empty() && tokens.back().text == "-") tokens.pop_back();
   if (tokens.size() < 2 || tokens.back().text != ":") return {};
-  return tokens[tokens.size() - 2].text + ": ";
+  return tokens[tokens.size() - 2].text;
+}
+
+// `number` as the parser tells it, in parentheses.
+std::string explain_out_of_range(const std::string& field, std::string_view number) {
+  const FieldDescriptor* of_number =
+      field_of(field, {FieldDescriptor::CPPTYPE_INT32, FieldDescriptor::CPPTYPE_UINT64});
+  return fmt::format("{}: out of range {}{}", field, number,
+                     of_number == nullptr ? "" : "; expected " + number_words(*of_number));
 }
 
 // What the parser expected of a value, in plain words; empty for anything else.
@@ -131,8 +144,13 @@ std::string FirstProblem::explanation(const std::string& text) const {
   // Where no value was expected, the parser's own words are the best.
   const std::string field = field_of_value(tokens_before(text, line_, column_));
   const std::string_view type = plain_type(message_);
-  if (field.empty() || type.empty()) return field + message_;
-  return fmt::format("{}expected {}, got {}", field, type,
+  if (field.empty()) return message_;
+  constexpr std::string_view kOutOfRange = "Integer out of range ";
+  if (message_.starts_with(kOutOfRange)) {
+    return explain_out_of_range(field, message_.substr(kOutOfRange.size()));
+  }
+  if (type.empty()) return field + ": " + message_;
+  return fmt::format("{}: expected {}, got {}", field, type,
                      message_.substr(message_.find(": ") + 2));
 }
 

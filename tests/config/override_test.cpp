@@ -247,7 +247,11 @@ INSTANTIATE_TEST_SUITE_P(
                     "expected a whole number of at most 2147483647, got \"3 4\""},
         BadOverride{"training.epochs=2147483648",
                     "expected a whole number of at most 2147483647, got \"2147483648\""},
-        BadOverride{"seed=-1", "expected a whole number of at least 0, got \"-1\""},
+        BadOverride{"seed=-1",
+                    "expected a whole number from 0 to 18446744073709551615, got \"-1\""},
+        BadOverride{"seed=18446744073709551616",
+                    "expected a whole number from 0 to 18446744073709551615, got "
+                    "\"18446744073709551616\""},
         BadOverride{"training.precision=BF61",
                     "expected one of FP32, BF16, got \"BF61\"; did you mean \"BF16\"?"},
         BadOverride{"data.validation.stratified=maybe", "expected true or false, got \"maybe\""},

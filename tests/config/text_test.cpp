@@ -49,7 +49,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadText{"optimizer { adam { beta1: -none } }",
                 "tiny.textproto:1:28: beta1: expected a number, got none"},
         BadText{"training { epochs: 99999999999 }",
-                "tiny.textproto:1:20: epochs: Integer out of range (99999999999)"},
+                "tiny.textproto:1:20: epochs: out of range (99999999999); expected a whole number "
+                "of at most 2147483647"},
+        BadText{"seed: 18446744073709551616",
+                "tiny.textproto:1:7: seed: out of range (18446744073709551616); expected a whole "
+                "number from 0 to 18446744073709551615"},
         BadText{"optimizer { adam { learning_rate: fast } }",
                 "tiny.textproto:1:35: learning_rate: expected a number, got fast"},
         BadText{"name: digits",
