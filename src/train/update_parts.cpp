@@ -29,22 +29,34 @@ std::vector<const Parameter*> trainable(const Network& network) {
   return parameters;
 }
 
-[[noreturn]] void fail_unmatched(const std::vector<const Parameter*>& parameters,
+// Why a pattern matches none of the parameters that are trained.
+std::string mismatch(const Network& network, const std::vector<std::string>& paths,
+                     const std::string& pattern) {
+  for (const Parameter& parameter : network.parameters()) {
+    if (!parameter.frozen || !stands_for(pattern, parameter.name)) continue;
+    return fmt::format("frozen parameters alone, as {}; expected some that are trained",
+                       parameter.name);
+  }
+  return "no parameter" + did_you_mean(pattern, paths);
+}
+
+[[noreturn]] void fail_unmatched(const Network& network,
+                                 const std::vector<const Parameter*>& parameters,
                                  const std::string& field, const std::string& pattern) {
   std::vector<std::string> paths;
   for (const Parameter* parameter : parameters) {
     if (paths.empty() || paths.back() != path_of(*parameter)) paths.push_back(path_of(*parameter));
   }
-  const std::string near = did_you_mean(pattern, paths);
+  const std::string why = mismatch(network, paths, pattern);
   const std::size_t all = paths.size();
   if (all > kMostLayersNamed) paths.resize(kMostLayersNamed);
-  fail_usage("{} is \"{}\", which matches no parameter{} (there are those of {}{})", field, pattern,
-             near, fmt::join(paths, ", "),
+  fail_usage("{} is \"{}\", which matches {} (there are those of {}{})", field, pattern, why,
+             fmt::join(paths, ", "),
              all > paths.size() ? fmt::format(" and {} more", all - paths.size()) : "");
 }
 
 // By parameter, the index of its group, or -1.
-std::vector<int> groups_of(const std::vector<const Parameter*>& parameters,
+std::vector<int> groups_of(const Network& network, const std::vector<const Parameter*>& parameters,
                            const std::vector<ParameterGroup>& groups) {
   std::vector<int> chosen(parameters.size(), -1);
   for (std::size_t g = 0; g < groups.size(); ++g) {
@@ -57,7 +69,8 @@ std::vector<int> groups_of(const std::vector<const Parameter*>& parameters,
         matched = true;
       }
       if (!matched) {
-        fail_unmatched(parameters, fmt::format("optimizer.group[{}].layers[{}]", g, k), pattern);
+        fail_unmatched(network, parameters, fmt::format("optimizer.group[{}].layers[{}]", g, k),
+                       pattern);
       }
     }
   }
@@ -91,7 +104,7 @@ bool may_join(const UpdatePart& a, const UpdatePart& b) {
 
 std::vector<UpdatePart> update_parts(const Network& network, const TrainOptions& options) {
   const std::vector<const Parameter*> parameters = trainable(network);
-  const std::vector<int> groups = groups_of(parameters, options.groups);
+  const std::vector<int> groups = groups_of(network, parameters, options.groups);
   const UpdateKind kind = update_kind(options.optimizer);
   const float weight_decay = weight_decay_of(options.optimizer);
   std::vector<UpdatePart> parts;

@@ -28,9 +28,9 @@ TrainOptions options(const OptimizerOptions& optimizer, Decays decays = Decays::
   return {.optimizer = optimizer, .decays = decays, .groups = std::move(groups), .schedule = {}};
 }
 
-std::string error_of(std::vector<ParameterGroup> groups) {
+std::string error_of(std::vector<ParameterGroup> groups, const Network& net = network()) {
   try {
-    update_parts(network(), options(SgdOptions{}, Decays::kWeights, std::move(groups)));
+    update_parts(net, options(SgdOptions{}, Decays::kWeights, std::move(groups)));
     return {};
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::kUsage);
@@ -96,6 +96,19 @@ TEST(UpdateParts, GroupsThatMatchNothingAreRefused) {
   EXPECT_EQ(error_of({{.layers = {"1"}}, {.layers = {"*"}}}),
             "optimizer.group[0] holds no parameter: later groups match all of its own; expected a "
             "parameter that is its alone");
+}
+
+TEST(UpdateParts, GroupsOfFrozenParametersAloneAreRefused) {
+  const std::vector<std::string> freeze{"0.*"};
+  const Network net({{ConvOptions{.filters = 4}, FlattenOptions{}, DenseOptions{.units = 3}}},
+                    {4, 4, 1}, 3, freeze);
+  EXPECT_EQ(error_of({{.layers = {"0"}}}, net),
+            "optimizer.group[0].layers[0] is \"0\", which matches frozen parameters alone, as "
+            "0.conv.weight; expected some that are trained (there are those of 2.dense)");
+  EXPECT_EQ(error_of({{.layers = {"*.weight"}}}, net), "");
+  EXPECT_EQ(error_of({{.layers = {"1"}}}, net),
+            "optimizer.group[0].layers[0] is \"1\", which matches no parameter (there are those "
+            "of 2.dense)");
 }
 
 }  // namespace
