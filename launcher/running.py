@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -218,15 +219,8 @@ class Supervisor:
         self._process = process
         if self.received:  # while the process was being started
             self._pass_on()
-        relays = [threading.Thread(target=relay, args=(pipe,), daemon=True)
-                  for relay, pipe in ((self._relay_output, process.stdout),
-                                      (self._relay_errors, process.stderr)) if pipe]
-        for relay in relays:
-            relay.start()
-        if self._with_mpirun:
-            listed = words[words.index("--host") + 1] if "--host" in words else ""
-            hosts = [each.split(":")[0] for each in listed.split(",") if each]
-            threading.Thread(target=self._watch_hosts, args=(process, hosts), daemon=True).start()
+        with main_thread_takes_signals():
+            relays = self._start_threads(process, words)
         status = self._wait(process)
         kills = told(kills_before)
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -236,6 +230,21 @@ class Supervisor:
         if kills and not self.received and (attempt.killed or attempt.status == EXIT_PEER):
             say(f"lockstep: {kills}")
         return attempt
+
+    def _start_threads(
+        self, process: subprocess.Popen[bytes], words: list[str]
+    ) -> list[threading.Thread]:
+        """Those that relay what the process says, and one that watches its hosts."""
+        relays = [threading.Thread(target=relay, args=(pipe,), daemon=True)
+                  for relay, pipe in ((self._relay_output, process.stdout),
+                                      (self._relay_errors, process.stderr)) if pipe]
+        for relay in relays:
+            relay.start()
+        if self._with_mpirun:
+            listed = words[words.index("--host") + 1] if "--host" in words else ""
+            hosts = [each.split(":")[0] for each in listed.split(",") if each]
+            threading.Thread(target=self._watch_hosts, args=(process, hosts), daemon=True).start()
+        return relays
 
     def _wait(self, process: subprocess.Popen[bytes]) -> int:
         while self._cancelled and not self.is_asked():
@@ -362,6 +371,17 @@ class Supervisor:
         if cause.split(" (")[0] not in self._last_error:
             say(f"lockstep: {cause}")
         return Attempt(EXIT_PEER, cause, killed=False)
+
+
+@contextlib.contextmanager
+def main_thread_takes_signals() -> Iterator[None]:
+    """Threads that are started meanwhile take none. Only the main thread runs handlers, and it
+    would not wake for a signal that another thread took."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (*SIGNALS, signal.SIGALRM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def write_all(file: int, data: bytes) -> OSError | None:

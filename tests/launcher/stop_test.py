@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -35,6 +36,18 @@ class StopTest(FakeProjectTest):
             n=0; trap 'n=$((n + 1)); [ $n -lt 3 ] || exit 75' USR1; echo ready; {LOOP}""")
         process.send_signal(signal.SIGTERM)
         self.assertEqual(process.wait(timeout=200), 75)
+
+    def test_no_other_thread_takes_a_request(self):
+        """Of two that come together it could take both, and the one that acts would sleep on."""
+        process = self.start(f"echo ready; {LOOP}")
+        threads = set(os.listdir(f"/proc/{process.pid}/task")) - {str(process.pid)}
+        self.assertTrue(threads)  # that passed "ready" on
+        for thread in threads:
+            status = Path(f"/proc/{process.pid}/task/{thread}/status").read_text()
+            blocked = int(re.search(r"(?m)^SigBlk:\s*(\w+)", status)[1], 16)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1,
+                           signal.SIGALRM):
+                self.assertTrue(blocked >> (number - 1) & 1, number.name)
 
     def test_an_mpirun_that_ends_before_it_has_ranks(self):
         end = f"trap 'exit 0' USR1; echo >{self.folder}/pipe; {LOOP}"
