@@ -115,12 +115,17 @@ def is_task(env: dict[str, str]) -> bool:
     return "SLURM_JOB_ID" in env and step.isdecimal() and int(step) < LEAST_SPECIAL_STEP
 
 
+def has_terminal(env: dict[str, str]) -> bool:
+    """Whether this process is the one of srun --pty whose others end at once."""
+    return "SLURM_PTY_PORT" in env and env.get("SLURM_PROCID") == "0"
+
+
 def _slurm(env: dict[str, str]) -> Allocation | None:
     """As salloc or sbatch made it."""
     nodes = _number(env, "SLURM_JOB_NUM_NODES", 1)
     if is_task(env):
         # As in srun --pty bash: mpirun cannot start a step within a step.
-        if nodes > 1 and env.get("SLURM_STEP_NUM_TASKS") == "1":
+        if nodes > 1 and (env.get("SLURM_STEP_NUM_TASKS") == "1" or has_terminal(env)):
             say(f"lockstep: this is one task of a Slurm job of {nodes} nodes: only this host is "
                 "used; type salloc in place of srun --pty to use all")
         return None

@@ -7,7 +7,7 @@ import re
 import resource
 from pathlib import Path
 
-from allocations import is_task
+from allocations import has_terminal, is_task
 from console import EXIT_USAGE, LauncherError
 
 SECONDS = ("LOCKSTEP_SOFT_LIMIT_SECONDS", "LOCKSTEP_HARD_LIMIT_SECONDS",
@@ -40,7 +40,7 @@ def check_variables(env: dict[str, str]) -> None:
 def check_alone(command: str, binary: Path, env: dict[str, str]) -> None:
     """Ends with one line where this is one of several copies, each of which would start a whole
     job."""
-    is_step = is_task(env) and not ("SLURM_PTY_PORT" in env and env.get("SLURM_PROCID") == "0")
+    is_step = is_task(env) and not has_terminal(env)
     if is_step:
         starter, words, copies = "srun", "srun --mpi=pmix -n", env.get("SLURM_STEP_NUM_TASKS", "")
     else:

@@ -1,6 +1,8 @@
 """What the launcher asks of Slurm, without one: time limits, allocations, and the batch
 script's answer to how a training ends."""
 
+import contextlib
+import io
 import os
 import re
 import shutil
@@ -76,6 +78,19 @@ class AllocationTest(unittest.TestCase):
         self.assertIsNone(allocations.allocation({"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0"}))
         # salloc may run its shell as a step of a number of its own.
         self.check(1, 1, 1, 1, JOB_ID="7", STEP_ID="4294967290")
+
+
+    def test_one_task_of_several_nodes_says_that_it_is_alone(self):
+        task = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_JOB_NUM_NODES": "2"}
+        pty = {"SLURM_PTY_PORT": "3000", "SLURM_PROCID": "0"}
+        for tasks, more, lines in (("1", {}, 1), ("1", pty, 1), ("2", pty, 1), ("2", {}, 0),
+                                   ("2", pty | {"SLURM_JOB_NUM_NODES": "1"}, 0)):
+            with self.subTest(tasks=tasks, more=more), \
+                    contextlib.redirect_stderr(io.StringIO()) as said:
+                self.assertIsNone(allocations.allocation(
+                    task | {"SLURM_STEP_NUM_TASKS": tasks} | more))
+                self.assertEqual(said.getvalue().count(
+                    "lockstep: this is one task of a Slurm job of 2 nodes: "), lines)
 
 
 class DirectiveTest(FakeProjectTest):
