@@ -54,8 +54,9 @@ class MpirunMessages:
                 r"process\s+rank\s+(\d+)\s+with\s+PID\s+(\d+)\s+on\s+node\s+(\S+)\s+exited\s+on"
                 r"\s+signal\s+(\d+)", text)
             if found:
-                name = signal_name(int(found[4]))
-                return f"rank {found[1]} on {found[3]} died (process {found[2]}, {name})"
+                process = f"process {found[2]}, " if int(found[2]) else ""  # 0: it does not know
+                return (f"rank {found[1]} on {found[3]} died ({process}"
+                        f"{signal_name(int(found[4]))})")
         return ""
 
     def text(self) -> str:

@@ -368,7 +368,9 @@ class Supervisor:
         return Attempt(status, cause, killed_by > 0)
 
     def _peer_failed(self, cause: str) -> Attempt:
-        if cause.split(" (")[0] not in self._last_error:
+        if cause.split(" (")[0] in self._last_error:
+            cause = self._last_error  # the program's own knows more
+        else:
             say(f"lockstep: {cause}")
         return Attempt(EXIT_PEER, cause, killed=False)
 

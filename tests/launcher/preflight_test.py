@@ -257,6 +257,8 @@ class MessagesTest(unittest.TestCase):
     def test_a_rank_that_died(self):
         messages, _ = self.messages(DIED)
         self.assertEqual(messages.cause(), "rank 1 on nb died (process 77, SIGKILL)")
+        messages, _ = self.messages(DIED.replace("77", "0"))
+        self.assertEqual(messages.cause(), "rank 1 on nb died (SIGKILL)")
 
     def test_the_programs_lines_are_never_kept(self):
         messages, passed_on = self.messages(LINE + "hello\nlockstep: warning\n" + LINE)

@@ -114,6 +114,19 @@ class RestartTest(FakeProjectTest):
         self.assertEqual(len(calls), 2)
         self.assertNotIn("killed", result.stderr)
 
+    def test_the_programs_line_of_a_death_is_the_cause(self):
+        dashes = "-" * 74
+        death = "mpirun noticed that process rank 1 with PID 0 on node nb exited on signal 9 (Killed)."
+        for own, cause in (("rank 1 on nb died (process 31, last seen in: forward)",) * 2,
+                           ("rank 0 on na died (process 30)", "rank 1 on nb died (SIGKILL)")):
+            with self.subTest(own):
+                self.tool("mpirun", f"echo 'lockstep: {own}' >&2\n"
+                          f"printf '%s\\n' {dashes} '{death}' {dashes} >&2; exit 137")
+                result = self.launch("train", "x.textproto", "-np", "2", "--max-restarts", "1",
+                                     CALLS=str(self.log), STATUSES="0")
+                self.assertIn(f"lockstep: {cause}; restart 1 of 1 in ", result.stderr)
+                self.assertEqual(result.stderr.count(f"lockstep: {cause}\n"), 2)
+
     def test_no_restart_where_it_would_not_help(self):
         for status in (0, 1, 2, 3):
             with self.subTest(status=status):
