@@ -82,19 +82,39 @@ wait "$job"
 status=$?
 """
 
-# mpirun ends with 1, whatever its ranks did, where Slurm has sent TERM to all processes, and
-# dies of USR1 when it is about to end, or has not begun.
+# The status file as it was, and how it says that this start was saved on request.
+_STATUS = """\
+cancelled={cancelled}
+folder=${{cancelled%/*}}
+read_status() {{ cat "$folder/{status}" 2>/dev/null; }}
+before=$(read_status)
+was_saved() {{
+  local now; now=$(read_status)
+  [[ $now != "$before" && $now = *'"state": "saved"'* ]]
+}}
+"""
+
+# mpirun ends with 1, whatever its ranks did, where Slurm has sent TERM to all processes, or with
+# 205, as its daemons on other nodes do not outlive that; and dies of USR1 when it is about to
+# end, or has not begun.
 _REQUEUE = """\
 [ "$must_end$status" != 11 ] || status=143
 [ "$asked" = 0 ] || [ "$status" != 138 ] || status=75
-cancelled={cancelled}
 lost=${{cancelled%.*}}.lost${{SLURM_ARRAY_TASK_ID:+.$SLURM_ARRAY_TASK_ID}}
+again=0
+is_last=0
 case $status in
   75) again=1 ;;  # saved, and wants to go on
-  4 | 12[89] | 1[3-9][0-9] | 2[0-9][0-9])  # a rank was lost
-    echo "$status" >>"$lost"
-    again=$(($(wc -l <"$lost") <= {most})) ;;
-  *) again=0 ;;
+  4 | 12[89] | 1[3-9][0-9] | 2[0-9][0-9])
+    if was_saved; then
+      status=75 again=1
+    elif [ "$must_end" = 1 ]; then
+      again=1
+    else  # a rank was lost
+      echo "$status" >>"$lost"
+      again=$(($(wc -l <"$lost") <= {most}))
+      is_last=$((! again))
+    fi ;;
 esac
 id=$SLURM_JOB_ID
 [ -z "${{SLURM_ARRAY_TASK_ID:-}}" ] || id=${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID
@@ -103,15 +123,21 @@ ended_by_scancel() {{  # Slurm calls both it and a job over its time COMPLETING
   [[ $is = *JobState=C[AO]* && $is != *Reason=TimeLimit* ]]
 }}
 is_cancelled() {{ [ -e "$cancelled" ] || [ -e "$cancelled.${{SLURM_ARRAY_TASK_ID:-}}" ]; }}
-again_by=$(printf %q "${{cancelled%/*}}/{script}")
 requeue() {{  # a container may have no scontrol, a cluster may not allow it
-  command -v scontrol >/dev/null || return 1
-  echo "lockstep: exit code $status; job $id goes back to the queue"
-  scontrol requeue "$id"
+  command -v scontrol >/dev/null && scontrol requeue "$id"
 }}
-if [ "$again" = 1 ] && ! is_cancelled && ! ended_by_scancel; then
-  requeue || echo "lockstep: exit code $status; job $id could not go back to the queue; to go" \
-    "on, type: sbatch ${{SLURM_ARRAY_TASK_ID:+--array=$SLURM_ARRAY_TASK_ID }}$again_by"
+again_by="sbatch ${{SLURM_ARRAY_TASK_ID:+--array=$SLURM_ARRAY_TASK_ID }}$(
+  printf %q "$folder/{script}")"
+tell() {{ echo "lockstep: exit code $status; job $id $1"; }}
+if [ "$again$is_last" = 00 ] || is_cancelled || ended_by_scancel; then
+  :
+elif [ "$is_last" = 1 ]; then
+  rm "$lost"
+  tell "does not go back to the queue (--max-restarts {most}); to go on, type: $again_by"
+elif requeue; then
+  tell "goes back to the queue"
+else
+  tell "could not go back to the queue; to go on, type: $again_by"
 fi
 exit "$status"
 """
@@ -149,8 +175,9 @@ def batch_script(
     folder = shlex.quote(as_named(os.getcwd()))
     other = "" if folder == shlex.quote(os.getcwd()) else f"cd {shlex.quote(os.getcwd())} || "
     lines += [f"cd {folder} || {other}exit 1", commands]
-    requeue = _REQUEUE.format(most=request.max_restarts, cancelled=cancelled, script=SCRIPT_FILE)
-    return "\n".join(lines) + "\n" + _SUPERVISE + requeue
+    status = _STATUS.format(cancelled=cancelled, status=STATUS_FILE)
+    requeue = _REQUEUE.format(most=request.max_restarts, script=SCRIPT_FILE)
+    return "\n".join(lines) + "\n" + status + _SUPERVISE + requeue
 
 
 def _quoted(word: str) -> str:
@@ -238,8 +265,6 @@ def slurm_words(around: Allocation, ranks: int, threads: int, env: dict[str, str
     # slot: as many on each node as Slurm gives it.
     map_by = mapping_words(f"ppr:{most}:node" if is_even else "slot", here, threads, node)
     return ["mpirun", "-np", str(ranks), *map_by, *NO_COPY]
-
-
 
 
 # --- Submission ---

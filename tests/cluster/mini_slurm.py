@@ -43,7 +43,7 @@ SlurmdTimeout=3000
 MessageTimeout=100
 BatchStartTimeout=3000
 TCPTimeout=60
-KillWait=5
+KillWait=30
 JobRequeue=1
 SchedulerParameters=batch_sched_delay=0,sched_interval=1
 NodeName=n[1-{nodes}] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{first}-{last}] CPUs=2

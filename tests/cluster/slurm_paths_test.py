@@ -78,6 +78,23 @@ class SlurmPathsTest(LockstepTest):
         self.assertEqual((state.get("JobState"), state.get("Restarts")), ("COMPLETED", "1"), log)
         self.assertIn(f"weights xxh3:{digest}\n", log)
 
+    def test_term_to_the_steps_goes_on(self):
+        """As where the job must make room while its nodes have a time of grace: mpirun's daemon
+        on the other node ends."""
+        digest = self.train("expected-steps")
+        run = self.folder / "steps"
+        hold = self.hold("step", 20)
+        job = self.submit(run, hold, "--nodes", 2)
+        hold.reached()
+        self.slurm.run("scancel", "--signal=TERM", job)
+        hold.go_on()
+        state = self.slurm.await_job(job, ended)
+        log = (run / "slurm.log").read_text()
+        self.assertEqual((state.get("JobState"), state.get("Restarts")), ("COMPLETED", "1"), log)
+        self.assertIn(f"weights xxh3:{digest}\n", log)
+        if "ended on request" in log:  # the ranks were faster than mpirun, which ends them
+            self.assertFalse((run / "slurm.lost").exists(), log)
+
     def test_scancel_is_final(self):
         run = self.folder / "final"
         hold = self.hold("step", 5)
