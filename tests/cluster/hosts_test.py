@@ -187,6 +187,22 @@ class TwoHostsTest(HostsTest):
         self.assertRegex(errors, r"\Alockstep: waited \d+ s in: .*; late: no rank of this node, so "
                          r"one on nb or the network to it\n\Z")
 
+    def test_long_work_of_rank_0_may_outlast_the_hard_limit(self):
+        run = self.shared / "runs" / "long-work"
+        hold = Hold(self.shared / "report", "report", "*", 0)
+        process = self.start_training(run, "--set", "training.epochs=1", LOCKSTEP_HOLD=hold.text,
+                                      LOCKSTEP_HARD_LIMIT_SECONDS="8")
+        log = run / "logs" / "rank-1.log"
+        end = time.monotonic() + 400
+        while not (log.exists() and "waiting for 8 s in" in log.read_text()):
+            self.assertIsNone(process.poll())
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.05)
+        hold.reached(process)
+        hold.go_on()
+        _, errors = process.communicate(timeout=400)
+        self.assertEqual(process.returncode, 0, errors)
+
     def test_data_of_another_content(self):
         text = (self.data / "train.csv").read_text()
         other = self.shared / "other.csv"

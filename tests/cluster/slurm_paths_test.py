@@ -1,5 +1,5 @@
 """A job of a real Slurm whose paths and names have what a shell and sbatch would take apart,
-and which gets TERM alone, as where it must make room for another."""
+and which gets TERM alone, as where it must make room for another; two jobs on the same nodes."""
 
 import json
 import os
@@ -94,6 +94,22 @@ class SlurmPathsTest(LockstepTest):
         self.assertIn(f"weights xxh3:{digest}\n", log)
         if "ended on request" in log:  # the ranks were faster than mpirun, which ends them
             self.assertFalse((run / "slurm.lost").exists(), log)
+
+    def test_two_jobs_on_the_same_nodes(self):
+        digest = self.train("expected-pair")
+        holds = [self.hold("step", 5) for _ in range(2)]
+        jobs = [self.submit(self.folder / f"pair-{number}", hold, "--nodes", 2)
+                for number, hold in enumerate(holds)]
+        for hold in holds:
+            hold.reached()  # both train now
+        for hold in holds:
+            hold.go_on()
+        for number, job in enumerate(jobs):
+            state = self.slurm.await_job(job, ended)
+            log = (self.folder / f"pair-{number}" / "slurm.log").read_text()
+            self.assertEqual((state.get("JobState"), state.get("NodeList")),
+                             ("COMPLETED", "n[1-2]"), log)
+            self.assertIn(f"weights xxh3:{digest}\n", log)
 
     def test_scancel_is_final(self):
         run = self.folder / "final"

@@ -110,6 +110,19 @@ class DirectiveTest(FakeProjectTest):
                     self.assertEqual(done.returncode, 0, done.stderr)
                     self.assertIn(f"#SBATCH {line}\n", done.stdout)
 
+    def test_gpus_of_a_type(self):
+        for text in ("2", "a100:4", "nvidia_h100.80gb:1"):
+            with self.subTest(text):
+                done = self.print_script("--gpus-per-node", text)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn(f"#SBATCH --gpus-per-node={text}\n", done.stdout)
+        for text in ("a100", "a100:", "a100:0", "0", "-1", ":4", "4:a100", "a 100:4", "a:b:4"):
+            with self.subTest(text):
+                done = self.print_script("--gpus-per-node", text)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertEqual(done.stderr, f"lockstep: --gpus-per-node is {text!r}: expected a "
+                                 "number, or a type and a number as in a100:4\n")
+
     def test_options_that_cannot_be_split(self):
         for text in ("--comment='a", "-A x\\", "", "  "):
             with self.subTest(text):
