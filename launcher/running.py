@@ -34,7 +34,8 @@ EXIT_MPI_ABORT = 255  # Open MPI ended the job itself, as where it loses a conne
 SECONDS_TO_END = 10
 SECONDS_BETWEEN_SIGNALS = 1
 SECONDS_BETWEEN_LOOKS = 1  # at the connections to hosts
-LAST_LINES = (b"saved in ", b"weights xxh3:")  # of a training
+SAVED = b"saved in "  # on request
+LAST_LINES = (SAVED, b"weights xxh3:")  # of a training
 PEER_FAILED = re.compile(r"lockstep: (waited \d+ s in: |rank \d+ on \S+ died )")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
@@ -167,8 +168,7 @@ class Supervisor:
         self._process: subprocess.Popen[bytes] | None = None
         self._with_mpirun = False
         self._is_training = False
-        self._has_output = False
-        self._has_heard = False
+        self._has_output = self._has_heard = self._is_saved = False
         self._ticks = 0
         self._last_error = ""
         self._loader_fault = ""
@@ -205,7 +205,7 @@ class Supervisor:
         if setpriv := shutil.which("setpriv"):
             words = [setpriv, "--pdeathsig", "TERM", "--", *words]
         self._last_error = self._loader_fault = ""
-        self._has_output = self._has_heard = False
+        self._has_output = self._has_heard = self._is_saved = False
         self._messages = MpirunMessages()
         self._lost = []
         kills_before = memory_kills()
@@ -309,6 +309,7 @@ class Supervisor:
             # From here on mpirun may be about to end, and no longer take a signal.
             *lines, line = (line + part).split(b"\n")
             self._has_heard |= any(each.startswith(LAST_LINES) for each in lines)
+            self._is_saved |= any(each.startswith(SAVED) for each in lines)
             line = line[:64]
 
     def _relay_errors(self, errors: IO[bytes]) -> None:
@@ -327,6 +328,8 @@ class Supervisor:
                 self._last_error = text.removeprefix("lockstep: ")
 
     def _judge(self, status: int) -> Attempt:
+        if self._is_saved and len(self.received) < 2:
+            status = EXIT_RESTART  # whatever became of mpirun
         killed_by = -status if status < 0 else status - 128
         if self._lost and status not in (0, EXIT_RESTART):
             return self._peer_failed(host_lost(self._lost))
@@ -349,7 +352,7 @@ class Supervisor:
         stopped = len(self.received) > 1 and status not in (0, EXIT_RESTART)
         if self.received and (killed_by > 0 or stopped):
             return Attempt(128 + self.received[0], "interrupted", killed=False)
-        if cause := self._messages.cause():
+        if status != EXIT_RESTART and (cause := self._messages.cause()):
             return self._peer_failed(cause)
         if self._with_mpirun and status == EXIT_MPI_ABORT:
             return self._peer_failed(self._last_error or "Open MPI ended the job (exit code 255)")

@@ -119,6 +119,15 @@ class StopTest(FakeProjectTest):
         self.assertIn("lockstep: the cause", result.stderr)
         self.assertNotIn("no room", result.stderr)
 
+    def test_saved_on_request_is_no_failure_however_mpirun_ends(self):
+        """As where its processes on other nodes get the request as well, and do not outlive it."""
+        for status in (205, 137, 1):
+            with self.subTest(status):
+                self.tool("mpirun", f"echo 'saved in run; the same command goes on'; exit {status}")
+                result = self.launch("train", "-np", "2")
+                self.assertEqual(result.returncode, 75)
+                self.assertNotIn("killed", result.stderr)
+
     def test_mpirun_itself_is_killed(self):
         self.tool("mpirun", "kill -KILL $$")
         result = self.launch("train", "-np", "2")
