@@ -100,6 +100,10 @@ was_saved() {{
 _REQUEUE = """\
 [ "$must_end$status" != 11 ] || status=143
 [ "$asked" = 0 ] || [ "$status" != 138 ] || status=75
+id=$SLURM_JOB_ID
+[ -z "${{SLURM_ARRAY_TASK_ID:-}}" ] || id=${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID
+show_job() {{ scontrol show job "$id" 2>/dev/null; }}
+makes_room() {{ [ "$must_end" = 1 ] || [[ $(show_job) = *PreemptTime=[0-9]* ]]; }}
 lost=${{cancelled%.*}}.lost${{SLURM_ARRAY_TASK_ID:+.$SLURM_ARRAY_TASK_ID}}
 again=0
 is_last=0
@@ -108,7 +112,7 @@ case $status in
   4 | 12[89] | 1[3-9][0-9] | 2[0-9][0-9])
     if was_saved; then
       status=75 again=1
-    elif [ "$must_end" = 1 ]; then
+    elif makes_room; then
       again=1
     else  # a rank was lost
       echo "$status" >>"$lost"
@@ -116,10 +120,8 @@ case $status in
       is_last=$((! again))
     fi ;;
 esac
-id=$SLURM_JOB_ID
-[ -z "${{SLURM_ARRAY_TASK_ID:-}}" ] || id=${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID
 ended_by_scancel() {{  # Slurm calls both it and a job over its time COMPLETING
-  local is; is=$(scontrol show job "$id" 2>/dev/null)
+  local is; is=$(show_job)
   [[ $is = *JobState=C[AO]* && $is != *Reason=TimeLimit* ]]
 }}
 is_cancelled() {{ [ -e "$cancelled" ] || [ -e "$cancelled.${{SLURM_ARRAY_TASK_ID:-}}" ]; }}

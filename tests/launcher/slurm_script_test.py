@@ -252,6 +252,16 @@ exec {shutil.which("sleep")} "$@"\n""")
                 with self.subTest(status=status):
                     self.assertEqual(self.run_script(program), (ends_with, calls))
 
+    def test_a_job_that_makes_room_for_another_was_not_lost(self):
+        """Its steps get TERM first, and the script nothing, where the nodes have a time of grace."""
+        for _ in range(5):
+            self.assertEqual(
+                self.run_script("exit 205", FAKE_STATE="RUNNING PreemptTime=2026-11-30T18:03:27"),
+                (205, "requeue 12\n"))
+        self.assertEqual(self.run_script("exit 205", FAKE_STATE="RUNNING PreemptTime=None"),
+                         (205, "requeue 12\n"))
+        self.assertEqual((self.folder / "slurm.lost").read_text(), "205\n")
+
     def test_task_of_an_array(self):
         got = self.run_script("exit 75", SLURM_ARRAY_JOB_ID="9", SLURM_ARRAY_TASK_ID="3")
         self.assertEqual(got, (75, "requeue 9_3\n"))
