@@ -33,6 +33,8 @@ SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 JobAcctGatherType=jobacct_gather/none
@@ -47,7 +49,8 @@ KillWait=30
 JobRequeue=1
 SchedulerParameters=batch_sched_delay=0,sched_interval=1
 NodeName=n[1-{nodes}] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{first}-{last}] CPUs=2
-PartitionName=main Nodes=n[1-{nodes}] Default=YES MaxTime=INFINITE State=UP
+PartitionName=main Nodes=n[1-{nodes}] Default=YES MaxTime=INFINITE State=UP GraceTime=30
+PartitionName=urgent Nodes=n[1-{nodes}] MaxTime=INFINITE State=UP PriorityTier=10
 """
 
 
@@ -129,7 +132,8 @@ class MiniSlurm:
 
     def node_states(self):
         """By node, as sinfo says: idle, alloc, down*, ..."""
-        done = self.run("sinfo", "--noheader", "--Node", "--format=%T", check=False)
+        done = self.run("sinfo", "--noheader", "--Node", "--partition=main", "--format=%T",
+                        check=False)
         return done.stdout.split()
 
     def kill_node(self, node):

@@ -95,6 +95,23 @@ class SlurmPathsTest(LockstepTest):
         if "ended on request" in log:  # the ranks were faster than mpirun, which ends them
             self.assertFalse((run / "slurm.lost").exists(), log)
 
+    def test_a_job_that_makes_room_for_another_was_not_lost(self):
+        """Its ranks cannot save: mpirun, whose process on the other node gets TERM, ends them."""
+        digest = self.train("expected-room")
+        run = self.folder / "room"
+        hold = self.hold("step", 20)
+        job = self.submit(run, hold, "--nodes", 2, "--max-restarts", 0)
+        hold.reached()
+        self.slurm.run("srun", "--partition=urgent", "--nodes=2", "--exclusive", "true")
+        self.slurm.await_job(job, lambda job: job.get("JobState") in ("RUNNING", *ENDED))
+        hold.reached()
+        hold.go_on()
+        state = self.slurm.await_job(job, ended)
+        log = (run / "slurm.log").read_text()
+        self.assertEqual((state.get("JobState"), state.get("Restarts")), ("COMPLETED", "1"), log)
+        self.assertIn(f"weights xxh3:{digest}\n", log)
+        self.assertFalse((run / "slurm.lost").exists(), log)
+
     def test_two_jobs_on_the_same_nodes(self):
         digest = self.train("expected-pair")
         holds = [self.hold("step", 5) for _ in range(2)]
