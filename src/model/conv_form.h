@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "lockstep/core/batch.h"
+#include "lockstep/model/layer_options.h"
 
 namespace lockstep {
 
@@ -23,5 +24,10 @@ struct ConvForm {
 // Of an op without groups.
 ConvForm form_of(const ConvOp& conv, const ImageShape& in, const ImageShape& out,
                  bool input_gradient);
+
+// Whether our own kernels are for it: in fp32 any channels and filters. In bf16 filters a multiple
+// of 16, any channels, and no gradient of the input wanted; or one of both a multiple of 16 and the
+// other of 8. Dilation with a stride of 1 alone, and not where images are unfolded.
+bool suits_conv_kernels(const ConvForm& form, Precision precision);
 
 }  // namespace lockstep

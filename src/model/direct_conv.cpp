@@ -6,6 +6,7 @@
 
 #include "model/conv_axes.h"
 #include "model/loops.h"
+#include "model/paired_samples.h"
 #include "model/resized.h"
 
 namespace lockstep {
@@ -25,7 +26,6 @@ constexpr std::int64_t kSamplesOfStrides = 8;  // at once, where a row's pixels 
 constexpr std::int64_t kRowsValuesOfTiles = 512 * 1024;
 constexpr std::int64_t kBlockValuesOfTiles = 1024 * 1024;
 constexpr std::int64_t kSamplesOfTiles = 32;
-constexpr std::int64_t kLineBytes = 64;
 
 ConvForm unfolded(const ConvForm& form, std::int64_t channels) {
   return {.in = {form.out.height, form.out.width, static_cast<int>(channels)},
@@ -33,44 +33,10 @@ ConvForm unfolded(const ConvForm& form, std::int64_t channels) {
           .input_gradient = false};
 }
 
-// Those of bf16 come in pairs.
-template <typename Out>
-std::int64_t whole_samples(std::int64_t samples) {
-  return std::is_same_v<Out, float> ? samples : (samples + 1) / 2 * 2;
-}
-
-// So that rows of so many values of bf16 do not all fall on the same lines of a cache.
-std::int64_t row_of_pairs(std::int64_t values) {
-  constexpr auto kLine = static_cast<std::int64_t>(kLineBytes / sizeof(Bf16Bits));
-  return ((values + kLine - 1) / kLine | 1) * kLine;
-}
-
 template <typename T>
 void clear_columns(T* rows, std::int64_t count, std::int64_t size, std::int64_t first) {
   for (std::int64_t i = 0; i < count; ++i)
     std::fill(rows + i * size + first, rows + (i + 1) * size, T{});
-}
-
-// [pixels, samples in units, channels] units.
-template <typename In>
-const In* pair_samples(std::int64_t samples, const Bf16Bits* from, std::int64_t pixels,
-                       std::int64_t channels, Buffer<In>& to) {
-  In* pairs = resized(to, pixels * whole_samples<Bf16Bits>(samples) * channels);
-  if constexpr (std::is_same_v<In, Bf16Bits>) {
-    arrange_kernels().pair_samples(from, samples, pixels, channels, pairs);
-  } else {
-    arrange_kernels().widen_samples(from, samples, pixels, channels, pairs);
-  }
-  return pairs;
-}
-
-// [units, channels] units to [channels, units], the rows row_of_pairs() apart.
-template <typename In>
-const In* turn_pairs(const In* pairs, std::int64_t units, std::int64_t channels, Buffer<In>& to) {
-  const std::int64_t row = row_of_pairs(kUnit<In> * units);
-  In* turned = resized(to, channels * row);
-  arrange_kernels().transpose(pairs, units, channels, channels, turned, row / kUnit<In>);
-  return turned;
 }
 
 // A thread's, for one layer after the other.
@@ -95,19 +61,6 @@ Buffers<In, Out>& buffers() {
 }
 
 }  // namespace
-
-bool suits_conv_kernels(const ConvForm& form, Precision precision) {
-  const bool is_unfolded = unfolds(form);
-  if (form.dilation != 1 && (is_unfolded || form.stride != 1)) return false;
-  if (is_unfolded && is_too_large_unfolded(form)) return false;
-  if (precision == Precision::kFp32) return true;
-  const auto divide = [&form](int channels, int filters) {
-    return form.in.channels % channels == 0 && form.out.channels % filters == 0;
-  };
-  constexpr int kHalf = kFiltersOfVector / 2;
-  if (is_unfolded) return divide(1, kFiltersOfVector);
-  return divide(kFiltersOfVector, kHalf) || divide(kHalf, kFiltersOfVector);
-}
 
 template <typename In, typename Out>
 DirectConv<In, Out>::DirectConv(const ConvKernels<In, Out>& kernels, const ConvForm& form)
@@ -367,17 +320,17 @@ void DirectConv<In, Out>::add_to_weight_sums(std::int64_t samples, const Out* x,
                   whole * channels,  kUnit<In> * filters,  columns_.outputs * whole * filters,
                   whole * filters};
     if (kernels_.in_tiles && sums_by_channel()) {
-      places.left_row = row_of_pairs(x_pixels * whole);
+      places.left_row = odd_lines<In>(x_pixels * whole);
       places.x_sample = kUnit<In>;
       places.x_row = columns_.inputs * whole;
       places.x_column = whole;
-      x_samples = turn_pairs(x_samples, x_pixels * whole / kUnit<In>, channels, buffer.left);
+      x_samples = turn_units(x_samples, x_pixels * whole / kUnit<In>, channels, buffer.left);
     } else if (kernels_.in_tiles) {
-      places.left_row = row_of_pairs(dy_pixels * whole);
+      places.left_row = odd_lines<In>(dy_pixels * whole);
       places.dy_sample = kUnit<In>;
       places.dy_row = columns_.outputs * whole;
       places.dy_column = whole;
-      dy_samples = turn_pairs(dy_samples, dy_pixels * whole / kUnit<In>, filters, buffer.left);
+      dy_samples = turn_units(dy_samples, dy_pixels * whole / kUnit<In>, filters, buffer.left);
     }
     add_products(places, x_samples, dy_samples, mode, sums);
   }

@@ -7,18 +7,12 @@
 #include <optional>
 #include <vector>
 
-#include "lockstep/model/layer_options.h"
 #include "model/conv_form.h"
 #include "model/conv_kernels.h"
 #include "model/correlation.h"
 #include "model/unfolding.h"
 
 namespace lockstep {
-
-// In fp32 any channels and filters. In bf16 filters a multiple of 16, any channels, and no gradient
-// of the input wanted; or one of both a multiple of 16 and the other of 8. Dilation with a stride
-// of 1 alone, and not where images are unfolded.
-bool suits_conv_kernels(const ConvForm& form, Precision precision);
 
 // In and Out as in conv_kernels.h; Out is the type of weights and activations.
 template <typename In, typename Out>

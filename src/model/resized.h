@@ -30,6 +30,14 @@ struct LineAllocator {
 template <typename T>
 using Buffer = std::vector<T, LineAllocator<T>>;
 
+// At least `values` values: whole lines, an odd number of them, so that rows so far apart do not
+// all fall on the same lines of a cache.
+template <typename T>
+std::int64_t odd_lines(std::int64_t values) {
+  constexpr auto kLine = static_cast<std::int64_t>(kBytesOfLine / sizeof(T));
+  return ((values + kLine - 1) / kLine | 1) * kLine;
+}
+
 // At least so large: it is larger where another layer needs it.
 template <typename T>
 T* resized(Buffer<T>& values, std::int64_t size) {

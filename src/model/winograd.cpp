@@ -55,16 +55,6 @@ constexpr std::int64_t kInputValues = 96 * 1024;
 constexpr std::int64_t kFactorValues = 384 * 1024;
 constexpr std::int64_t kFewestTiles = 32;  // that are added at once to weights' sums
 constexpr std::int64_t kMostTiles = 256;
-// So that the places of one value do not all fall on the same lines of a cache.
-constexpr std::int64_t kLineBytes = 64;
-
-template <typename T>
-std::int64_t place_step(std::int64_t values) {
-  const auto line = static_cast<std::int64_t>(kLineBytes / sizeof(T));
-  const std::int64_t lines = (values + line - 1) / line;
-  return (lines | 1) * line;
-}
-
 // A thread's, for one layer after the other.
 template <typename In, typename Out>
 struct Buffers {
@@ -194,7 +184,7 @@ void WinogradConv<In, Out>::backward(std::int64_t samples, const Out* x, const O
 template <typename In, typename Out>
 template <typename T>
 std::int64_t WinogradConv<In, Out>::weights_step() const {
-  return place_step<T>(std::int64_t{form_.in.channels} * form_.out.channels);
+  return odd_lines<T>(std::int64_t{form_.in.channels} * form_.out.channels);
 }
 
 template <typename In, typename Out>
@@ -254,7 +244,7 @@ void WinogradConv<In, Out>::correlate(const TileMap& map, std::int64_t samples, 
   const std::int64_t channels = map.in.channels, filters = map.out.channels;
   const std::int64_t rows = samples * map.down;
   const std::int64_t most = rows_at_once(map, tiles_at_once<Out>(kInputValues, channels), rows);
-  const std::int64_t step = place_step<In>(most * map.across * channels);
+  const std::int64_t step = odd_lines<In>(most * map.across * channels);
   In* inputs = resized(buffer.inputs, kTilePlaces<Out> * step);
   const Out* zeros = resized(buffer.zeros, channels);
   Out* spare = resized(buffer.spare, filters);
@@ -280,7 +270,7 @@ void WinogradConv<In, Out>::correlate_tiles(const Turned& turned, const In* weig
   const std::int64_t channels = turned.channels;
   const std::int64_t some = group(filters);
   const std::int64_t most = tiles_of_sums(some);
-  const std::int64_t step = place_step<float>(most * some);
+  const std::int64_t step = odd_lines<float>(most * some);
   float* sums = resized(buffers<In, Out>().sums, kTilePlaces<Out> * step);
   const TapStretch stretch{0, 0, channels / kUnit<In>};
   for (std::int64_t f = 0; f < filters; f += some) {
@@ -321,8 +311,8 @@ void WinogradConv<In, Out>::sum_weights(std::int64_t samples, const Out* x, cons
   const std::int64_t tiles =
       std::clamp(tiles_at_once<Out>(kFactorValues, channels + filters), kFewestTiles, kMostTiles);
   const std::int64_t most = rows_at_once(map, tiles / 2, rows);
-  const std::int64_t step = place_step<In>(2 * most * map.across * channels);
-  const std::int64_t gradients_step = place_step<In>(2 * most * map.across * filters);
+  const std::int64_t step = odd_lines<In>(2 * most * map.across * channels);
+  const std::int64_t gradients_step = odd_lines<In>(2 * most * map.across * filters);
   In* inputs = resized(buffer.inputs, kTilePlaces<Out> * step);
   In* gradients = resized(buffer.gradients, kTilePlaces<Out> * gradients_step);
   float* sums = resized(buffer.weight_sums, kTilePlaces<Out> * weights_step<float>());

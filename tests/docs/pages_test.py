@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("[a-z]*/README.md"))]
 
 # Words in capitals, as variables are, in files that read variables.
-OTHER_WORDS = {"AUTO", "AVX2", "AVX512", "AVX512_BF16", "CMAKE_HOME_DIRECTORY", "LOCKSTEP_",
+OTHER_WORDS = {"AMX", "AUTO", "AVX2", "AVX512", "AVX512_BF16", "CMAKE_HOME_DIRECTORY", "LOCKSTEP_",
                "LOCKSTEP_TESTS", "NONE", "ON", "PALS", "PIP_", "RUNNING", "VAL_LOSS"}
 
 
