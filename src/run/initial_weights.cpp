@@ -150,6 +150,10 @@ class Taking {
     used_.insert(tensor.name);
     if (skipped) return row;
     const ParameterPlace& place = places_.at(parameter.name);
+    if (result_.layouts == Layouts::kPytorch && !place.refusal.empty()) {
+      fail_usage("tensor \"{}\", \"{}\" of the model: {}, or leave it out by initialize.skip",
+                 tensor.name, parameter.name, place.refusal);
+    }
     const ArrangedTensor arranged = arrange(tensor, place, result_.layouts, parameter.shape);
     if (arranged.shape != parameter.shape) {
       row.outcome = drawn_anew(tensor, arranged.shape, place, parameter);

@@ -12,69 +12,87 @@ using Shape = std::vector<std::int64_t>;
 
 constexpr std::int64_t kColours = 3;
 
-bool has_order(const ImageShape& image) {
-  return image.height * image.width > 1 && image.channels > 1;
-}
+constexpr const char* kMixed =
+    "sums and products of images flattened from several shapes pair other values in PyTorch; bring "
+    "them to one shape before flatten";
+constexpr const char* kCutGroups =
+    "groups of a flattened image hold other values in PyTorch; normalize before flatten, or in one "
+    "group";
 
-// Where values of the graph are flattened images, and who takes them.
+// What parameters are for, and in which order.
 class Places {
  public:
-  explicit Places(const Graph& graph) : graph_(graph), flattened_(graph.values.size()) {}
+  explicit Places(const Graph& graph) : graph_(graph), orders_(find_feature_orders(graph)) {}
 
   std::unordered_map<std::string, ParameterPlace> find() {
     for (const Primitive& primitive : graph_.primitives) {
-      const ValueId in = primitive.in.front();
-      ImageShape& out = flattened_[static_cast<std::size_t>(primitive.out)];
-      std::visit([&](const auto& work) { add(work, in, out); }, primitive.work);
+      std::visit([&](const auto& work) { add(work, primitive); }, primitive.work);
     }
     if (logits_) {
-      places_[graph_.parameter(logits_->weight).name].gives_logits = true;
-      if (logits_->bias) places_[graph_.parameter(*logits_->bias).name].gives_logits = true;
+      place(logits_->weight).gives_logits = true;
+      if (logits_->bias) place(*logits_->bias).gives_logits = true;
     }
     return std::move(places_);
   }
 
  private:
-  const ImageShape& flattened(ValueId id) const { return flattened_[static_cast<std::size_t>(id)]; }
+  const FeatureOrder& order(ValueId id) const { return orders_[static_cast<std::size_t>(id)]; }
 
   template <typename Id>
-  void put(Id id, const ParameterPlace& place) {
-    places_[graph_.parameter(id).name] = place;
+  ParameterPlace& place(Id id) {
+    return places_[graph_.parameter(id).name];
   }
 
-  void add(const ConvOp& conv, ValueId in, ImageShape& /*out*/) {
-    put(conv.weight, {.kind = ParameterPlace::Kind::kConv, .sees_images = in == ValueId{}});
-    if (conv.bias) put(*conv.bias, {});
+  template <typename Id>
+  ParameterPlace& put(Id id, const FeatureOrder& order) {
+    ParameterPlace& place = this->place(id);
+    place.order = order;
+    if (is_mixed(order)) place.refusal = kMixed;
+    return place;
   }
 
-  void add(const DenseOp& dense, ValueId in, ImageShape& /*out*/) {
-    put(dense.weight, {.kind = ParameterPlace::Kind::kDense, .flattened = flattened(in)});
-    if (dense.bias) put(*dense.bias, {});
+  void add(const ConvOp& conv, const Primitive& primitive) {
+    ParameterPlace& weight = place(conv.weight);
+    weight.is_conv = true;
+    weight.sees_images = primitive.in.front() == ValueId{};
+    if (conv.bias) put(*conv.bias, order(primitive.out));
+  }
+
+  void add(const DenseOp& dense, const Primitive& primitive) {
+    ParameterPlace& weight = put(dense.weight, order(primitive.out));
+    weight.inputs = order(primitive.in.front());
+    if (is_mixed(weight.inputs)) weight.refusal = kMixed;
+    if (dense.bias) put(*dense.bias, order(primitive.out));
     logits_ = dense;
   }
 
-  void add(const FlattenOp& /*flatten*/, ValueId in, ImageShape& out) {
-    out = has_order(graph_.shape(in)) ? graph_.shape(in) : flattened(in);
+  void add(const GroupNormOp& norm, const Primitive& primitive) {
+    const FeatureOrder& features = order(primitive.out);
+    const std::int64_t group = graph_.shape(primitive.out).channels / norm.groups;
+    for (const ParameterId id : norm.parameters()) {
+      ParameterPlace& place = put(id, features);
+      if (!keeps_groups(features, group)) place.refusal = kCutGroups;
+    }
   }
 
-  // Norms have a parameter a channel; all others keep their values' places.
-  template <typename Work>
-  void add(const Work& work, ValueId in, ImageShape& out) {
-    out = flattened(in);
-    const ParameterPlace place{.flattened = out};
-    if constexpr (requires { work.scale; }) {
-      put(work.scale, place);
-      put(work.shift, place);
-    }
-    if constexpr (requires { work.running_mean; }) {
-      put(work.running_mean, place);
-      put(work.running_variance, place);
+  void add(const LayerNormOp& norm, const Primitive& primitive) {
+    for (const ParameterId id : norm.parameters()) put(id, order(primitive.out));
+  }
+
+  void add(const BatchNormOp& norm, const Primitive& primitive) {
+    for (const ParameterId id : {norm.scale, norm.shift}) put(id, order(primitive.out));
+    for (const StatisticId id : {norm.running_mean, norm.running_variance}) {
+      put(id, order(primitive.out));
     }
   }
+
+  // Others have no parameters.
+  template <typename Work>
+  void add(const Work& /*work*/, const Primitive& /*primitive*/) {}
 
   const Graph& graph_;
-  std::vector<ImageShape> flattened_;  // by value; of one channel: its order is no question
-  std::optional<DenseOp> logits_;      // the last dense layer
+  std::vector<FeatureOrder> orders_;  // by value
+  std::optional<DenseOp> logits_;     // the last dense layer
   std::unordered_map<std::string, ParameterPlace> places_;
 };
 
@@ -93,6 +111,20 @@ void reorder_conv(ArrangedTensor& tensor) {
   const Shape from = tensor.shape;
   tensor.shape = {from[0], from[2], from[3], from[1]};
   if (!tensor.values.empty()) to_channels_last(tensor.values, from[2] * from[3], from[1]);
+}
+
+// Along each axis of a vector, or of a dense layer's [outputs, inputs].
+void reorder_features(ArrangedTensor& tensor, const ParameterPlace& place) {
+  if (is_same_in_both(place.order) && is_same_in_both(place.inputs)) return;
+  const std::vector<float> from = tensor.values;
+  const std::vector<std::size_t> rows = places_there(place.order);
+  const std::vector<std::size_t> columns =
+      place.inputs.empty() ? std::vector<std::size_t>{0} : places_there(place.inputs);
+  auto to = tensor.values.begin();
+  for (const std::size_t row : rows) {
+    for (const std::size_t column : columns) *to++ = from[row * columns.size() + column];
+  }
+  tensor.change = "from channel after channel to pixel after pixel";
 }
 
 // So that an image in which all colours are equal gives what the grey one does.
@@ -127,17 +159,15 @@ std::unordered_map<std::string, ParameterPlace> find_places(const Graph& graph) 
 
 ArrangedTensor arrange(const TensorView& tensor, const ParameterPlace& place, Layouts layouts,
                        const Shape& wanted) {
+  const bool is_theirs = layouts == Layouts::kPytorch;
   ArrangedTensor arranged{tensor.shape, {tensor.values.begin(), tensor.values.end()}, ""};
-  if (place.kind == ParameterPlace::Kind::kConv) {
-    if (layouts == Layouts::kPytorch && tensor.shape.size() == 4) reorder_conv(arranged);
+  if (place.is_conv) {
+    if (is_theirs && tensor.shape.size() == 4) reorder_conv(arranged);
     if (place.sees_images && differ_in_colours(arranged.shape, wanted)) {
       match_colours(arranged, wanted.back());
     }
-  } else if (layouts == Layouts::kPytorch && has_order(place.flattened) && !tensor.shape.empty() &&
-             tensor.shape.back() == place.flattened.pixels()) {
-    const ImageShape& image = place.flattened;
-    to_channels_last(arranged.values, std::int64_t{image.height} * image.width, image.channels);
-    arranged.change = "from channel after channel to pixel after pixel";
+  } else if (is_theirs && tensor.shape == wanted) {
+    reorder_features(arranged, place);
   }
   return arranged;
 }

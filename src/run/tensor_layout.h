@@ -8,16 +8,18 @@
 #include "lockstep/checkpoint/safetensors.h"
 #include "lockstep/model/network.h"
 #include "lockstep/run/initial_weights.h"
+#include "run/feature_order.h"
 
 namespace lockstep {
 
 // What decides how the tensor for a parameter is laid out.
 struct ParameterPlace {
-  enum class Kind { kVector, kConv, kDense };
-  Kind kind = Kind::kVector;
+  bool is_conv = false;      // its weight
   bool sees_images = false;  // of a convolution: its input are the images
   bool gives_logits = false;
-  ImageShape flattened{};  // of the image whose values are the inputs; of one channel: any order
+  FeatureOrder order{};   // along its first axis; of a convolution: none
+  FeatureOrder inputs{};  // along a dense weight's second axis
+  std::string refusal{};  // why no tensor of PyTorch's can be taken; empty: they can
 };
 
 // By the names of parameters.
