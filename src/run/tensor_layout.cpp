@@ -54,7 +54,7 @@ class Places {
   void add(const ConvOp& conv, const Primitive& primitive) {
     ParameterPlace& weight = place(conv.weight);
     weight.is_conv = true;
-    weight.sees_images = primitive.in.front() == ValueId{};
+    weight.sees_images = primitive.in.front() == ValueId{} && conv.groups == 1;
     if (conv.bias) put(*conv.bias, order(primitive.out));
   }
 

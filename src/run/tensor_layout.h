@@ -15,7 +15,7 @@ namespace lockstep {
 // What decides how the tensor for a parameter is laid out.
 struct ParameterPlace {
   bool is_conv = false;      // its weight
-  bool sees_images = false;  // of a convolution: its input are the images
+  bool sees_images = false;  // of a convolution: all of the images' channels
   bool gives_logits = false;
   FeatureOrder order{};   // along its first axis; of a convolution: none
   FeatureOrder inputs{};  // along a dense weight's second axis

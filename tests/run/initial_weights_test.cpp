@@ -106,6 +106,18 @@ TEST(InitialWeights, OneChannelIsDividedAmongThree) {
               their_logits(tensors, images_of(batch, 3).mean(1, /*keepdim=*/true)));
 }
 
+// Their file has all three channels for each filter, not one of the images'.
+TEST(InitialWeights, NoChannelsAreSummedForGroups) {
+  Tensors tensors;
+  tensors.add("0.conv.weight", {3, 3, 3, 3}, 0, 1);
+  const Network network(
+      {{ConvOptions{.filters = 3, .groups = 3}, FlattenOptions{}, LogitsOptions{}}}, kShape,
+      kClasses);
+  EXPECT_EQ(refusal(network, {}, tensors.file()),
+            "tensor \"0.conv.weight\" has the shape [3, 3, 3, 3], \"0.conv.weight\" of the model "
+            "[3, 3, 3, 1]; change the model, or leave it out by initialize.skip");
+}
+
 TEST(InitialWeights, OfAFileOfOursAreTheSameValues) {
   const Network network = ours();
   const std::vector<float> values = network.initial_weights(kSeed + 1);
