@@ -159,16 +159,25 @@ class Taking {
       row.outcome = drawn_anew(tensor, arranged.shape, place, parameter);
       return row;
     }
-    if (!std::all_of(arranged.values.begin(), arranged.values.end(),
-                     [](float value) { return std::isfinite(value); })) {
-      fail_usage("tensor \"{}\": not all of its values are finite", tensor.name);
-    }
+    check_values(tensor, parameter.role);
     std::copy(arranged.values.begin(), arranged.values.end(),
               result_.values.begin() + parameter.range.first);
     row.outcome = arranged.change.empty() ? "taken" : "taken, " + arranged.change;
     row.taken = true;
     ++taken_;
     return row;
+  }
+
+  static void check_values(const TensorView& tensor, Role role) {
+    if (!std::all_of(tensor.values.begin(), tensor.values.end(),
+                     [](float value) { return std::isfinite(value); })) {
+      fail_usage("tensor \"{}\": not all of its values are finite", tensor.name);
+    }
+    if (role != Role::kRunningVariance) return;
+    const auto least = std::min_element(tensor.values.begin(), tensor.values.end());
+    if (least == tensor.values.end() || *least >= 0) return;
+    fail_usage("tensor \"{}\" has the value {:g}; a running variance is 0 or more", tensor.name,
+               *least);
   }
 
   // Where another number of classes is all that differs.

@@ -208,6 +208,9 @@ TEST(InitialWeights, WhatDoesNotFitIsRefusedInOneLine) {
   EXPECT_EQ(
       with([](Tensors& tensors, InitializeOptions&) { tensors.values("bn1.bias")[3] = INFINITY; }),
       "tensor \"bn1.bias\": not all of its values are finite");
+  EXPECT_EQ(
+      with([](Tensors& tensors, InitializeOptions&) { tensors.values("bn2.running_var")[7] = -1; }),
+      "tensor \"bn2.running_var\" has the value -1; a running variance is 0 or more");
   EXPECT_EQ(with([](Tensors& tensors, InitializeOptions&) {
               tensors.add("0.conv.weight", {6, 3, 3, 3}, 0, 1);
             }),
