@@ -92,6 +92,11 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
+// In the length of their first axis alone.
+bool differ_in_classes(const std::vector<std::int64_t>& a, const std::vector<std::int64_t>& b) {
+  return a.size() == b.size() && a != b && std::equal(a.begin() + 1, a.end(), b.begin() + 1);
+}
+
 // Takes tensors to parameters, and writes down what became of each.
 class Taking {
  public:
@@ -104,6 +109,7 @@ class Taking {
     result_.values = network_.initial_weights(seed);
     check_skips();
     name_tensors();
+    other_head_ = other_head();
     for (const Parameter& parameter : network_.parameters()) result_.rows.push_back(row(parameter));
     add_unused();
     if (taken_ == 0) fail_without_any();
@@ -140,6 +146,17 @@ class Taking {
     naming.check_all_used();
   }
 
+  // "weight" or "bias" of the last dense layer, where the file has it for other classes.
+  std::string_view other_head() const {
+    for (const Parameter& parameter : network_.parameters()) {
+      const auto found = tensors_.find(parameter.name);
+      if (found == tensors_.end() || !places_.at(parameter.name).gives_logits) continue;
+      if (chooses(options_.skip, parameter.name)) continue;
+      if (differ_in_classes(found->second->shape, parameter.shape)) return name_of(parameter.role);
+    }
+    return "";
+  }
+
   InitialRow row(const Parameter& parameter) {
     const bool skipped = chooses(options_.skip, parameter.name);
     InitialRow row{parameter.name, "", parameter.shape, skipped ? "skipped" : "not in the file"};
@@ -159,7 +176,11 @@ class Taking {
       row.outcome = drawn_anew(tensor, arranged.shape, place, parameter);
       return row;
     }
-    check_values(tensor, parameter.role);
+    if (place.gives_logits && !other_head_.empty()) {
+      row.outcome = fmt::format("drawn anew with its {}", other_head_);
+      return row;
+    }
+    check_values(tensor.name, arranged.values, parameter.role);
     std::copy(arranged.values.begin(), arranged.values.end(),
               result_.values.begin() + parameter.range.first);
     row.outcome = arranged.change.empty() ? "taken" : "taken, " + arranged.change;
@@ -168,23 +189,21 @@ class Taking {
     return row;
   }
 
-  static void check_values(const TensorView& tensor, Role role) {
-    if (!std::all_of(tensor.values.begin(), tensor.values.end(),
+  static void check_values(const std::string& tensor, const std::vector<float>& values, Role role) {
+    if (!std::all_of(values.begin(), values.end(),
                      [](float value) { return std::isfinite(value); })) {
-      fail_usage("tensor \"{}\": not all of its values are finite", tensor.name);
+      fail_usage("tensor \"{}\": not all of its values are finite", tensor);
     }
     if (role != Role::kRunningVariance) return;
-    const auto least = std::min_element(tensor.values.begin(), tensor.values.end());
-    if (least == tensor.values.end() || *least >= 0) return;
-    fail_usage("tensor \"{}\" has the value {:g}; a running variance is 0 or more", tensor.name,
-               *least);
+    const auto least = std::min_element(values.begin(), values.end());
+    if (least == values.end() || *least >= 0) return;
+    fail_usage("tensor \"{}\" has the value {:g}; a running variance is 0 or more", tensor, *least);
   }
 
   // Where another number of classes is all that differs.
   static std::string drawn_anew(const TensorView& tensor, const std::vector<std::int64_t>& shape,
                                 const ParameterPlace& place, const Parameter& parameter) {
-    if (place.gives_logits && shape.size() == parameter.shape.size() &&
-        std::equal(shape.begin() + 1, shape.end(), parameter.shape.begin() + 1)) {
+    if (place.gives_logits && differ_in_classes(shape, parameter.shape)) {
       return fmt::format("drawn anew: {} there, {} here",
                          count_of(shape.front(), "class", "classes"), parameter.shape.front());
     }
@@ -221,6 +240,7 @@ class Taking {
   std::unordered_map<std::string, ParameterPlace> places_;
   std::map<std::string, const TensorView*> tensors_;  // by parameter
   std::set<std::string> used_;                        // of tensors
+  std::string_view other_head_;
   InitialWeights result_;
   int taken_ = 0;
 };

@@ -143,6 +143,28 @@ TEST(InitialWeights, HeadOfOtherClassesIsDrawnAnew) {
   }
 }
 
+// The head of 7 classes, whose other tensor is of as many as here.
+TEST(InitialWeights, AHeadIsDrawnAnewAsAWhole) {
+  const Network network = ours();
+  const std::vector<float> drawn = network.initial_weights(kSeed);
+  const auto expect_drawn = [&](const std::string& tensor, const Shape& shape) {
+    Tensors tensors = theirs();
+    tensors.rename(tensor, "other");
+    tensors.add(tensor, shape, 0, 1);
+    const InitialWeights initial = take_weights(network, options(), tensors.file(), kSeed);
+    for (const Parameter& parameter : network.parameters()) {
+      if (!parameter.name.starts_with("7.")) continue;
+      const auto first = static_cast<std::size_t>(parameter.range.first);
+      EXPECT_EQ(initial.values[first], drawn[first]) << parameter.name;
+    }
+    return std::pair(outcome_of(initial, "7.dense.weight"), outcome_of(initial, "7.dense.bias"));
+  };
+  const std::string anew = "drawn anew: 7 classes there, 5 here";
+  EXPECT_EQ(expect_drawn("fc.weight", {7, 11}),
+            std::pair(anew, std::string("drawn anew with its weight")));
+  EXPECT_EQ(expect_drawn("fc.bias", {7}), std::pair(std::string("drawn anew with its bias"), anew));
+}
+
 TEST(InitialWeights, SkippedOnesAreDrawn) {
   const Network network = ours();
   InitializeOptions skipping = options();
