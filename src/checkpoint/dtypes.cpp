@@ -83,4 +83,14 @@ void to_floats(std::string_view dtype, const char* bytes, std::int64_t count, fl
   std::memcpy(floats, bytes, static_cast<std::size_t>(count) * sizeof(float));
 }
 
+bool beyond_floats(std::string_view dtype, const char* bytes, std::int64_t count) {
+  if (dtype != "F64") return false;
+  for (std::int64_t i = 0; i < count; ++i) {
+    double value = 0;
+    std::memcpy(&value, bytes + i * static_cast<std::int64_t>(sizeof value), sizeof value);
+    if (std::isfinite(value) && !std::isfinite(of(value))) return true;
+  }
+  return false;
+}
+
 }  // namespace lockstep

@@ -16,4 +16,7 @@ bool is_float(std::string_view dtype);
 // `count` values of such a type from unaligned bytes; F64 is rounded to the nearest float.
 void to_floats(std::string_view dtype, const char* bytes, std::int64_t count, float* floats);
 
+// Of such values: whether one is finite, but beyond the largest float.
+bool beyond_floats(std::string_view dtype, const char* bytes, std::int64_t count);
+
 }  // namespace lockstep

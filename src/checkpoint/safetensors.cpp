@@ -206,9 +206,11 @@ void SafetensorsFile::parse_header(const std::string& header, std::size_t data_b
       continue;
     }
     const std::span<float> values = std::span(values_).subspan(first, entry.count());
-    to_floats(entry.dtype, data + entry.begin, static_cast<std::int64_t>(values.size()),
-              values.data());
-    tensors_.push_back({std::move(entry.name), std::move(entry.shape), values});
+    const char* const bytes = data + entry.begin;
+    const auto count = static_cast<std::int64_t>(values.size());
+    to_floats(entry.dtype, bytes, count, values.data());
+    tensors_.push_back({std::move(entry.name), std::move(entry.shape), values,
+                        beyond_floats(entry.dtype, bytes, count)});
     first += values.size();
   }
 }

@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <set>
 #include <string_view>
@@ -179,6 +180,10 @@ class Taking {
     if (place.gives_logits && !other_head_.empty()) {
       row.outcome = fmt::format("drawn anew with its {}", other_head_);
       return row;
+    }
+    if (tensor.beyond_fp32) {
+      fail_usage("tensor \"{}\" has values beyond {:.1e}, the most of fp32", tensor.name,
+                 std::numeric_limits<float>::max());
     }
     check_values(tensor.name, arranged.values, parameter.role);
     std::copy(arranged.values.begin(), arranged.values.end(),

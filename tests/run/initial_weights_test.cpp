@@ -249,6 +249,17 @@ TEST(InitialWeights, WhatDoesNotFitIsRefusedInOneLine) {
             "parameters as \"0.conv.weight\"; initialize.map and rename bring names together");
 }
 
+TEST(InitialWeights, ValuesBeyondFp32AreNamedSo) {
+  const std::string header = R"({"0.conv.bias":{"dtype":"F64","shape":[6],"data_offsets":[0,48]}})";
+  const std::uint64_t length = header.size();
+  const std::vector<double> values{0, 1, 2, 3, -1e300, 5};
+  const std::string content = std::string(reinterpret_cast<const char*>(&length), sizeof length) +
+                              header +
+                              std::string(reinterpret_cast<const char*>(values.data()), 48);
+  EXPECT_EQ(refusal(ours(), {}, SafetensorsFile(content, "theirs", Dtypes::kAny)),
+            "tensor \"0.conv.bias\" has values beyond 3.4e+38, the most of fp32");
+}
+
 // Extents of no values, whose product would be many.
 TEST(InitialWeights, EmptyTensorsAreNoTrouble) {
   const std::string header =

@@ -20,6 +20,7 @@ struct TensorView {
   std::string name;
   std::vector<std::int64_t> shape;
   std::span<const float> values;
+  bool beyond_fp32 = false;  // the file has finite values of F64 that are infinite here
 };
 
 using Metadata = std::map<std::string, std::string>;
