@@ -134,7 +134,8 @@ void begin_with(Communicator& comm, const PreparedExperiment& prepared, InitialW
     say("{}\n", table);
     write_file_atomically(run_dir / kInitialWeightsFile, table);
   });
-  stepper.set_replica(begun_with(stepper.replica(), std::move(initial.values)));
+  stepper.set_replica(begun_with(stepper.replica(), std::move(initial.values),
+                                 taken_statistics(*prepared.network, initial)));
 }
 
 // What is trained on what, before it begins.

@@ -30,15 +30,16 @@ T* data_as(const at::Tensor& bytes) {
   return bytes.defined() ? reinterpret_cast<T*>(bytes.data_ptr<std::uint8_t>()) : nullptr;
 }
 
-// How much of its value each running statistic keeps in an update.
-std::vector<float> momenta(const Network& network) {
-  std::vector<float> momenta(static_cast<std::size_t>(network.statistics_size()), 1.0F);
+// For each running statistic that updates move, [network.statistics_size()].
+template <typename Of>
+std::vector<float> by_statistic(const Network& network, Of of) {
+  std::vector<float> values(static_cast<std::size_t>(network.statistics_size()), 0.0F);
   for (const Parameter& parameter : network.parameters()) {
     if (!is_statistic(parameter.role) || parameter.frozen) continue;
-    const auto first = momenta.begin() + (parameter.range.first - network.trainable_size());
-    std::fill(first, first + parameter.range.size(), parameter.momentum);
+    const auto first = values.begin() + (parameter.range.first - network.trainable_size());
+    std::fill(first, first + parameter.range.size(), of(parameter));
   }
-  return momenta;
+  return values;
 }
 
 }  // namespace
@@ -46,6 +47,7 @@ std::vector<float> momenta(const Network& network) {
 DeviceReplica::DeviceReplica(Accelerator& accelerator, const Network& network, const Replica& first,
                              const OptimizerOptions& options)
     : accelerator_(accelerator),
+      network_(network),
       options_(options),
       parts_(first.optimizer.parts()),
       trainable_(network.trainable_size()),
@@ -61,7 +63,8 @@ DeviceReplica::DeviceReplica(Accelerator& accelerator, const Network& network, c
   first_ = zeros(trainable_);
   if (first.optimizer.buffers().size() > 1) second_ = zeros(trainable_);
   momentum_ = zeros(network.statistics_size());
-  momentum_.copy_(view(momenta(network)));
+  momentum_.copy_(view(by_statistic(network, [](const Parameter& p) { return p.momentum; })));
+  taken_ = zeros(network.statistics_size());
   const UpdateKind kind = update_kind(options);
   if (kind == UpdateKind::kMuon) direction_ = zeros(trainable_);
   if (has_trust_ratios(kind)) {
@@ -102,6 +105,9 @@ void DeviceReplica::upload(const Replica& replica) {
   weights_.copy_(view(replica.weights.values()));
   if (rounded_.defined()) rounded_.copy_(weights_);
   if (average_.defined()) average_.copy_(view(replica.average));
+  taken_.copy_(view(by_statistic(network_, [&](const Parameter& parameter) {
+    return replica.taken_statistics.contains(parameter.name) ? 1.0F : 0.0F;
+  })));
   first_.copy_(view(replica.optimizer.buffers()[0].values));
   if (second_.defined()) second_.copy_(view(replica.optimizer.buffers()[1].values));
 }
@@ -127,6 +133,7 @@ std::span<const std::uint16_t> DeviceReplica::rounded_weights() const {
 gpu::Update DeviceReplica::arguments() const {
   gpu::Update update{};
   update.momentum = momentum_.const_data_ptr<float>();
+  update.taken = taken_.const_data_ptr<float>();
   update.weights = weights_.data_ptr<float>();
   update.rounded = const_cast<std::uint16_t*>(rounded_weights().data());
   update.average = data_or_null(average_);

@@ -36,6 +36,7 @@ class DeviceReplica {
   gpu::Update arguments() const;  // but for what the step gives
 
   Accelerator& accelerator_;
+  const Network& network_;
   OptimizerOptions options_;
   std::vector<UpdatePart> parts_;
   std::vector<RatioBlock> blocks_;  // of LAMB and LARS
@@ -52,6 +53,7 @@ class DeviceReplica {
   at::Tensor ratios_;
   at::Tensor direction_;  // of Muon's matrices; else undefined
   at::Tensor momentum_;   // of the running statistics
+  at::Tensor taken_;      // likewise, 1 where a file gave them
 };
 
 }  // namespace lockstep

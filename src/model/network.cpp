@@ -26,10 +26,12 @@ std::int64_t Network::trainable_parameter_count() const {
 }
 
 void Network::update_statistics(std::span<float> weights, std::span<const float> sums,
-                                float samples, std::int64_t update) const {
-  const float limit = formula::statistics_limit(static_cast<float>(update));
+                                float samples, std::int64_t update,
+                                const std::set<std::string>& taken) const {
+  const float limit_of_drawn = formula::statistics_limit(static_cast<float>(update));
   for (const Parameter& parameter : parameters()) {
     if (!is_statistic(parameter.role) || parameter.frozen) continue;
+    const float limit = taken.contains(parameter.name) ? 1 : limit_of_drawn;
     for (std::int64_t i = parameter.range.first; i < parameter.range.last; ++i) {
       float& running = weights[static_cast<std::size_t>(i)];
       const float sum = sums[static_cast<std::size_t>(i - trainable_size())];

@@ -290,6 +290,16 @@ InitialWeights take_weights(const Network& network, const InitializeOptions& opt
   return initial;
 }
 
+std::set<std::string> taken_statistics(const Network& network, const InitialWeights& initial) {
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < network.parameters().size(); ++i) {
+    const Parameter& parameter = network.parameters()[i];
+    if (!is_statistic(parameter.role) || parameter.frozen) continue;
+    if (initial.rows[i].taken) names.insert(parameter.name);
+  }
+  return names;
+}
+
 InitialWeights load_initial_weights(Communicator& comm, const Network& network,
                                     const InitializeOptions& options, const std::string& path,
                                     std::uint64_t seed) {

@@ -56,7 +56,8 @@ void CpuStepper::update(const StepSum& sum, int worker, float learning_rate) {
     update_average(block, rule.step);
   }
   if (worker == 0) {
-    network_.update_statistics(replica_.weights.values(), sum.statistics, samples, rule.step);
+    network_.update_statistics(replica_.weights.values(), sum.statistics, samples, rule.step,
+                               replica_.taken_statistics);
     update_average({network_.trainable_size(), network_.changing_size()}, rule.step);
   }
 }

@@ -34,6 +34,7 @@ CheckpointFiles Loop::snapshot(AsBest best) {
   const Replica& replica = stepper_.replica();
   state.weights_digest = replica.weights.digest(network_).hex();
   state.initial_digest = initial_digest_;
+  state.taken_statistics = replica.taken_statistics;
   state.world_size = comm_.world_size();
   CheckpointFiles files =
       to_files(state, network_, replica.result().values(), replica.optimizer, settings_.metadata);
@@ -173,6 +174,7 @@ void Loop::load(const CheckpointFiles& files) {
   }
   read_optimizer(files, network_, replica.optimizer);
   replica.updates = at_.updates;
+  replica.taken_statistics = state.taken_statistics;
   stepper_.set_replica(std::move(replica));
   const auto best = files.find(kBestWeights);
   if (best != files.end()) {

@@ -160,6 +160,7 @@ CheckpointFiles to_files(const RunState& state, const Network& network,
   json["data_digest"] = state.data_digest;
   json["weights_digest"] = state.weights_digest;
   if (!state.initial_digest.empty()) json["initial_digest"] = state.initial_digest;
+  if (!state.taken_statistics.empty()) json["taken_statistics"] = state.taken_statistics;
   json["world_size"] = state.world_size;
   return {{kWeightsFile, to_safetensors(tensors_of(network, values), metadata)},
           {kOptimizerFile, to_safetensors(moments, {})},
@@ -176,6 +177,9 @@ RunState read_run_state(const CheckpointFiles& files) {
     json.at("data_digest").get_to(state.data_digest);
     json.at("weights_digest").get_to(state.weights_digest);
     if (json.contains("initial_digest")) json.at("initial_digest").get_to(state.initial_digest);
+    if (json.contains("taken_statistics")) {
+      json.at("taken_statistics").get_to(state.taken_statistics);
+    }
     read_whole(json.at("world_size"), state.world_size);
     return state;
   } catch (const std::logic_error&) {

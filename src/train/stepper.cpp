@@ -15,9 +15,11 @@ Replica first_replica(const Network& network, const ParallelOptions& parallel,
           Optimizer(train.optimizer, update_parts(network, train))};
 }
 
-Replica begun_with(Replica first, std::vector<float> values) {
+Replica begun_with(Replica first, std::vector<float> values,
+                   std::set<std::string> taken_statistics) {
   if (!first.average.empty()) first.average = values;
   first.weights = Weights(std::move(values), first.weights.precision());
+  first.taken_statistics = std::move(taken_statistics);
   return first;
 }
 

@@ -3,6 +3,8 @@
 import itertools
 import json
 import re
+import shutil
+import struct
 import unittest
 import zipfile
 from pathlib import Path
@@ -97,6 +99,33 @@ class FineTuningTest(LockstepTest):
         accuracy = re.search(r"accuracy (0\.\d+)", printed)[1]
         done = self.lockstep("evaluate", self.folder / "same")
         self.assertIn(f"accuracy {accuracy}", done.stdout)
+
+    def test_statistics_of_the_file_move_by_their_momentum(self):
+        """From 5 and 9 on: 0.99 of them and 0.01 of the batch's after the first step."""
+        metadata, tensors = read_weights(self.weights)
+        names = [f"1.batch_norm.running_{part}" for part in ("mean", "variance")]
+        for name, value in zip(names, (5, 9)):
+            shape, values = tensors[name]
+            tensors[name] = (shape, struct.pack("<f", value) * (len(values) // 4))
+        self.write("five.safetensors", weights_content(metadata, tensors))
+        settings = ("initialize.path=five.safetensors", "training.epochs=1",
+                    "optimizer.adam.learning_rate=1e-30", "checkpoint.every_steps=1",
+                    "checkpoint.keep_last=99")
+        digest, _ = self.tune("five-1", *settings)
+        self.tune("anew", *settings, f"initialize.skip={','.join(names)}")
+
+        def after_first(run, name):
+            step = self.folder / run / "checkpoints" / "step-00000001" / "weights.safetensors"
+            values = read_weights(step)[1][name][1]
+            return struct.unpack(f"<{len(values) // 4}f", values)
+
+        for name, begin in zip(names, (5, 9)):
+            for moved, batch in zip(after_first("five-1", name), after_first("anew", name)):
+                self.assertAlmostEqual(moved, 0.99 * begin + 0.01 * batch, places=4)
+        self.assertEqual(self.tune("five-2", *settings, ranks=2)[0], digest)
+        for step in sorted((self.folder / "five-1" / "checkpoints").glob("step-*"))[2:]:
+            shutil.rmtree(step)
+        self.assertEqual(self.tune("five-1", *settings, ranks=3)[0], digest)
 
     def test_dry_run_shows_the_table(self):
         done = self.lockstep("train", self.experiment, "--dry-run", "--set",

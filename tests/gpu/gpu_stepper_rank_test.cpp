@@ -183,6 +183,34 @@ TEST_F(GpuSteps, AStepIsTheCpus) {
               1e-4 * std::min(norm, 1.0));
 }
 
+// Of a file: by their momentum alone. The last norm's variance is not of it.
+TEST_F(GpuSteps, StatisticsOfAFileMoveAsOnTheCpu) {
+  const TrainingData rows = data(test_comm());
+  GpuStepper gpu = on_gpu(test_comm(), rows);
+  CpuStepper cpu = on_cpu(test_comm(), rows);
+  std::vector<float> values = network_.initial_weights(kSeed);
+  std::set<std::string> taken;
+  for (const Parameter& parameter : network_.parameters()) {
+    if (!is_statistic(parameter.role)) continue;
+    std::fill(values.begin() + parameter.range.first, values.begin() + parameter.range.last, 5.0F);
+    taken.insert(parameter.name);
+  }
+  taken.erase("19.batch_norm.running_variance");
+  for (Stepper* stepper : {static_cast<Stepper*>(&gpu), static_cast<Stepper*>(&cpu)}) {
+    stepper->set_replica(begun_with(stepper->replica(), values, taken));
+    for (int step = 0; step < 2; ++step) stepper->step(0, step, kRate);
+  }
+  const std::span<const float> mine = gpu.replica().weights.values();
+  const std::span<const float> other = cpu.replica().weights.values();
+  for (const Parameter& parameter : network_.parameters()) {
+    if (!is_statistic(parameter.role)) continue;
+    const auto i = static_cast<std::size_t>(parameter.range.first);
+    EXPECT_NEAR(mine[i], other[i], 1e-4 * std::max(1.0F, std::abs(other[i]))) << parameter.name;
+    if (parameter.role != Role::kRunningMean) continue;
+    EXPECT_NEAR(mine[i], 5, 0.5) << parameter.name;
+  }
+}
+
 // Layers that are frozen before all that is trained, between, and a norm's scale alone.
 TEST_F(GpuSteps, FrozenLayersStayAndTheOthersAreTheCpus) {
   train_.optimizer = SgdOptions{.weight_decay = 1e-3F};

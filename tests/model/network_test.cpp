@@ -333,5 +333,25 @@ TEST(UpdateStatistics, IsTheDocumentedMean) {
   }
 }
 
+// r = m r + (1 - m) s from the first update on, where a file gave r.
+TEST(UpdateStatistics, OfAFileMoveByTheirMomentumAlone) {
+  const Network network(
+      {{FlattenOptions{}, BatchNormOptions{.momentum = 0.75F}, DenseOptions{.units = 3}}},
+      {1, 1, 1}, 3);
+  std::vector<float> weights = network.initial_weights(1);
+  const auto mean = static_cast<std::size_t>(network.trainable_size());
+  const std::size_t variance = mean + 16;
+  weights[mean] = 8;
+  weights[variance] = 16;
+  std::vector<float> sums(static_cast<std::size_t>(network.statistics_size()), 0.0F);
+  sums[0] = 4 * 10;
+  sums[16] = 4 * 10;
+  for (int update = 1; update <= 2; ++update) {
+    network.update_statistics(weights, sums, 10, update, {"1.batch_norm.running_mean"});
+  }
+  EXPECT_FLOAT_EQ(weights[mean], 4 + 0.75F * 0.75F * (8 - 4));
+  EXPECT_FLOAT_EQ(weights[variance], 4);
+}
+
 }  // namespace
 }  // namespace lockstep

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <vector>
 
 #include "data/samples.h"
@@ -18,6 +19,7 @@ namespace {
 
 constexpr int kLanes = 5;
 constexpr std::uint64_t kSeed = 23;
+const std::set<std::string> kTaken = {"5.batch_norm.running_mean"};
 
 Network network(const std::vector<std::string>& freeze) {
   return {{{ConvOptions{.filters = 4, .activation = ActivationKind::kRelu}, BatchNormOptions{},
@@ -54,7 +56,9 @@ class Frozen : public testing::Test {
     const TrainingData data(comm, options(), kLanes, kSeed);
     Workers workers(threads, prepare_worker_thread);
     CpuStepper stepper(comm, net, data, workers, settings.parallel, settings.train, kSeed);
-    if (!values.empty()) stepper.set_replica(begun_with(stepper.replica(), std::move(values)));
+    if (!values.empty()) {
+      stepper.set_replica(begun_with(stepper.replica(), std::move(values), kTaken));
+    }
     CpuEvaluator evaluator(net, workers, settings.parallel.precision, data.summary().normalization);
     std::vector<std::unique_ptr<Callback>> none;
     return train(comm, net, data, {stepper, evaluator}, settings, none);
@@ -120,7 +124,7 @@ TEST_F(Frozen, GradientsAreNoPartOfTheNorm) {
   EXPECT_NEAR(head, head_alone, 1e-9 * head);
 }
 
-// The file's digest goes from checkpoint to checkpoint.
+// The file's digest, and which statistics are of it, go from checkpoint to checkpoint.
 TEST_F(Frozen, ResumedRunIsTheWholeOne) {
   const Network net = network({"0.*", "1.*"});
   std::vector<float> begin = net.initial_weights(kSeed + 1);
@@ -136,6 +140,7 @@ TEST_F(Frozen, ResumedRunIsTheWholeOne) {
   each.initial_digest.clear();
   each.resume_from = read_checkpoint(checkpoint_folder(each.run_dir, 10));
   EXPECT_EQ(read_run_state(each.resume_from).initial_digest, "0123");
+  EXPECT_EQ(read_run_state(each.resume_from).taken_statistics, kTaken);
   each.last_step = -1;
   const TrainResult resumed = run(test_comm(), net, each, 2);
   EXPECT_EQ(resumed.weights_digest, whole.weights_digest);

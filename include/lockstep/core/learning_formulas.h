@@ -109,7 +109,8 @@ LOCKSTEP_FORMULA float moved_average(float average, float part, float weight) {
   return average + part * (weight - average);
 }
 
-// The most that update t, from 1, keeps of a running statistic.
+// The most that update t, from 1, keeps of a running statistic that began as 0 or 1; of one that
+// a file gave it may keep all.
 LOCKSTEP_FORMULA float statistics_limit(float t) { return 1 - 1 / t; }
 
 // A running statistic after a batch; `sum` is that of the lanes', times samples.

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -66,10 +67,10 @@ class Network {
   // Moves the running statistics, `weights` [total_size()], towards those of
   // update `update` (from 1): r = m r + (1 - m) sums / samples, `sums`
   // [statistics_size()] being lane statistics times lane samples, summed over
-  // lanes. m is the layer's momentum, but at most 1 - 1 / update: the plain mean
-  // of the first updates, so that no trace of the initial values stays.
+  // lanes. m is the layer's momentum, but of those that are not among the names `taken` at most
+  // 1 - 1 / update: the plain mean of the first updates, so that no trace of 0 and 1 stays.
   void update_statistics(std::span<float> weights, std::span<const float> sums, float samples,
-                         std::int64_t update) const;
+                         std::int64_t update, const std::set<std::string>& taken = {}) const;
 
  private:
   Graph graph_;

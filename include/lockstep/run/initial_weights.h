@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,9 @@ InitialWeights take_weights(const Network& network, const InitializeOptions& opt
 InitialWeights load_initial_weights(Communicator& comm, const Network& network,
                                     const InitializeOptions& options, const std::string& path,
                                     std::uint64_t seed);
+
+// The names of the running statistics that the file gave and that are not frozen.
+std::set<std::string> taken_statistics(const Network& network, const InitialWeights& initial);
 
 // The rows and their sums as a text of aligned lines, fit for a terminal.
 std::string initial_table(const Network& network, const InitialWeights& initial,

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,7 @@ struct RunState {
   std::string data_digest;
   std::string weights_digest;  // of all parameters, in hex
   std::string initial_digest;  // of those that the run began with, if they came from a file
+  std::set<std::string> taken_statistics;  // of the replica
   int world_size = 1;
 };
 

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "lockstep/model/network.h"
@@ -22,7 +24,8 @@ struct Replica {
   Weights weights;
   std::vector<float> average;  // [network.total_size()]; empty without an ema_decay
   Optimizer optimizer;
-  std::int64_t updates = 0;  // steps that changed the weights
+  std::int64_t updates = 0;                     // steps that changed the weights
+  std::set<std::string> taken_statistics = {};  // by name; see Network::update_statistics
 
   // The weights to evaluate and to keep: with an ema_decay d their moving average
   // (Polyak and Juditsky 1992, in the exponential form), a = d_t a + (1 - d_t) w after
@@ -40,8 +43,10 @@ Replica first_replica(const Network& network, const ParallelOptions& parallel,
 std::vector<float> loss_weights(const TrainOptions& train,
                                 std::span<const std::int64_t> training_class_counts);
 
-// Local: with these weights, flat, [network.total_size()], instead.
-Replica begun_with(Replica first, std::vector<float> values);
+// Local: with these weights, flat, [network.total_size()], instead; `taken_statistics` among them
+// are of a file.
+Replica begun_with(Replica first, std::vector<float> values,
+                   std::set<std::string> taken_statistics = {});
 
 // How far the moving average goes to the weights in update `update` (from 1): 1 - d_t.
 float average_part(float ema_decay, std::int64_t update);

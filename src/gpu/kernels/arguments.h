@@ -32,7 +32,7 @@ struct StepRule {
   float learning_rate;
   AdamStep adam;
   float average_part;      // how far the moving average goes to the weights; 0: none
-  float statistics_limit;  // most that is kept of the running statistics, 1 - 1/t
+  float statistics_limit;  // most that is kept of the running statistics not taken, 1 - 1/t
   float clip_norm;         // of the mean gradient; 0: none
   float flags[kFlags];
 };
@@ -109,6 +109,7 @@ struct Update {
   const StepFacts* facts;
   const StepRule* rule;
   const float* momentum;    // [changing - trainable], of the running statistics
+  const float* taken;       // [changing - trainable], 1: of a running statistic that a file gave
   float* weights;           // [changing]
   unsigned short* rounded;  // [changing], or null
   float* average;           // [changing], or null

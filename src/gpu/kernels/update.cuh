@@ -114,8 +114,10 @@ LOCKSTEP_KERNEL update_weights(const Update update) {
   if (i < update.trainable) {
     value = moved_weight(update, i, value);
   } else {
-    value = formula::running_statistic(update.momentum[i - update.trainable], rule.statistics_limit,
-                                       value, update.sum[i], update.facts->tail[kSamples]);
+    const long long statistic = i - update.trainable;
+    const float limit = update.taken[statistic] != 0 ? 1 : rule.statistics_limit;
+    value = formula::running_statistic(update.momentum[statistic], limit, value, update.sum[i],
+                                       update.facts->tail[kSamples]);
   }
   update.weights[i] = value;
   if (update.rounded != nullptr) update.rounded[i] = formula::to_bf16(value);
