@@ -103,8 +103,9 @@ Correlation<In, Out>::Correlation(const ConvKernels<In, Out>& kernels, const Axi
       columns_(columns),
       channels_(channels),
       filters_(filters),
-      vectors_(vectors_of_group(filters, kernels.most_vectors)) {
-  if (kernels.in_tiles && (meets_margin(rows) || meets_margin(columns))) {
+      vectors_(vectors_of_group(filters, kernels.most_vectors)),
+      copies_images_(kernels.in_tiles && (meets_margin(rows) || meets_margin(columns))) {
+  if (copies_images_) {
     rows_ = of_images_with_margins(rows);
     columns_ = of_images_with_margins(columns);
   }
@@ -153,10 +154,7 @@ void Correlation<In, Out>::run(std::int64_t samples, const In* x, const In* weig
 template <typename In, typename Out>
 void Correlation<In, Out>::run(std::int64_t samples, const In* x, const WeightPlaces<In>& weights,
                                const Out* bias, Out* y) const {
-  if (rows_.inputs != given_rows_.inputs || columns_.inputs != given_columns_.inputs ||
-      rows_.before != given_rows_.before || columns_.before != given_columns_.before) {
-    x = with_margins(samples, x);
-  }
+  if (copies_images_) x = with_margins(samples, x);
   for (std::int64_t f = 0; f < filters_; f += group()) {
     for (const Region& region : regions_) {
       run_region(region, samples,

@@ -85,10 +85,11 @@ class Correlation {
   const In* with_margins(std::int64_t samples, const In* x) const;
 
   const ConvKernels<In, Out>& kernels_;
-  Axis given_rows_, given_columns_;
+  Axis given_rows_, given_columns_;  // before that
   Axis rows_, columns_;
   std::int64_t channels_, filters_;
   int vectors_;
+  bool copies_images_;  // so that they have the margins that outputs meet
   std::vector<Region> regions_;
 };
 
