@@ -27,14 +27,16 @@ struct Liveness::Note {
   std::atomic<std::int64_t> count;  // waits begun
   std::atomic<bool> waiting;
   std::atomic<bool> long_work;
-  std::atomic<bool> gone;              // in order
-  std::atomic<std::int64_t> beat;      // looks of the watching thread
-  std::atomic<std::uint64_t> traffic;  // bytes, told anew in waits alone that are not short
+  std::atomic<bool> gone;               // in order
+  std::atomic<std::int64_t> beat;       // looks of the watching thread
+  std::atomic<std::uint64_t> traffic;   // bytes, told anew in waits alone that are not short
+  std::atomic<std::uint64_t> progress;  // of all nodes; told by the node's first rank
   std::atomic<::pid_t> process;
   std::uint64_t numbers;  // whose process numbers those are: of a container, or of the host
   int rank;
   std::array<char, 64> host;
   std::array<char, 64> operation;
+  std::array<char, 64> silent_host;  // that the node's first rank hears no more, or nothing
 };
 
 namespace {
@@ -43,6 +45,7 @@ constexpr auto kPeriod = std::chrono::milliseconds(100);
 constexpr std::size_t kExaminedAtOnce = 16;
 constexpr auto kFrozenAfter = 10 * kPeriod;
 constexpr double kShortWaitSeconds = 1;
+constexpr double kGossipSeconds = 1;
 constexpr auto kTimeToEnd = std::chrono::seconds(3);  // mpirun kills 1 to 2 s after a rank's end
 
 // Where process numbers are the same ones; 0 where that is not known.
@@ -61,6 +64,11 @@ bool has_ended(::pid_t process) {
   return name_end != std::string::npos && text.size() > name_end + 2 && text[name_end + 2] == 'Z';
 }
 
+std::chrono::steady_clock::duration as_duration(double seconds) {
+  return std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+      std::chrono::duration<double>(seconds));
+}
+
 template <std::size_t N>
 void copy_text(std::array<char, N>& to, const char* from) {
   const std::size_t length = std::min(std::strlen(from), N - 1);
@@ -73,9 +81,10 @@ void copy_text(std::array<char, N>& to, const char* from) {
 std::size_t Liveness::note_bytes() { return sizeof(Note); }
 
 Liveness::Liveness(std::unique_ptr<SharedWindow> window, int places, int place, int rank,
-                   std::string other_hosts)
+                   std::string other_hosts, std::unique_ptr<HostGossip> gossip)
     : window_(std::move(window)),
       other_hosts_(std::move(other_hosts)),
+      gossip_(std::move(gossip)),
       place_(place),
       soft_seconds_(seconds_from_environment("LOCKSTEP_SOFT_LIMIT_SECONDS", 20)),
       hard_seconds_(seconds_from_environment("LOCKSTEP_HARD_LIMIT_SECONDS", 60)),
@@ -144,6 +153,7 @@ void Liveness::look() {
   const auto now = Clock::now();
   const bool was_stopped = now - looked_at_ > kFrozenAfter;  // so it knows nothing of the others
   looked_at_ = now;
+  if (gossip_) hear_other_hosts(now, was_stopped);
   const std::int64_t count = mine_->count;
   const bool long_work = long_work_goes_on();
   if (was_stopped || count != seen_count_ || !mine_->waiting || long_work != seen_long_work_) {
@@ -159,19 +169,53 @@ void Liveness::look() {
 void Liveness::wait_anew(Clock::time_point now) {
   seen_at_ = now;
   warned_ = false;
-  was_late_here_ = false;
+  was_late_seen_ = false;
 }
 
-// Whether something has come or gone since a rank of the node told its traffic last.
+// As the node's first rank, for all of it.
+void Liveness::hear_other_hosts(Clock::time_point now, bool was_stopped) {
+  const std::uint64_t traffic = traffic_here();
+  if (std::exchange(told_traffic_, traffic) != traffic) gossip_->tell_progress();
+  gossip_->exchange(now, as_duration(std::min(kGossipSeconds, hard_seconds_ / 16)));
+  if (was_stopped) gossip_->forget_silence(now);
+  mine_->progress = gossip_->progress();
+  copy_text(mine_->silent_host, gossip_->silent_for(stands_still_after(), now).c_str());
+}
+
+std::uint64_t Liveness::traffic_here() const {
+  std::uint64_t traffic = 0;
+  for (const Note* note : notes_) traffic += note->traffic;
+  return traffic;
+}
+
+// Whether something has come or gone on some node since it was told last. What the systems
+// still carry for one that stands still does not count.
 bool Liveness::has_traffic(Clock::time_point now) {
   const double waited_seconds = std::chrono::duration<double>(now - seen_at_).count();
   if (waited_seconds >= std::min(kShortWaitSeconds, hard_seconds_ / 4)) {
     mine_->traffic = tcp_traffic_bytes();
   }
-  std::uint64_t traffic = 0;
-  for (const Note* note : notes_) traffic += note->traffic;
-  return std::exchange(seen_traffic_, traffic) != traffic;
+  const std::uint64_t traffic = traffic_here();
+  const std::uint64_t progress = notes_[0]->progress;
+  const bool is_new = traffic != seen_traffic_ || progress != seen_progress_;
+  seen_traffic_ = traffic;
+  seen_progress_ = progress;
+  return is_new && !is_any_still();
 }
+
+Liveness::Clock::duration Liveness::stands_still_after() const {
+  return as_duration(hard_seconds_ / 4);
+}
+
+bool Liveness::is_any_still() const {
+  const auto now = Clock::now();
+  for (std::size_t i = 0; i < notes_.size(); ++i) {
+    if (!notes_[i]->gone && now - beats_[i].at > stands_still_after()) return true;
+  }
+  return is_a_host_silent();
+}
+
+bool Liveness::is_a_host_silent() const { return notes_[0]->silent_host[0] != '\0'; }
 
 void Liveness::follow_beats() {
   for (std::size_t i = 0; i < notes_.size(); ++i) {
@@ -212,12 +256,12 @@ void Liveness::find_late(double waited_seconds) {
   const double hard = seen_long_work_ ? long_work_seconds_ : hard_seconds_;
   if (waited_seconds >= soft && !warned_) {
     warned_ = true;
-    was_late_here_ = is_any_late();
+    was_late_seen_ = knows_who_is_late();
     spdlog::warn("waiting for {:.0f} s in: {}; late: {}", waited_seconds, mine_->operation.data(),
                  late_ranks());
   }
   // The one that was late goes on, or is being ended with the job by a peer that has said why.
-  if (was_late_here_ && !is_any_late()) return wait_anew(Clock::now());
+  if (was_late_seen_ && !knows_who_is_late()) return wait_anew(Clock::now());
   // Where the late one is of another node, that node knows which it is, and says it first.
   const double more = is_any_late() ? 0 : std::chrono::duration<double>(kTimeToEnd).count();
   if (waited_seconds < hard + more) return;
@@ -232,6 +276,8 @@ bool Liveness::is_any_late() const {
   return false;
 }
 
+bool Liveness::knows_who_is_late() const { return is_any_late() || is_a_host_silent(); }
+
 std::string Liveness::late_ranks() const {
   std::string text;
   for (std::size_t i = 0; i < notes_.size(); ++i) {
@@ -242,6 +288,9 @@ std::string Liveness::late_ranks() const {
                     note->rank, note->host.data(), note->process.load(), note->operation.data());
   }
   if (!text.empty()) return text;
+  if (is_a_host_silent()) {
+    return fmt::format("{}, of which nothing is heard any more", notes_[0]->silent_host.data());
+  }
   return fmt::format("no rank of this node, so one on {} or the network to it",
                      other_hosts_.empty() ? "another" : other_hosts_);
 }

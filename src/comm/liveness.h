@@ -11,9 +11,11 @@
 // LOCKSTEP_SOFT_LIMIT_SECONDS (20) and LOCKSTEP_HARD_LIMIT_SECONDS (60) set the
 // limits; past the soft one a line goes to the log. Of ranks of other nodes it knows only
 // their hosts: that one is late, but not which. While the TCP connections of a waiting rank of
-// this node carry something, a network is slow and nobody is late. While a rank does work that it
-// announced as long, and its process is not stopped, the hard limit is the soft one and
-// LOCKSTEP_LONG_WORK_LIMIT_SECONDS (10 times the hard limit) the hard one.
+// some node carry something, which the nodes tell each other (host_gossip.h), a network is slow and
+// nobody is late; but for a rank of this node that stands still, or a node that says nothing any
+// more, for a quarter of the hard limit. While a rank does work that it announced as long, and its
+// process is not stopped, the hard limit is the soft one and LOCKSTEP_LONG_WORK_LIMIT_SECONDS
+// (10 times the hard limit) the hard one.
 #pragma once
 
 #include <atomic>
@@ -26,18 +28,20 @@
 #include <thread>
 #include <vector>
 
+#include "comm/host_gossip.h"
 #include "lockstep/comm/communicator.h"
 
 namespace lockstep {
 
 class Liveness {
  public:
-  // `window` has room for a Note of each rank of the node; `first_rank` is the
-  // world rank of this process; `other_hosts` names the other nodes, for the user.
+  // `window` has room for a Note of each rank of the node; `rank` is the world rank of this
+  // process; `other_hosts` names the other nodes, for the user; `gossip` is for the first
+  // rank of a node among several.
   struct Note;
   static std::size_t note_bytes();
   Liveness(std::unique_ptr<SharedWindow> window, int places, int place, int rank,
-           std::string other_hosts);
+           std::string other_hosts, std::unique_ptr<HostGossip> gossip);
   ~Liveness();
 
   // By the main thread: begins to wait for the others in `operation`, a literal;
@@ -61,14 +65,20 @@ class Liveness {
   void watch();
   void look();
   void follow_beats();
+  void hear_other_hosts(Clock::time_point now, bool was_stopped);
+  Clock::duration stands_still_after() const;
   bool is_frozen(std::size_t place) const;
   bool is_late(std::size_t place) const;
   bool has_ended_here(const Note& note) const;
   void find_dead();
   void find_late(double waited_seconds);
   void wait_anew(Clock::time_point now);
+  std::uint64_t traffic_here() const;
   bool has_traffic(Clock::time_point now);
+  bool is_any_still() const;
+  bool is_a_host_silent() const;
   bool is_any_late() const;
+  bool knows_who_is_late() const;
   std::string late_ranks() const;
   bool long_work_goes_on() const;
   [[noreturn]] void end_job(const std::string& message);
@@ -77,6 +87,7 @@ class Liveness {
   std::vector<Note*> notes_;  // by place on the node
   Note* mine_;
   std::string other_hosts_;
+  std::unique_ptr<HostGossip> gossip_;
   struct Beat {
     std::int64_t seen;
     Clock::time_point at;  // when it was new
@@ -87,10 +98,12 @@ class Liveness {
   double hard_seconds_;
   double long_work_seconds_;
   bool warned_ = false;
-  bool was_late_here_ = false;  // one of this node, when it was warned of
+  bool was_late_seen_ = false;  // one that is known, when it was warned of
   std::int64_t seen_count_ = -1;
   bool seen_long_work_ = false;
   std::uint64_t seen_traffic_ = 0;              // of all ranks of the node
+  std::uint64_t told_traffic_ = 0;              // of them, to other nodes
+  std::uint64_t seen_progress_ = 0;             // of all nodes
   std::atomic<bool> expects_long_work_{false};  // of the next wait
   std::atomic<bool> waits_for_long_work_{false};
   Clock::time_point seen_at_;

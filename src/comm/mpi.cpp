@@ -8,10 +8,12 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <optional>
 #include <set>
 #include <thread>
 
+#include "comm/host_gossip.h"
 #include "comm/liveness.h"
 #include "comm/mpi_calls.h"
 #include "comm/node_sharing.h"
@@ -50,6 +52,20 @@ class Wait {
   bool outermost_;
 };
 
+// Of the hosts but this one, the first ones of many.
+std::string names_of_others(const std::vector<HostCard>& hosts) {
+  std::set<std::string> others;
+  for (const HostCard& host : hosts) others.insert(host.host.data());
+  others.erase(host_name().substr(0, sizeof(HostCard::host) - 1));
+  std::string text;
+  std::size_t named = 0;
+  for (const std::string& host : others) {
+    if (++named > kMostHostsNamed) return text + " or another host";
+    text += (text.empty() ? "" : ", ") + host;
+  }
+  return text;
+}
+
 // Sums over ranks in place, in parts that MPI can count.
 template <typename T>
 void all_reduce(std::span<T> values, MPI_Datatype type) {
@@ -78,9 +94,12 @@ class MpiCommunicator final : public Communicator {
     check_mpi(MPI_Comm_size(node_, &node_size_), "MPI_Comm_size");
     sharing_ = std::make_unique<NodeSharing>(node_, rank_);
     check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &faults_), "MPI_Comm_dup");
-    liveness_ = std::make_unique<Liveness>(sharing_->share(Liveness::note_bytes()),
-                                           static_cast<int>(sharing_->ranks().size()),
-                                           sharing_->place(), rank_, other_hosts());
+    auto gossip = sharing_->place() == 0 ? std::make_unique<HostGossip>() : nullptr;
+    const std::vector<HostCard> hosts = meet_hosts(gossip.get());
+    if (hosts.size() == 1) gossip.reset();
+    liveness_ = std::make_unique<Liveness>(
+        sharing_->share(Liveness::note_bytes()), static_cast<int>(sharing_->ranks().size()),
+        sharing_->place(), rank_, names_of_others(hosts), std::move(gossip));
   }
 
   ~MpiCommunicator() override {
@@ -169,27 +188,7 @@ class MpiCommunicator final : public Communicator {
   }
 
  private:
-  // Collective: the names of the hosts but this rank's own, the first ones of many.
-  std::string other_hosts() const {
-    using Name = std::array<char, 64>;
-    Name mine{};
-    host_name().copy(mine.data(), mine.size() - 1);
-    std::vector<Name> names(static_cast<std::size_t>(world_size_));
-    check_mpi(MPI_Allgather(mine.data(), sizeof(Name), MPI_BYTE, names.data(), sizeof(Name),
-                            MPI_BYTE, MPI_COMM_WORLD),
-              "MPI_Allgather");
-    std::set<std::string> others;
-    for (const Name& name : names) others.insert(name.data());
-    others.erase(mine.data());
-    std::string text;
-    std::size_t named = 0;
-    for (const std::string& host : others) {
-      if (++named > kMostHostsNamed) return text + " or another host";
-      text += (text.empty() ? "" : ", ") + host;
-    }
-    return text;
-  }
-
+  std::vector<HostCard> meet_hosts(HostGossip* gossip) const;
   bool meet_after_fault();
 
   int rank_ = 0;
@@ -202,6 +201,20 @@ class MpiCommunicator final : public Communicator {
   std::unique_ptr<NodeSharing> sharing_;
   std::unique_ptr<Liveness> liveness_;
 };
+
+// Collective: the cards of all hosts; `gossip` is for the ranks that speak for theirs.
+std::vector<HostCard> MpiCommunicator::meet_hosts(HostGossip* gossip) const {
+  const HostCard mine = gossip != nullptr ? gossip->card() : HostCard{};
+  std::vector<HostCard> cards(static_cast<std::size_t>(world_size_));
+  check_mpi(MPI_Allgather(&mine, sizeof(mine), MPI_BYTE, cards.data(), sizeof(mine), MPI_BYTE,
+                          MPI_COMM_WORLD),
+            "MPI_Allgather");
+  const auto speaks = [](const HostCard& card) { return card.speaks; };
+  const auto place = std::count_if(cards.begin(), cards.begin() + rank_, speaks);
+  std::erase_if(cards, std::not_fn(speaks));
+  if (gossip != nullptr) gossip->meet(cards, static_cast<std::size_t>(place));
+  return cards;
+}
 
 std::vector<std::vector<std::byte>> MpiCommunicator::all_to_all(
     std::vector<std::vector<std::byte>> to_peers) {

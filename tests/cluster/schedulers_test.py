@@ -7,7 +7,7 @@ import sys
 import unittest
 import unittest.mock
 
-from hosts_test import ROOT, HostsTest, tool
+from hosts_case import ROOT, HostsTest, tool
 
 sys.path.insert(0, str(ROOT / "launcher"))
 
