@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import re
@@ -12,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -26,6 +25,7 @@ from memory_kills import memory_kills, told
 from message_folder import VARIABLE, message_folder
 from mpirun_messages import MpirunMessages, host_lost, signal_name
 from run_files import CANCELLED, MANIFEST_FILE, STATUS_FILE
+from stop_requests import StopRequests, main_thread_takes_signals, on_signals
 
 EXIT_PEER = 4
 EXIT_RESTART = 75
@@ -37,7 +37,6 @@ SECONDS_BETWEEN_LOOKS = 1  # at the connections to hosts
 SAVED = b"saved in "  # on request
 LAST_LINES = (SAVED, b"weights xxh3:")  # of a training
 PEER_FAILED = re.compile(r"lockstep: (waited \d+ s in: |rank \d+ on \S+ died )")
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 
 def run(words: list[str], env: dict[str, str]) -> int:
@@ -161,7 +160,7 @@ class Supervisor:
     def __init__(
         self, env: dict[str, str], listen: bool = False, cancelled: Path | None = None
     ) -> None:
-        self.received: list[int] = []
+        self._requests = StopRequests()
         self._env = env
         self._listen = listen
         self._cancelled = cancelled
@@ -175,21 +174,19 @@ class Supervisor:
         self._output_error: OSError | None = None
         self._messages = MpirunMessages()
         self._lost: list[str] = []
-        for number in SIGNALS:
-            if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
-                signal.signal(number, self._forward)
+        on_signals(self._forward)
         signal.signal(signal.SIGALRM, self._tick)
 
     def is_asked(self) -> bool:
         """Whether somebody wants the end."""
-        if not self.received and self._cancelled and os.path.exists(self._cancelled):
+        if not self._requests and self._cancelled and os.path.exists(self._cancelled):
             self._forward(signal.SIGUSR1, None)
-        return bool(self.received)
+        return bool(self._requests)
 
     def run(self, words: list[str]) -> Attempt:
         """Runs the words to their end."""
-        if self.received:  # while they were being made
-            return Attempt(128 + self.received[0], "interrupted", killed=False)
+        if self._requests:  # while they were being made
+            return Attempt(self._requests.exit_status, "interrupted", killed=False)
         if words[0] != "mpirun":
             return self._run(words, environment_alone(self._env))
         folder = message_folder(words, self._env)
@@ -217,7 +214,7 @@ class Supervisor:
             stderr=subprocess.PIPE if self._listen or self._with_mpirun else None,
         )
         self._process = process
-        if self.received:  # while the process was being started
+        if self._requests:  # while the process was being started
             self._pass_on()
         with main_thread_takes_signals():
             relays = self._start_threads(process, words)
@@ -227,7 +224,7 @@ class Supervisor:
         for relay in relays:
             relay.join(timeout=5)  # not for ever: a stray child may keep the pipe open
         attempt = self._judge(status)
-        if kills and not self.received and (attempt.killed or attempt.status == EXIT_PEER):
+        if kills and not self._requests and (attempt.killed or attempt.status == EXIT_PEER):
             say(f"lockstep: {kills}")
         return attempt
 
@@ -271,9 +268,8 @@ class Supervisor:
         killer.start()
 
     def _forward(self, number: int, _: object) -> None:
-        if self.received and number == signal.SIGUSR1:
-            return  # asks to save, however often it comes
-        self.received.append(number)
+        if not self._requests.take(number):
+            return
         self._ticks = 0
         if self._process:
             self._pass_on()
@@ -287,9 +283,8 @@ class Supervisor:
         process = self._process
         if process is None or process.returncode is not None:
             return
-        if len(self.received) > 1:
-            # Whoever asks twice does not want to wait. mpirun stops the ranks at TERM, the
-            # program alone would save once more.
+        if self._requests.must_stop:
+            # mpirun stops the ranks at TERM, the program alone would save once more.
             is_deaf = self._ticks >= SECONDS_TO_END
             process.send_signal(signal.SIGTERM if self._with_mpirun and not is_deaf
                                 else signal.SIGKILL)
@@ -328,7 +323,7 @@ class Supervisor:
                 self._last_error = text.removeprefix("lockstep: ")
 
     def _judge(self, status: int) -> Attempt:
-        if self._is_saved and len(self.received) < 2:
+        if self._is_saved and not self._requests.must_stop:
             status = EXIT_RESTART  # whatever became of mpirun
         killed_by = -status if status < 0 else status - 128
         if self._lost and status not in (0, EXIT_RESTART):
@@ -336,9 +331,10 @@ class Supervisor:
         # So ends, with any status, an mpirun that is told to pass a signal on while it reaches
         # for the hosts.
         is_early = self._with_mpirun and not self._has_output and not self._last_error
-        if len(self.received) == 1 and is_early and not self._messages.cause():
+        is_asked, must_stop = bool(self._requests), self._requests.must_stop
+        if is_asked and not must_stop and is_early and not self._messages.cause():
             say("lockstep: ended on request before the ranks had begun")
-            status = EXIT_RESTART if self._is_training else 128 + self.received[0]
+            status = EXIT_RESTART if self._is_training else self._requests.exit_status
             return Attempt(status, "interrupted", killed=False)
         if status == EXIT_NOT_STARTED and not self._with_mpirun:  # the loader has said why
             text = explain("see the line above", self._env)
@@ -349,9 +345,9 @@ class Supervisor:
             say(f"lockstep: {text}")
             return Attempt(1, text, killed=False)
         # mpirun gives 1 where it was stopped; what ended all the same says so itself.
-        stopped = len(self.received) > 1 and status not in (0, EXIT_RESTART)
-        if self.received and (killed_by > 0 or stopped):
-            return Attempt(128 + self.received[0], "interrupted", killed=False)
+        stopped = must_stop and status not in (0, EXIT_RESTART)
+        if is_asked and (killed_by > 0 or stopped):
+            return Attempt(self._requests.exit_status, "interrupted", killed=False)
         if status != EXIT_RESTART and (cause := self._messages.cause()):
             return self._peer_failed(cause)
         if self._with_mpirun and status == EXIT_MPI_ABORT:
@@ -376,17 +372,6 @@ class Supervisor:
         else:
             say(f"lockstep: {cause}")
         return Attempt(EXIT_PEER, cause, killed=False)
-
-
-@contextlib.contextmanager
-def main_thread_takes_signals() -> Iterator[None]:
-    """Threads that are started meanwhile take none. Only the main thread runs handlers, and it
-    would not wake for a signal that another thread took."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (*SIGNALS, signal.SIGALRM))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def write_all(file: int, data: bytes) -> OSError | None:

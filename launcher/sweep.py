@@ -215,8 +215,8 @@ def _run(
                           check=False).returncode:
             say("lockstep: the sweep's page could not be written; its runs are whole")
     codes = [outcome.exit_code for outcome in outcomes if outcome.exit_code]
-    if len(pool.received) > 1:
-        return 128 + pool.received[0]
+    if pool.requests.must_stop:
+        return pool.requests.exit_status
     if EXIT_RESTART in codes:
         say(f"lockstep: saved; launcher/lockstep sweep --resume {folder} goes on")
         return EXIT_RESTART

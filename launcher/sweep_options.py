@@ -15,7 +15,7 @@ values of --set:
   PATH=VALUE           the same in every run
   with --samples also PATH=log(1e-4,1e-2) and PATH=uniform(0,0.5)
 
-The first Ctrl-C, TERM or HUP lets every run save, and the sweep ends with exit code 75; the
+Ctrl-C, TERM or HUP lets every run save, and the sweep ends with exit code 75; the
 same command with its --run-dir, or sweep --resume DIR, goes on: runs that are done are not
 repeated. Exit code 0 means that all runs are done.
 """

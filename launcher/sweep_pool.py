@@ -15,7 +15,8 @@ from pathlib import Path
 from job import Machine, Shape, available_cores, environment_alone
 from message_folder import VARIABLE, MessageFolder, message_folder
 from run_files import CANCELLED, OUTPUT_FILE
-from running import SECONDS_BETWEEN_SIGNALS, SECONDS_TO_END, SIGNALS
+from running import SECONDS_BETWEEN_SIGNALS, SECONDS_TO_END
+from stop_requests import StopRequests, on_signals
 from sweep_plan import PlannedRun
 from sweep_runs import START_MARK, Outcome, best_value, epochs_done, has_last_lines, judge
 from sweep_runs import read_outcome, write_outcome
@@ -75,7 +76,7 @@ class Pool:
     """Runs to their end what has not been done, and passes signals on to all that run."""
 
     def __init__(self, folder: Path, monitor: str, env: dict[str, str]) -> None:
-        self.received: list[int] = []
+        self.requests = StopRequests()
         self._folder = folder
         self._monitor = monitor
         self._env = env
@@ -90,16 +91,14 @@ class Pool:
     ) -> None:
         """Returns when all have ended, or at a signal those that ran; `words` starts a
         run, `places` are lists of CPUs. The outcomes stand in the run folders."""
-        for number in SIGNALS:
-            if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
-                signal.signal(number, self._forward)
+        on_signals(self._forward)
         waiting, free = list(runs), list(range(len(places)))
-        while self._jobs or (waiting and not self.received):
-            while waiting and free and not self.received:
+        while self._jobs or (waiting and not self.requests):
+            while waiting and free and not self.requests:
                 place, run = free.pop(0), waiting.pop(0)
                 self._begin(run, place, places[place], words(run))
             time.sleep(POLL_SECONDS)
-            if self.received and time.monotonic() - self._passed_at > SECONDS_BETWEEN_SIGNALS:
+            if self.requests and time.monotonic() - self._passed_at > SECONDS_BETWEEN_SIGNALS:
                 self._pass_on()
             self._pass_on_cancelling()
             for job in [job for job in self._jobs if job.process.poll() is not None]:
@@ -130,7 +129,7 @@ class Pool:
                 stderr=subprocess.STDOUT, start_new_session=True,
             )
         self._jobs.append(_Job(run, place, process, messages, time.monotonic(), before))
-        if self.received:  # while the process was being started
+        if self.requests:  # while the process was being started
             process.send_signal(signal.SIGUSR1)
 
     def _end(self, job: _Job, count: int) -> None:
@@ -138,7 +137,7 @@ class Pool:
             job.messages.close()
         run_dir = self._folder / job.run.folder
         seconds = time.monotonic() - job.start
-        asked = bool(self.received) or (run_dir / CANCELLED).exists()
+        asked = bool(self.requests) or (run_dir / CANCELLED).exists()
         (run_dir / CANCELLED).unlink(missing_ok=True)
         outcome = judge(job.process.returncode, asked, run_dir, seconds)
         write_outcome(run_dir, replace(outcome, seconds=seconds + job.seconds_before))
@@ -151,19 +150,16 @@ class Pool:
               f"{clock(seconds)}  {'  '.join(job.run.values)}{cause}", flush=True)
 
     def _forward(self, number: int, _: object) -> None:
-        if self.received and number == signal.SIGUSR1:
-            return  # asks to save, however often it comes
-        self.received.append(number)
-        self._asked_at = time.monotonic()
-        self._pass_on()
+        if self.requests.take(number):
+            self._asked_at = time.monotonic()
+            self._pass_on()
 
     def _pass_on(self) -> None:
-        # The first signal lets the runs save; whoever asks twice does not want to wait.
         # mpirun loses what comes before it has ranks, so it is sent again.
         self._passed_at = time.monotonic()
         is_deaf = self._passed_at - self._asked_at > SECONDS_TO_END
         for job in self._jobs:
-            if len(self.received) == 1:
+            if not self.requests.must_stop:
                 self._ask_to_save(job)
                 continue
             with_mpirun = "mpirun" in job.process.args and not is_deaf
@@ -171,7 +167,7 @@ class Pool:
 
     def _pass_on_cancelling(self) -> None:
         """Lets those runs save in whose folder `cancel` has left its mark."""
-        if self.received or time.monotonic() - self._passed_at < SECONDS_BETWEEN_SIGNALS:
+        if self.requests or time.monotonic() - self._passed_at < SECONDS_BETWEEN_SIGNALS:
             return
         self._passed_at = time.monotonic()
         for job in self._jobs:
@@ -193,7 +189,7 @@ class Pool:
             best = best_value(run_dir, self._monitor)
             value = "" if best is None else f" {best:.4f}"
             parts.append(f"{job.run.folder}: {epochs_done(run_dir)} epochs{value}")
-        line = "; ".join(["saving" if self.received else "", *parts][not self.received :])
+        line = "; ".join(["saving" if self.requests else "", *parts][not self.requests :])
         width = shutil.get_terminal_size().columns - 1
         print(f"\r\x1b[K{line[:width]}", end="", file=sys.stderr, flush=True)
 

@@ -1,6 +1,7 @@
 #include "lockstep/run/resume.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <array>
@@ -135,7 +136,7 @@ volatile std::sig_atomic_t signal_flag = 0;
 
 extern "C" void note_signal(int number) {
   signal_flag = 1;
-  if (number != SIGUSR1) std::signal(number, SIG_DFL);
+  if (number == SIGINT) std::signal(number, SIG_DFL);
 }
 
 }  // namespace
@@ -183,6 +184,9 @@ StartPoint find_start(Communicator& comm, const Experiment& experiment, const st
 
 void watch_signals() {
   for (const int number : {SIGUSR1, SIGTERM, SIGINT}) std::signal(number, note_signal);
+  struct ::sigaction of_hangup {};
+  ::sigaction(SIGHUP, nullptr, &of_hangup);
+  if (of_hangup.sa_handler != SIG_IGN) std::signal(SIGHUP, note_signal);  // as under nohup
 }
 
 bool signal_came() { return signal_flag != 0; }

@@ -127,13 +127,15 @@ class ResumeTest(LockstepTest):
                          ranks=(None, 3, 2))
 
     def test_signal_while_the_rows_are_read(self):
-        # Not even a first step is lost, and the run does not die of the signal.
+        # Not even a first step is lost, and the run does not die of several for one cause.
         arguments = self.arguments("early", *LONG)
-        hold = self.hold("connected")
-        job = self.start(*arguments, ranks=None, holds=[hold])
-        hold.reached(job)
-        job.send(signal.SIGUSR1)
-        hold.go_on(after=signal.SIGUSR1)
+        holds = [self.hold("connected"), self.hold("step", 0)]
+        job = self.start(*arguments, ranks=None, holds=holds)
+        for hold in holds:
+            hold.reached(job)
+            for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1):
+                job.send(number)
+            hold.go_on(after=signal.SIGTERM)
         done = job.end()
         self.assertEqual(done.returncode, EXIT_RESTART, done.stderr)
         self.assertEqual(self.last_step("early"), 1)

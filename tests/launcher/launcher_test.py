@@ -332,13 +332,13 @@ class RunTest(FakeProjectTest):
                 self.assertEqual(process.stdout.read(), "USR1\n")
                 self.assertEqual(process.wait(timeout=200), 75)
 
-    def test_the_second_signal_stops_the_job(self):
+    def test_the_second_ctrl_c_stops_the_job(self):
         process = self.start_job("echo USR1")
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
         self.assertEqual(process.stdout.readline(), "USR1\n")
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
         self.assertTrue(process.stdout.read().endswith("TERM\n"))  # USR1 may have been repeated
-        self.assertEqual(process.wait(timeout=200), 128 + signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=200), 128 + signal.SIGINT)
 
     def test_ranks_that_a_signal_ends_give_the_shells_status_for_it(self):
         process = self.start_job("kill -KILL $$")

@@ -250,7 +250,7 @@ class RestartTest(FakeProjectTest):
         self.assertEqual(process.wait(timeout=200), 75)
         self.assertEqual(len(self.log.read_text().splitlines()), 1)
 
-    def test_the_second_signal_ends_the_program(self):
+    def test_the_second_ctrl_c_ends_the_program(self):
         for ranks in (1, 2):
             with self.subTest(ranks=ranks):
                 process = self.start(ranks, "echo USR1")

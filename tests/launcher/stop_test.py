@@ -76,14 +76,28 @@ class StopTest(FakeProjectTest):
         self.assertEqual(process.wait(timeout=200), 75)
         self.assertEqual(process.stdout.read(), "USR1\n")
 
+    def test_several_signals_of_one_cause_are_one_request(self):
+        """As from a terminal and its shell, `timeout`, or a manager of services."""
+        for causes in ((signal.SIGHUP, signal.SIGTERM), (signal.SIGTERM, signal.SIGTERM),
+                       (signal.SIGHUP, signal.SIGHUP), (signal.SIGINT, signal.SIGTERM)):
+            with self.subTest(causes):
+                process = self.start(f"""
+                    trap 'echo USR1; n=$((n + 1)); [ $n -lt 3 ] || exit 75' USR1
+                    trap 'echo TERM; exit 1' TERM; n=0; echo ready; {LOOP}""")
+                for number in causes:
+                    process.send_signal(number)
+                    self.assertEqual(process.stdout.readline(), "USR1\n")
+                self.assertEqual(process.stdout.read(), "USR1\n")
+                self.assertEqual(process.wait(timeout=200), 75)
+
     def test_an_mpirun_that_does_not_listen_is_killed(self):
         path = self.project / "launcher" / "running.py"
         path.write_text(path.read_text().replace("SECONDS_TO_END = 10", "SECONDS_TO_END = 1"))
         process = self.start(f"trap '' TERM; trap 'echo USR1' USR1; echo ready; {LOOP}")
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
         self.assertEqual(process.stdout.readline(), "USR1\n")
-        process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(timeout=200), 128 + signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(timeout=200), 128 + signal.SIGINT)
 
     def test_a_reader_that_goes_does_not_end_the_training(self):
         pipe = self.folder / "pipe"

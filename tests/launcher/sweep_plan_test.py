@@ -17,6 +17,7 @@ import sweep_pool  # noqa: E402
 import sweep_runs  # noqa: E402
 import sweep_values  # noqa: E402
 from console import LauncherError  # noqa: E402
+from stop_requests import StopRequests  # noqa: E402
 
 
 def values(text):
@@ -159,7 +160,7 @@ class OutcomeTest(unittest.TestCase):
                 pool._jobs = [sweep_pool._Job(run, 0, process, None, 0.0, 0.0)]
                 for pass_on in (lambda: pool._forward(signal.SIGTERM, None),
                                 pool._pass_on_cancelling):
-                    pool.received.clear()
+                    pool.requests = StopRequests()
                     pool._passed_at = -10.0
                     process.reset_mock()
                     pass_on()

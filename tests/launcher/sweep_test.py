@@ -321,15 +321,15 @@ class SweepTest(FakeProjectTest):
         self.assertEqual(self.calls("002"), 0)
         self.assertEqual(list(self.out.glob("**/cancelled")), [])
 
-    def test_the_second_signal_stops_the_runs(self):
+    def test_the_second_ctrl_c_stops_the_runs(self):
         (self.folder / "program").write_text(PROGRAM.replace("'exit 75'", "'echo saving'"))
         process = self.start(2)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
         while "saving" not in (self.out / "000" / "output.log").read_text():
             self.assertIsNone(process.poll())
             time.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(timeout=200), 128 + signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(timeout=200), 128 + signal.SIGINT)
         self.assertEqual(self.state("000"), "stopped")
 
     def test_a_killed_sweep_takes_its_runs_along_and_can_go_on(self):

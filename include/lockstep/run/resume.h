@@ -30,7 +30,8 @@ StartPoint find_start(Communicator& comm, const Experiment& experiment, const st
 // overwrite what is perhaps not meant.
 void check_run_folder(const std::filesystem::path& folder);
 
-// From now on USR1, TERM and INT set a flag; the second INT or TERM ends the process.
+// From now on USR1, TERM, HUP and INT set a flag; the second INT ends the process. The others may
+// come twice for one cause, as TERM from `timeout`.
 // Before MPI starts, so that no signal is too early.
 void watch_signals();
 bool signal_came();
