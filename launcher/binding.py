@@ -15,7 +15,7 @@ from probe import available_cores, cores_of_group, physical_cores, shared_memory
 @dataclass(frozen=True)
 class Cpus:
     """What a process may run on; not whole: what mpirun, which knows the control group alone,
-    would bind to others."""
+    would bind to others, or to those of another job."""
 
     logical: int
     physical: int
@@ -24,8 +24,11 @@ class Cpus:
 
 def cpus_here() -> Cpus:
     """Those of this process."""
-    is_whole = os.sched_getaffinity(0) == cores_of_group()
-    return Cpus(available_cores(), physical_cores(), is_whole)
+    physical = physical_cores()
+    given = os.environ.get("SLURM_CPUS_ON_NODE", "")  # which Slurm may keep no job within
+    is_part = given.isdecimal() and int(given) < physical
+    is_whole = os.sched_getaffinity(0) == cores_of_group() and not is_part
+    return Cpus(available_cores(), physical, is_whole)
 
 
 def mapping_words(map_by: str, ranks: int, threads: int, node: Cpus | None) -> list[str]:

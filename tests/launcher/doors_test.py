@@ -54,6 +54,13 @@ class BindingTest(unittest.TestCase):
         finally:
             os.sched_setaffinity(0, before)
 
+    def test_a_part_of_a_node_that_nothing_keeps_it_to(self):
+        """Another job may have the same cores."""
+        cores = probe.physical_cores()
+        for given, is_whole in ((cores - 1, False), (cores, True), (cores + 1, True)):
+            with self.subTest(given), mock.patch.dict(os.environ, SLURM_CPUS_ON_NODE=str(given)):
+                self.assertEqual(binding.cpus_here().is_whole, is_whole)
+
     def test_a_batch_script_asks_on_its_node(self):
         words = [sys.executable, ROOT / "launcher" / "binding.py", "5000", "1"]
         done = subprocess.run(words, capture_output=True, text=True, check=True)
