@@ -11,6 +11,13 @@ OWN_PROCESSES = ["unshare", "--pid", "--fork", "--mount-proc"]
 OWN_USER = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
 # And a /dev/shm of their own too.
 OWN_SHM = [*OWN_PROCESSES, "sh", "-c", 'mount -t tmpfs tmpfs /dev/shm && exec "$@"', "sh"]
+# And a file system of their own, of which only temporary files can be written, as of an image; the
+# next word is where to make it.
+ROOT = ('r=$(mktemp -d -p "$0"); t=${TMPDIR:-/tmp}; mount --rbind / $r; '
+        "mount -o remount,bind,ro $r; mount --bind $t $r$t; "
+        "mount -t tmpfs tmpfs $r/dev/shm; mount -t proc proc $r/proc; "
+        'exec chroot $r "$@"')
+OWN_ROOT = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", ROOT]
 
 
 @unittest.skipUnless(os.geteuid() == 0, "namespaces need root")
@@ -44,7 +51,8 @@ class ContainersTest(LockstepTest):
                 ("unlike", by_rank, "they share it by files in /dev/shm"),
                 ("pid", OWN_PROCESSES, "they share it by files in /dev/shm"),
                 ("user", OWN_USER, "they share it by files in /dev/shm"),
-                ("shm", OWN_SHM, "and sum by messages, which is slower")):
+                ("shm", OWN_SHM, "and sum by messages, which is slower"),
+                ("root", [*OWN_ROOT, self.folder], "and sum by messages, which is slower")):
             with self.subTest(name):
                 done = self.train_in(container, name)
                 self.assertEqual(self.digest_of(done), expected)
