@@ -66,6 +66,7 @@ class Request:
 # trap runs between two commands; one that comes as `wait` begins would be lost until the job
 # ends, so the shell waits in steps of a second, and asks `wait` only for the status. Ranks that
 # are being started do not hear, so they are told again each second.
+# When a time of grace begins Slurm tells the steps alone, and on one node mpirun makes none.
 _SUPERVISE = """\
 asked=0
 must_end=0
@@ -73,11 +74,22 @@ trap 'asked=1' USR1
 trap 'must_end=1; asked=1' TERM
 "${words[@]}" &
 job=$!
+step=
+if [ "${SLURM_JOB_NUM_NODES:-}" = 1 ] && [ "${words[0]}" != srun ]; then
+  srun --overlap --nodes=1 --ntasks=1 --mpi=none sleep infinity </dev/null >/dev/null 2>&1 &
+  step=$!
+fi
 while kill -0 "$job" 2>/dev/null; do
+  if [ -n "$step" ] && ! kill -0 "$step" 2>/dev/null; then
+    wait "$step"
+    [ $? != 143 ] || must_end=1 asked=1
+    step=
+  fi
   [ "$asked" = 0 ] || kill -USR1 "$job" 2>/dev/null
   sleep 1
 done
 trap '' USR1 TERM
+[ -z "$step" ] || kill "$step" 2>/dev/null
 wait "$job"
 status=$?
 """

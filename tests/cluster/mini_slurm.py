@@ -48,9 +48,10 @@ TCPTimeout=60
 KillWait=30
 JobRequeue=1
 SchedulerParameters=batch_sched_delay=0,sched_interval=1
-NodeName=n[1-{nodes}] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{first}-{last}] CPUs=2
-PartitionName=main Nodes=n[1-{nodes}] Default=YES MaxTime=INFINITE State=UP GraceTime=30
-PartitionName=urgent Nodes=n[1-{nodes}] MaxTime=INFINITE State=UP PriorityTier=10
+{settings}
+NodeName={names} NodeHostname={host} NodeAddr=127.0.0.1 Port=[{first}-{last}] CPUs={cpus}
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP GraceTime=3000
+PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10
 """
 
 
@@ -80,10 +81,16 @@ def _free_ports(count):
 
 
 class MiniSlurm:
-    """Up between start() and stop(); environment() is for its commands and its jobs."""
+    """Up between start() and stop(); environment() is for its commands and its jobs. A node that
+    is alone has this host's name, so that mpirun needs no daemon there. `before` are words before
+    each node's daemon, as of a container, `settings` more lines of its configuration."""
 
-    def __init__(self, nodes):
+    def __init__(self, nodes, cpus=2, before=(), settings=""):
         self.nodes = nodes
+        self._host = socket.gethostname().split(".")[0]
+        self._cpus = cpus
+        self._settings = settings
+        self._before = before
         self._daemons = {}
         self._folder = None
         self._claim = None
@@ -108,8 +115,8 @@ class MiniSlurm:
             (folder / f"tmp.{node}").mkdir()
         first, self._claim = _free_ports(self.nodes + 1)
         (folder / "slurm.conf").write_text(CONFIGURATION.format(
-            host=socket.gethostname().split(".")[0], folder=folder, nodes=self.nodes,
-            port=first, first=first + 1, last=first + self.nodes))
+            host=self._host, folder=folder, names=",".join(self._names()), cpus=self._cpus,
+            port=first, first=first + 1, last=first + self.nodes, settings=self._settings))
         key = folder / "munge.key"
         key.write_bytes(os.urandom(1024))
         key.chmod(0o600)
@@ -128,7 +135,8 @@ class MiniSlurm:
 
     def start_node(self, node):
         """A node's daemon; again after kill_node()."""
-        self._launch(node, ["slurmd", "-D", "-f", str(self._folder / "slurm.conf"), "-N", node])
+        self._launch(node, [*self._before, "slurmd", "-D", "-f", str(self._folder / "slurm.conf"),
+                            "-N", node])
 
     def node_states(self):
         """By node, as sinfo says: idle, alloc, down*, ..."""
@@ -207,6 +215,8 @@ class MiniSlurm:
             self._claim.close()
 
     def _names(self):
+        if self.nodes == 1:
+            return [self._host]
         return [f"n{number}" for number in range(1, self.nodes + 1)]
 
     def _launch(self, name, words):

@@ -262,6 +262,19 @@ exec {shutil.which("sleep")} "$@"\n""")
                          (205, "requeue 12\n"))
         self.assertEqual((self.folder / "slurm.lost").read_text(), "205\n")
 
+    def test_a_step_of_one_node_tells_that_its_grace_begins(self):
+        """By ending of TERM; one that cannot be started tells nothing."""
+        srun, is_there = self.folder / "srun", self.folder / "step"
+        wait = f'trap "exit 75" USR1; while [ ! -e {is_there} ]; do sleep 0.05; done; '
+        for ends_with, then, status in ((143, "while :; do sleep 0.05; done", 75), (1, "exit 0", 0)):
+            with self.subTest(ends_with):
+                srun.write_text(f"#!/bin/sh\ntouch {is_there}\nexit {ends_with}\n")
+                srun.chmod(0o755)
+                self.assertEqual(self.run_script(wait + then, SLURM_JOB_NUM_NODES="1")[0], status)
+                is_there.unlink()
+        self.assertEqual(self.run_script("exit 0", SLURM_JOB_NUM_NODES="2")[0], 0)
+        self.assertFalse(is_there.exists())
+
     def test_task_of_an_array(self):
         got = self.run_script("exit 75", SLURM_ARRAY_JOB_ID="9", SLURM_ARRAY_TASK_ID="3")
         self.assertEqual(got, (75, "requeue 9_3\n"))
