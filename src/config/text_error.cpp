@@ -106,6 +106,13 @@ std::string explain_out_of_range(const std::string& field, std::string_view numb
                      of_number == nullptr ? "" : "; expected " + number_words(*of_number));
 }
 
+// The number whose sign stands at line and column; the sign alone where blanks follow it.
+std::string signed_number(const std::string& text, int line, int column) {
+  const std::vector<Tokenizer::Token> tokens = tokens_before(text, line, column + 2);
+  if (tokens.size() < 2 || tokens[tokens.size() - 2].text != "-") return "-";
+  return "-" + tokens.back().text;
+}
+
 // What the parser expected of a value, in plain words; empty for anything else.
 std::string_view plain_type(std::string_view message) {
   constexpr std::pair<std::string_view, std::string_view> kTypes[] = {
@@ -148,6 +155,9 @@ std::string FirstProblem::explanation(const std::string& text) const {
   constexpr std::string_view kOutOfRange = "Integer out of range ";
   if (message_.starts_with(kOutOfRange)) {
     return explain_out_of_range(field, message_.substr(kOutOfRange.size()));
+  }
+  if (message_ == "Expected integer, got: -") {
+    return explain_out_of_range(field, fmt::format("({})", signed_number(text, line_, column_)));
   }
   if (type.empty()) return field + ": " + message_;
   return fmt::format("{}: expected {}, got {}", field, type,

@@ -54,6 +54,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadText{"seed: 18446744073709551616",
                 "tiny.textproto:1:7: seed: out of range (18446744073709551616); expected a whole "
                 "number from 0 to 18446744073709551615"},
+        BadText{"seed: -1\nname: \"a\"",
+                "tiny.textproto:1:7: seed: out of range (-1); expected a whole number from 0 to "
+                "18446744073709551615"},
         BadText{"optimizer { adam { learning_rate: fast } }",
                 "tiny.textproto:1:35: learning_rate: expected a number, got fast"},
         BadText{"name: digits",
