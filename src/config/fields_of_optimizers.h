@@ -73,7 +73,9 @@ void fields(Visit& visit, LarsOptions& lars) {
       above_zero());
   visit("momentum", momentum, "0: none", fraction());
   visit("weight_decay", weight_decay, kWeightDecay, at_least(0));
-  visit("trust_coefficient", trust_coefficient, "a step's length over that of the weights",
+  visit("trust_coefficient", trust_coefficient,
+        "a step's length over that of the weights; a factor of the rate of biases, scales and "
+        "shifts too, whose lengths are compared with `optimizer.decays: ALL` alone",
         above_zero());
 }
 
