@@ -145,7 +145,7 @@ std::string to_table(const Measurement& measured, const Experiment& experiment, 
 int run_bench(Communicator& comm, const CommandLine& line) {
   PreparedExperiment prepared = prepare(comm, line);
   const auto& [experiment, network, device] = prepared;
-  const TrainingData data = load_training_data(comm, prepared);
+  const TrainingData data = load_training_data(comm, line, prepared);
   const int threads = worker_count(comm, line.threads);
   Workers workers(threads, prepare_worker_thread);
   const auto stepper = device.make_stepper(comm, *network, data, workers, experiment);

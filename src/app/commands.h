@@ -57,6 +57,18 @@ void print_json(const nlohmann::ordered_json& json);
 std::optional<InitialWeights> find_initial_weights(Communicator& comm, const Experiment& experiment,
                                                    const Network& network);
 
+// Does what looks at the experiment in `file` with its overrides; an error about a field of it
+// gains file and line. Local.
+template <typename Look>
+decltype(auto) at_lines_of(const std::string& file, const std::vector<std::string>& overrides,
+                           const Look& look) {
+  try {
+    return look();
+  } catch (const Error& error) {
+    throw at_its_line(error, file, overrides);
+  }
+}
+
 // What `train` and `bench` begin with.
 struct PreparedExperiment {
   Experiment experiment;
@@ -74,7 +86,8 @@ int classes_of_part(const Experiment& experiment, int found);
 
 // Collective: takes the classes counted in the data, where the experiment says no number.
 // Error (2, agreed): too few, or too many; layers that do not fit them.
-void take_classes(Communicator& comm, PreparedExperiment& prepared, const DataOptions& found);
+void take_classes(Communicator& comm, const CommandLine& line, PreparedExperiment& prepared,
+                  const DataOptions& found);
 
 // What the training loop takes from an experiment, without the metadata of weights.
 TrainSettings train_settings(const Experiment& experiment, const std::filesystem::path& run_dir);
@@ -90,7 +103,8 @@ void inspect_experiment(const CommandLine& line);
 // Collective: the training data of an experiment, its paths below the root; the second takes its
 // classes too.
 TrainingData load_training_data(Communicator& comm, const Experiment& experiment);
-TrainingData load_training_data(Communicator& comm, PreparedExperiment& prepared);
+TrainingData load_training_data(Communicator& comm, const CommandLine& line,
+                                PreparedExperiment& prepared);
 
 // Local: the experiment with what loading `data` found out; its paths as they are.
 Experiment with_found(const Experiment& experiment, const TrainingData& data);

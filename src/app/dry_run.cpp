@@ -321,7 +321,7 @@ void dry_run(Communicator& comm, PreparedExperiment& prepared, const CommandLine
   const std::string host = host_name();
   const SourceSurvey source =
       survey(comm, below_root(experiment.data.train), experiment.data, Labels::kRequired);
-  take_classes(comm, prepared, classes_for_plan(comm, experiment, source));
+  take_classes(comm, line, prepared, classes_for_plan(comm, experiment, source));
   const Network& network = *prepared.network;
   std::int64_t validation_rows = 0;
   if (!experiment.data.validation.source.path.empty()) {

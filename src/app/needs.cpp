@@ -25,7 +25,8 @@ int run_needs(Communicator& comm, const CommandLine& line) {
   Experiment experiment;
   agree(comm, [&] {
     experiment = load_experiment(line.experiment, line.overrides);
-    make_network(experiment);  // its layers fit
+    at_lines_of(line.experiment, line.overrides,
+                [&] { make_network(experiment); });  // its layers fit
   });
   auto weights = nlohmann::ordered_json::array();
   if (experiment.initialize && !experiment.initialize->path.empty()) {

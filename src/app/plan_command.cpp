@@ -185,7 +185,7 @@ int run_plan(Communicator& comm, const CommandLine& line) {
   PreparedExperiment prepared = prepare(comm, line);
   const auto& [experiment, network, device] = prepared;
   if (device.gpu != nullptr) fail_usage("plan predicts steps on CPUs alone; add --set device=CPU");
-  const TrainingData data = load_training_data(comm, prepared);
+  const TrainingData data = load_training_data(comm, line, prepared);
   const Planner planner(comm, line, experiment, *network, data.summary().training_rows);
   std::vector<Row> rows;
   for (const int ranks : line.ranks) rows.push_back(planner.row(ranks));

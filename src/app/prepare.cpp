@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "app/commands.h"
 #include "lockstep/core/error.h"
@@ -41,17 +40,21 @@ int classes_of_part(const Experiment& experiment, int found) {
                    static_cast<int>(experiment.train.class_weights.size())});
 }
 
-void take_classes(Communicator& comm, PreparedExperiment& prepared, const DataOptions& found) {
+void take_classes(Communicator& comm, const CommandLine& line, PreparedExperiment& prepared,
+                  const DataOptions& found) {
   if (prepared.experiment.data.classes != 0) return;
   agree(comm, [&] {
-    settle_classes(prepared.experiment, found.classes);
-    prepared.network = std::make_unique<Network>(make_network(prepared.experiment));
+    at_lines_of(line.experiment, line.overrides, [&] {
+      settle_classes(prepared.experiment, found.classes);
+      prepared.network = std::make_unique<Network>(make_network(prepared.experiment));
+    });
   });
 }
 
-TrainingData load_training_data(Communicator& comm, PreparedExperiment& prepared) {
-  TrainingData data = load_training_data(comm, std::as_const(prepared.experiment));
-  take_classes(comm, prepared, data.options());
+TrainingData load_training_data(Communicator& comm, const CommandLine& line,
+                                PreparedExperiment& prepared) {
+  TrainingData data = load_training_data(comm, prepared.experiment);
+  take_classes(comm, line, prepared, data.options());
   return data;
 }
 
@@ -61,8 +64,10 @@ PreparedExperiment prepare(Communicator& comm, const CommandLine& line) {
     prepared.experiment = load_experiment(line.experiment, line.overrides);
     if (line.print_config) return;
     check_world(comm, prepared.experiment);
-    prepared.network = std::make_unique<Network>(make_network(prepared.experiment));
-    update_parts(*prepared.network, prepared.experiment.train);  // groups that match nothing
+    at_lines_of(line.experiment, line.overrides, [&] {
+      prepared.network = std::make_unique<Network>(make_network(prepared.experiment));
+      update_parts(*prepared.network, prepared.experiment.train);  // groups that match nothing
+    });
   });
   check_same(comm, "experiment", "xxh3:" + digest_of(prepared.experiment).hex(),
              "give all ranks the same file and overrides");

@@ -164,7 +164,7 @@ int run_train(Communicator& comm, const CommandLine& line) {
     return 0;
   }
   check_least_memory(comm, prepared);
-  const TrainingData data = load_training_data(comm, prepared);
+  const TrainingData data = load_training_data(comm, line, prepared);
   check_least_memory(comm, prepared);  // where the classes were counted, it is known only now
   prepared.experiment = with_found(experiment, data);
   if (root) tell_of_start(*network, device.note(), data.summary());

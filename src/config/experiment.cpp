@@ -4,6 +4,7 @@
 #include <memory>
 #include <string_view>
 
+#include "config/error_line.h"
 #include "config/grammar.h"
 #include "config/override.h"
 #include "config/text.h"
@@ -52,12 +53,18 @@ Experiment parse_experiment(const std::string& text, const std::string& origin,
     validate(experiment);
     return experiment;
   } catch (const Error& error) {
-    throw error.within(overrides.empty() ? origin : origin + " with its overrides");
+    throw at_line_of_text(error, text, origin, overrides);
   }
 }
 
 void settle_classes(Experiment& experiment, int counted) {
   if (experiment.data.classes != 0) return;
+Error at_its_line(const Error& error, const std::string& file,
+                  std::span<const std::string> overrides) {
+  if (field_of_message(error.what()).empty()) return error;
+  return at_line_of_text(error, read_text(file), file, overrides);
+}
+
   if (counted < kFewestClasses || counted > kMostClasses) {
     fail_usage("data.train: {}; expected from {} to {}, or data.classes and data.labels",
                count_of(counted, "class", "classes"), kFewestClasses, kMostClasses);

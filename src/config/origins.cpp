@@ -26,12 +26,6 @@ using Origins = std::map<std::string, std::string>;
 constexpr const char* kOverride = "--set";
 constexpr std::size_t kWidestAligned = 56;  // columns of text before the comments
 
-bool is_at_or_below(std::string_view path, std::string_view section) {
-  if (!path.starts_with(section)) return false;
-  return path.size() == section.size() || path[section.size()] == '.' ||
-         path[section.size()] == '[';
-}
-
 Origins find_origins(const std::string& file, std::span<const std::string> overrides) {
   Locations locations;
   const std::unique_ptr<Message> message = parse_text(read_file(file), file, &locations);

@@ -14,6 +14,12 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::TextFormat;
 using Visit = std::function<void(const PresentField&)>;
 
+// Of values in brackets the parser tells one place: the first one's.
+int line_of(const Locations& locations, const FieldDescriptor* field, int index) {
+  const int line = locations.GetLocation(field, index).line;
+  return line >= 0 || index < 0 ? line : locations.GetLocation(field, 0).line;
+}
+
 void visit_section(const Message& section, const std::string& before, const Locations* locations,
                    const Visit& visit) {
   std::vector<const FieldDescriptor*> fields;
@@ -24,7 +30,7 @@ void visit_section(const Message& section, const std::string& before, const Loca
     for (int i = 0; i < count; ++i) {
       const int index = is_list ? i : -1;
       const std::string path = before + field->name() + (is_list ? fmt::format("[{}]", i) : "");
-      const int line = locations == nullptr ? -1 : locations->GetLocation(field, index).line;
+      const int line = locations == nullptr ? -1 : line_of(*locations, field, index);
       const PresentField present{path, section, *field, index, line};
       visit(present);
       const Message* inner = present.as_section();
@@ -83,6 +89,12 @@ std::string PresentField::value() const {
 
 void visit_fields(const Message& message, const Locations* locations, const Visit& visit) {
   visit_section(message, "", locations, visit);
+}
+
+bool is_at_or_below(std::string_view path, std::string_view section) {
+  if (!path.starts_with(section)) return false;
+  return path.size() == section.size() || path[section.size()] == '.' ||
+         path[section.size()] == '[';
 }
 
 std::vector<std::string> differing_fields(const Experiment& a, const Experiment& b) {

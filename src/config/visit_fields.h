@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "config/grammar.h"
 
@@ -29,5 +30,8 @@ using Locations = google::protobuf::TextFormat::ParseInfoTree;
 // `locations` may be null.
 void visit_fields(const Message& message, const Locations* locations,
                   const std::function<void(const PresentField&)>& visit);
+
+// Whether a path is that of the section or of what stands in it.
+bool is_at_or_below(std::string_view path, std::string_view section);
 
 }  // namespace lockstep

@@ -169,7 +169,8 @@ class BadInputTest(LockstepTest):
                             ["training\\.global_batch", "4", "training\\.lanes", "5"]),
             "no-gpu": (override("device=CUDA"), ["device", "CUDA"]),
             "kernel-too-large": (override("model.layer[0].conv.kernel=13"),
-                                 ["model\\.layer\\[0\\] \\(conv\\)", "13x13", "12x12x1"]),
+                                 ["/tiny\\.textproto:13 with its overrides: "
+                                  "model\\.layer\\[0\\] \\(conv\\)", "13x13", "12x12x1"]),
         })
         self.refuses({
             "unknown-section": (self.with_text("unknown-section", "training {", "traning {"),
@@ -185,12 +186,12 @@ class BadInputTest(LockstepTest):
             "more-lanes-than-rows": (["train", self.experiment, "--set", "training.lanes=799",
                                       "--set", "training.global_batch=799"], ["798", "799"]),
             "bad-encoding": (self.with_text("bad-encoding", 'train { path: "', 'train { path: "\\377'),
-                             ["bad-encoding\\.textproto: data\\.train\\.path: not UTF-8"]),
+                             ["bad-encoding\\.textproto:5: data\\.train\\.path: not UTF-8"]),
             "bad-name": (override("name=../up"), ["name", "\\.\\./up"]),
             "pool-too-large": (override("model.layer[2].max_pool.size=11"),
                                ["model\\.layer\\[2\\] \\(max_pool\\)", "11x11", "10x10x6"]),
             "no-flatten": (self.with_text("no-flatten", "layer { flatten {} }", ""),
-                           ["model\\.layer\\[4\\] \\(dense\\)", "flatten"]),
+                           ["/no-flatten\\.textproto:18: model\\.layer\\[4\\] \\(dense\\)", "flatten"]),
             "logits": (override("model.layer[7].dense.units=6"), ["data\\.classes", "6", "5"]),
         }, rank_counts=[None])
 

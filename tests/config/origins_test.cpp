@@ -52,6 +52,11 @@ class OriginsTest : public testing::Test {
   std::string file_;
 };
 
+TEST_F(OriginsTest, ListsInBracketsAreFromTheLineWhereTheyBegin) {
+  write_file_atomically(file_, read_file(file_) + "training { class_weights: [1,\n3] }\n");
+  EXPECT_EQ(origin(text(), "class_weights: 3"), "tiny.textproto:8");
+}
+
 TEST_F(OriginsTest, FileLines) {
   const std::string seen = text();
   EXPECT_EQ(origin(seen, "name: \"tiny\""), "tiny.textproto:1");

@@ -207,9 +207,25 @@ INSTANTIATE_TEST_SUITE_P(
                  "initialize.rename[0].from is empty; expected a tensor's name, or a pattern of "
                  "names"}));
 
-TEST(ValidateTest, NamesTheFileAloneWithoutOverrides) {
-  EXPECT_EQ(error_of(kSmallest + "training { epochs: 0 }"),
-            "tiny.textproto: training.epochs is 0; expected at least 1");
+TEST(ValidateTest, NamesTheLineOfTheFieldOrOfTheSectionAroundIt) {
+  const std::string begin = kSmallest + "training {\n  lanes: 4\n";
+  EXPECT_EQ(error_of(begin + "  epochs: 0\n}"),
+            "tiny.textproto:6: training.epochs is 0; expected at least 1");
+  EXPECT_EQ(error_of("name: 'a'\ndata {}\nmodel { layer { flatten {} } }"),
+            "tiny.textproto:2: data.train.path is empty; expected the file of the labelled rows");
+  EXPECT_EQ(error_of("name: 'a' model { layer { flatten {} } }"),
+            "tiny.textproto: data.train.path is empty; expected the file of the labelled rows");
+  EXPECT_EQ(error_of(begin + "  class_weights: [1, 0]\n}"),
+            "tiny.textproto:6: training.class_weights[1] is 0; expected from 1e-10 to 10000000000");
+}
+
+TEST(ValidateTest, NamesNoLineOfWhatAnOverrideGave) {
+  const std::string text = kSmallest + "training { epochs: 3 class_weights: [1, 1] }";
+  EXPECT_EQ(error_of(text, {"training.epochs=0"}),
+            "tiny.textproto with its overrides: training.epochs is 0; expected at least 1");
+  EXPECT_EQ(error_of(text, {"seed=3"}),
+            "tiny.textproto:4 with its overrides: training.class_weights has 2 numbers; expected "
+            "none, or data.classes = 10");
 }
 
 TEST(ValidateTest, WantsANameThatIsASafeFolder) {
@@ -222,7 +238,7 @@ TEST(ValidateTest, WantsANameThatIsASafeFolder) {
 
 TEST(ValidateTest, WantsALayerToHaveAKind) {
   EXPECT_EQ(error_of("name: 'a' data { train { path: 'b' } } model { layer {} }"),
-            "tiny.textproto: model.layer[0] is empty; expected one of conv, dense, batch_norm, "
+            "tiny.textproto:1: model.layer[0] is empty; expected one of conv, dense, batch_norm, "
             "dropout, max_pool, avg_pool, flatten, activation, group_norm, layer_norm, "
             "residual, branches, gate, repeat, logits");
 }
@@ -255,9 +271,9 @@ TEST(ValidateTest, KnowsTheClassesThatTheExperimentTells) {
   EXPECT_EQ(told("labels: ['x', 'y', 'z']", logits), 3);
   EXPECT_EQ(told("class_names: ['x', 'y']", logits), 2);
   EXPECT_EQ(error_of(begin + "class_names: ['x', 'y'] labels: ['1', '2', '3']" + logits),
-            "tiny.textproto: data.class_names has 2 names; expected none, or data.classes = 3");
+            "tiny.textproto:1: data.class_names has 2 names; expected none, or data.classes = 3");
   EXPECT_EQ(error_of(begin + "labels: ['x']" + logits),
-            "tiny.textproto: data.classes is 1; expected at least 2");
+            "tiny.textproto:1: data.classes is 1; expected at least 2");
 }
 
 TEST(ValidateTest, WantsValidationRowsForCallbacksThatWatchThem) {

@@ -2,8 +2,8 @@
 // (no ranks, no threads, no hosts). Read from a Protocol Buffers text file whose
 // fields are told in src/config/fields.h.
 //
-// Local, any thread. Bad text is an Error (2) that names file, line and column
-// or the field's path, what was seen and what would be right.
+// Local, any thread. Bad text is an Error (2) that names file, line and column, or file, line and
+// the field's path (no line of what an override gave), what was seen and what would be right.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@
 #include "lockstep/callbacks/options.h"
 #include "lockstep/checkpoint/options.h"
 #include "lockstep/core/digest.h"
+#include "lockstep/core/error.h"
 #include "lockstep/data/options.h"
 #include "lockstep/eval/options.h"
 #include "lockstep/model/options.h"
@@ -62,6 +63,11 @@ void settle_classes(Experiment& experiment, int counted);
 // The same from text; `origin` stands for the file in errors.
 Experiment parse_experiment(const std::string& text, const std::string& origin,
                             std::span<const std::string> overrides);
+
+// An error of what looks at the experiment in `file` with `overrides`, as its network: one that
+// begins with a field's path, "FILE:LINE: " before it, as errors of parse_experiment have.
+Error at_its_line(const Error& error, const std::string& file,
+                  std::span<const std::string> overrides);
 
 // The experiment as text that parses to the same experiment, every default
 // written out; what a run folder keeps.
