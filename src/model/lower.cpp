@@ -285,18 +285,6 @@ void Lowering::add(const ActivationOptions& activation) {
   activate(activation.kind);
 }
 
-void Lowering::add(const LogitsOptions& logits) {
-  if (!logits_.empty()) fail_logits_before_others();
-  add(DenseOptions{.units = classes_, .initializer = logits.initializer, .bias = logits.bias});
-  info().title = fmt::format("logits {}", classes_);
-  logits_ = layer_.written;
-  logits_value_ = end_.value;
-}
-
-void Lowering::fail_logits_before_others() const {
-  fail_usage("{} (logits): must be the last layer", logits_);
-}
-
 void Lowering::flatten() {
   if (!end_.flat) push(FlattenOp{}, {1, 1, shape().pixels()});
   end_.flat = true;
@@ -334,6 +322,7 @@ Parameter Lowering::parameter(Role role, std::vector<std::int64_t> shape) const 
     }
   }
   return {.name = fmt::format("{}.{}", layer_.path, name_of(role)),
+  last_ = layer_;
           .role = role,
           .shape = std::move(shape),
           .range = {0, size}};
@@ -371,20 +360,6 @@ void Lowering::check_size() const {
     fail_shape(fmt::format("the network has {} weights so far, at most {} are possible",
                            graph_.total_size(), kMostWeights));
   }
-}
-
-void Lowering::check_logits(int classes) const {
-  if (!logits_.empty() && logits_value_ != end_.value) fail_logits_before_others();
-  if (shape() != ImageShape{1, 1, classes}) {
-    fail_usage("model: the last layer gives {}, but data.classes asks for 1x1x{} logits",
-               text_of(shape()), classes);
-  }
-  const auto& primitives = graph_.primitives;
-  if (!primitives.empty() && std::holds_alternative<DenseOp>(primitives.back().work)) return;
-  fail_usage(
-      "model: the last layer must be a dense layer without activation (its outputs are "
-      "the logits), not {}",
-      graph_.layers.empty() ? "nothing" : graph_.layers.back().title);
 }
 
 Graph lower(const ModelOptions& options, const ImageShape& input, int classes) {

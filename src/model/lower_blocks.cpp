@@ -88,8 +88,8 @@ void Lowering::add(const GateOptions& gate) {
   const ImageShape out = shape();
   end_ = lowered(gate.layers, begin, inside());
   if (const ImageShape by_channel{1, 1, out.channels}; shape() != out && shape() != by_channel) {
-    fail_shape(fmt::format("its layers give {}; expected {}, or {} for its input", text_of(shape()),
-                           text_of(by_channel), text_of(out)));
+    fail_shape(fmt::format("its layers give {}; expected {}{} for its input", text_of(shape()),
+                           by_channel == out ? "" : text_of(by_channel) + ", or ", text_of(out)));
   }
   if (begin.flat && !end_.flat) flatten();
   if (!begin.flat && end_.flat) push(UnflattenOp{}, shape());

@@ -112,6 +112,7 @@ class Lowering {
   std::uint32_t nested_dropouts_ = 0;
   std::vector<Parameter> statistics_;  // not yet in the graph
   int classes_ = 0;
+  Layer last_;  // that gave a primitive
   std::string logits_;  // where such a layer is written; empty: there is none
   ValueId logits_value_{};
 };

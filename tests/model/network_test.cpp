@@ -114,6 +114,7 @@ TEST(Network, ShapeErrorsNameTheLayer) {
 TEST(Network, ShapeErrorsNameTheLayerInItsBlocks) {
   const ConvOptions conv{.filters = 2};
   const ConvOptions same{.filters = 2, .padding = Padding::kSame};
+  const DenseOptions last{.units = 3};
   EXPECT_EQ(refusal({ResidualOptions{.layers = {conv}, .shortcut = {}}}),
             "model.layer[0] (residual): its layers give 4x4x2, its shortcut 6x6x1; expected the "
             "same");
@@ -130,6 +131,8 @@ TEST(Network, ShapeErrorsNameTheLayerInItsBlocks) {
   EXPECT_EQ(refusal({RepeatOptions{.times = 3, .layers = {GateOptions{{conv}}}}}),
             "model.layer[0].repeat.layer[0] (gate): its layers give 4x4x2; expected 1x1x1, or "
             "6x6x1 for its input");
+  EXPECT_EQ(refusal({FlattenOptions{}, GateOptions{{last}}}),
+            "model.layer[1] (gate): its layers give 1x1x3; expected 1x1x36 for its input");
   EXPECT_EQ(
       refusal({RepeatOptions{
           .times = 1000, .layers = {RepeatOptions{.times = 1000, .layers = {FlattenOptions{}}}}}}),
@@ -178,16 +181,21 @@ TEST(Network, BlocksNameTheirParametersAndLayers) {
 
 TEST(Network, LastLayerMustGiveTheLogits) {
   EXPECT_EQ(refusal({FlattenOptions{}, DenseOptions{.units = 4}}),
-            "model: the last layer gives 1x1x4, but data.classes asks for 1x1x3 logits");
-  const std::string not_logits = "model: the last layer must be a dense layer without activation";
+            "model.layer[1] (dense): the last layer gives 1x1x4, but data.classes asks for 1x1x3 "
+            "logits");
+  const std::string not_logits =
+      "the last layer must be a dense layer without activation (its outputs are the logits)";
   const DenseOptions relu{.units = 3, .activation = ActivationKind::kRelu};
-  EXPECT_EQ(refusal({FlattenOptions{}, relu}).rfind(not_logits, 0), 0U);
-  EXPECT_EQ(
-      refusal({FlattenOptions{}, DenseOptions{.units = 3}, DropoutOptions{}}).rfind(not_logits, 0),
-      0U);
-  EXPECT_EQ(refusal({FlattenOptions{}, DenseOptions{.units = 3}, BatchNormOptions{}})
-                .rfind(not_logits, 0),
-            0U);
+  EXPECT_EQ(refusal({FlattenOptions{}, relu}), "model.layer[1] (dense): " + not_logits);
+  const ResidualOptions residual{.layers = {DenseOptions{.units = 3}}, .shortcut = {}};
+  EXPECT_EQ(refusal({FlattenOptions{}, DenseOptions{.units = 3}, residual}),
+            "model.layer[2] (residual): " + not_logits);
+  EXPECT_EQ(refusal({RepeatOptions{.times = 2, .layers = {FlattenOptions{}, relu}}}),
+            "model.layer[0].repeat.layer[1] (dense): " + not_logits);
+  EXPECT_EQ(refusal({FlattenOptions{}, DenseOptions{.units = 3}, DropoutOptions{}}),
+            "model.layer[2] (dropout): " + not_logits);
+  EXPECT_EQ(refusal({FlattenOptions{}, DenseOptions{.units = 3}, BatchNormOptions{}}),
+            "model.layer[2] (batch_norm): " + not_logits);
 }
 
 TEST(Network, LogitsAreADenseLayerOfAllClasses) {
@@ -208,9 +216,10 @@ TEST(Network, LogitsAreADenseLayerOfAllClasses) {
 
 // Pixels that happen to be as many as the classes are no logits either.
 TEST(Network, ListsWithoutWorkAreRefused) {
-  const std::string not_logits = "model: the last layer must be a dense layer without activation";
-  EXPECT_EQ(refusal({FlattenOptions{}}, {3, 1, 1}).rfind(not_logits, 0), 0U);
-  EXPECT_EQ(refusal({}, {1, 1, 3}).rfind(not_logits, 0), 0U);
+  const std::string not_logits =
+      ": the last layer must be a dense layer without activation (its outputs are the logits)";
+  EXPECT_EQ(refusal({FlattenOptions{}}, {3, 1, 1}), "model.layer[0] (flatten)" + not_logits);
+  EXPECT_EQ(refusal({}, {1, 1, 3}), "model" + not_logits);
 }
 
 // Mean and mean square of a parameter's initial values.
