@@ -20,7 +20,9 @@ void fields(Visit& visit, ConvOptions& conv) {
   auto& [filters, kernel, stride, padding, padding_pixels, dilation, groups, activation,
          initializer, bias] = conv;
   visit("filters", filters, "output channels", from(1, kMaxExtent));
-  visit("kernel", kernel, "side of the square kernel", from(1, kMaxImageSide));
+  visit("kernel", kernel,
+        "side of the square kernel; above 127 at most that of its input, with a stride of 1",
+        from(1, kMaxImageSide));
   visit("stride", stride, "step of the kernel", from(1, kMaxImageSide));
   visit("padding", padding, "none; or zeros, so that stride 1 keeps the size");
   visit("padding_pixels", padding_pixels, "in place of `padding`: so many zeros on each side",

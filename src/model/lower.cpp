@@ -23,6 +23,9 @@ constexpr double kMostMultiplyAdds = 1e15;                         // of a layer
 constexpr std::size_t kMostLayers = 10'000;                        // those in blocks too
 
 constexpr int kLargestReach = 4096;  // of a kernel, in pixels
+// Of a larger one beyond its input, or in strides, LibTorch takes memory that grows with the fourth
+// power of its side: terabytes.
+constexpr int kLargestKernel = 127;
 constexpr int kLargestMaxPool = 15;  // of our own kernel: a byte holds a place in the window
 
 // How far a kernel reaches along an axis.
@@ -168,6 +171,12 @@ void Lowering::check_conv(const ConvOptions& conv, const ImageShape& in) const {
   const int size = std::min(in.height, in.width);
   if (conv.padding == Padding::kSame || size + 2 * conv.padding_pixels >= extent_of(conv)) return;
   fail_shape(
+  if (conv.kernel > kLargestKernel && (conv.kernel > size || conv.stride > 1)) {
+    fail_shape(
+        fmt::format("a {0}x{0} kernel of stride {1} on an input of {2}; expected at most {3}x{3}, "
+                    "or one no larger than the input that moves by a stride of 1",
+                    conv.kernel, conv.stride, text_of(in), kLargestKernel));
+  }
       fmt::format("a {0}x{0} kernel {1}with {2} does not fit into its input of {3}", conv.kernel,
                   conv.dilation == 1 ? "" : fmt::format("of dilation {} ", conv.dilation),
                   conv.padding_pixels == 0 ? "valid padding"

@@ -99,6 +99,14 @@ TEST(LayerKinds, RefusalsNameTheLayer) {
   EXPECT_EQ(
       refusal(ConvOptions{.filters = 8, .padding = Padding::kSame, .dilation = 4000}, input),
       conv + "a 3x3 kernel of dilation 4000 reaches over 8001 pixels, at most 4096 are possible");
+  const ConvOptions wide{.filters = 8, .kernel = 253, .padding = Padding::kSame};
+  const std::string right =
+      "; expected at most 127x127, or one no larger than the input that moves by a stride of 1";
+  EXPECT_EQ(refusal(wide, {12, 12, 1}),
+            conv + "a 253x253 kernel of stride 1 on an input of 12x12x1" + right);
+  EXPECT_EQ(refusal(ConvOptions{.filters = 8, .kernel = 128, .stride = 7}, {300, 300, 1}),
+            conv + "a 128x128 kernel of stride 7 on an input of 300x300x1" + right);
+  EXPECT_EQ(first_of(ConvOptions{.filters = 8, .kernel = 200}, {300, 300, 1}).output.height, 101);
   EXPECT_EQ(
       refusal(MaxPoolOptions{.size = 3, .padding_pixels = 2}, input),
       "model.layer[0] (max_pool): 2 padding_pixels around a 3x3 window; at most half of its side");
