@@ -35,6 +35,7 @@ Json to_json(const Experiment& experiment, const Network& network) {
     json["layers"].push_back({{"kind", layer.title},
                               {"depth", layer.depth},
                               {"output", {output.height, output.width, output.channels}},
+                              {"part", layer.part},
                               {"parameters", layer.parameters},
                               {"trainable_parameters", layer.trainable_parameters},
                               {"multiply_adds", layer.multiply_adds}});

@@ -92,7 +92,7 @@ int rounded_rate(float rate) { return static_cast<int>(std::min(std::lround(rate
 
 Graph Lowering::lower(const ModelOptions& options, int classes) {
   classes_ = classes;
-  add_layers(options.layers, {"model.", "", 0});
+  add_layers(options.layers, {"model.", "", "", 0});
   check_logits(classes);
   place_statistics();
   return std::move(graph_);
@@ -113,7 +113,9 @@ void Lowering::add_layer(const Options& options, const Scope& scope, std::size_t
   if (layer_.info == kMostLayers) {
     fail_shape(fmt::format("is one of more than {} layers", kMostLayers));
   }
-  graph_.layers.emplace_back().depth = scope.depth;
+  LayerInfo& added = graph_.layers.emplace_back();
+  added.depth = scope.depth;
+  added.part = scope.part;
   add(options);
   check_size();
   info().output = shape();
@@ -169,14 +171,14 @@ void Lowering::check_conv(const ConvOptions& conv, const ImageShape& in) const {
                     conv.kernel, conv.dilation, extent_of(conv), kLargestReach));
   }
   const int size = std::min(in.height, in.width);
-  if (conv.padding == Padding::kSame || size + 2 * conv.padding_pixels >= extent_of(conv)) return;
-  fail_shape(
   if (conv.kernel > kLargestKernel && (conv.kernel > size || conv.stride > 1)) {
     fail_shape(
         fmt::format("a {0}x{0} kernel of stride {1} on an input of {2}; expected at most {3}x{3}, "
                     "or one no larger than the input that moves by a stride of 1",
                     conv.kernel, conv.stride, text_of(in), kLargestKernel));
   }
+  if (conv.padding == Padding::kSame || size + 2 * conv.padding_pixels >= extent_of(conv)) return;
+  fail_shape(
       fmt::format("a {0}x{0} kernel {1}with {2} does not fit into its input of {3}", conv.kernel,
                   conv.dilation == 1 ? "" : fmt::format("of dilation {} ", conv.dilation),
                   conv.padding_pixels == 0 ? "valid padding"
@@ -320,6 +322,7 @@ void Lowering::push(const Work& work, std::vector<ValueId> in, const ImageShape&
   end_.value = ValueId{graph_.values.size()};
   graph_.values.push_back(out);
   graph_.primitives.push_back({work, std::move(in), end_.value, layer_.path});
+  last_ = layer_;
 }
 
 Parameter Lowering::parameter(Role role, std::vector<std::int64_t> shape) const {
@@ -331,7 +334,6 @@ Parameter Lowering::parameter(Role role, std::vector<std::int64_t> shape) const 
     }
   }
   return {.name = fmt::format("{}.{}", layer_.path, name_of(role)),
-  last_ = layer_;
           .role = role,
           .shape = std::move(shape),
           .range = {0, size}};

@@ -8,10 +8,10 @@
 
 namespace lockstep {
 
-Lowering::Scope Lowering::inside(const std::string& written_part,
-                                 const std::string& path_part) const {
+Lowering::Scope Lowering::inside(const std::string& written_part, const std::string& path_part,
+                                 const std::string& part) const {
   return {fmt::format("{}.{}.{}", layer_.written, layer_.kind, written_part),
-          fmt::format("{}.{}", layer_.path, path_part), layer_.depth + 1};
+          fmt::format("{}.{}", layer_.path, path_part), part, layer_.depth + 1};
 }
 
 Lowering::End Lowering::lowered(const std::vector<LayerOptions>& layers, const End& from,
@@ -43,7 +43,8 @@ void Lowering::add(const ResidualOptions& residual) {
     push(DropPathOp{{of_256, dropout_key()}}, shape());
   }
   std::vector<End> ends{end_};
-  ends.push_back(lowered(residual.shortcut.layers, begin, inside("shortcut.", "shortcut.")));
+  ends.push_back(
+      lowered(residual.shortcut.layers, begin, inside("shortcut.", "shortcut.", "shortcut")));
   align(ends);
   const ImageShape out = graph_.shape(ends[0].value);
   if (out != graph_.shape(ends[1].value)) {
@@ -61,8 +62,9 @@ void Lowering::add(const BranchesOptions& branches) {
   const End begin = end_;
   std::vector<End> ends;
   for (std::size_t i = 0; i < branches.branches.size(); ++i) {
-    ends.push_back(lowered(branches.branches[i].layers, begin,
-                           inside(fmt::format("branch[{}].", i), fmt::format("{}.", i))));
+    ends.push_back(lowered(
+        branches.branches[i].layers, begin,
+        inside(fmt::format("branch[{}].", i), fmt::format("{}.", i), fmt::format("branch {}", i))));
   }
   align(ends);
   ImageShape out = graph_.shape(ends[0].value);

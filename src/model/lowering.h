@@ -35,6 +35,7 @@ class Lowering {
   struct Scope {
     std::string written;  // "model.layer[3].residual."
     std::string path;     // "3.residual."
+    std::string part;     // of the block; see LayerInfo
     int depth = 0;
   };
 
@@ -80,8 +81,10 @@ class Lowering {
   LayerInfo& info() { return graph_.layers[layer_.info]; }
   [[noreturn]] void fail_shape(const std::string& problem) const;
 
-  // What stands within the layer being added, or in a part of it, which each end with a dot.
-  Scope inside(const std::string& written_part = "", const std::string& path_part = "") const;
+  // What stands within the layer being added, or in a part of it: two names that each end with a
+  // dot, and one for readers.
+  Scope inside(const std::string& written_part = "", const std::string& path_part = "",
+               const std::string& part = "") const;
   // The end of these layers after `from`.
   End lowered(const std::vector<LayerOptions>& layers, const End& from, const Scope& scope);
 
@@ -109,10 +112,10 @@ class Lowering {
   Graph graph_;
   End end_;
   Layer layer_;
+  Layer last_;  // that gave a primitive
   std::uint32_t nested_dropouts_ = 0;
   std::vector<Parameter> statistics_;  // not yet in the graph
   int classes_ = 0;
-  Layer last_;  // that gave a primitive
   std::string logits_;  // where such a layer is written; empty: there is none
   ValueId logits_value_{};
 };

@@ -11,8 +11,12 @@ std::string shape_text(const ImageShape& shape) {
   return fmt::format("{}x{}x{}", shape.height, shape.width, shape.channels);
 }
 
+std::string title_in_block(const LayerInfo& layer) {
+  return layer.part.empty() ? layer.title : fmt::format("{}: {}", layer.part, layer.title);
+}
+
 std::string indented_title(const LayerInfo& layer) {
-  return std::string(2 * static_cast<std::size_t>(layer.depth), ' ') + layer.title;
+  return std::string(2 * static_cast<std::size_t>(layer.depth), ' ') + title_in_block(layer);
 }
 
 std::string model_table(const Network& network) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "lockstep/report/model_table.h"
 #include "report/page.h"
 #include "report/sections.h"
 #include "report/text.h"
@@ -42,7 +43,7 @@ void write_model(Markup& to, const ReportData& data) {
     trainable += layer.trainable_parameters;
     std::string title;  // the layers of a block stand further to the right
     for (int i = 0; i < layer.depth; ++i) title += "\u2003";
-    write_layer(to, title + layer.title, layer.output,
+    write_layer(to, title + title_in_block(layer), layer.output,
                 layer.parameters == 0 ? "" : grouped(layer.parameters));
   }
   to.close().close().close();

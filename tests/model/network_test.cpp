@@ -177,6 +177,10 @@ TEST(Network, BlocksNameTheirParametersAndLayers) {
                                                               {"dense 3", 1},
                                                               {"dense 3", 1}}));
   EXPECT_EQ(network.layers()[5].output, (ImageShape{1, 1, 6}));
+  std::vector<std::string> parts;
+  for (const LayerInfo& layer : network.layers()) parts.push_back(layer.part);
+  EXPECT_EQ(parts, (std::vector<std::string>{"", "", "", "", "shortcut", "", "branch 1", "", "", "",
+                                             "", ""}));
 }
 
 TEST(Network, LastLayerMustGiveTheLogits) {

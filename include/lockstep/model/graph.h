@@ -35,6 +35,7 @@ struct LayerInfo {
   std::int64_t trainable_parameters = 0;  // without frozen ones
   std::int64_t multiply_adds = 0;  // of a sample's forward pass: conv and dense, without biases
   int depth = 0;                   // blocks around it
+  std::string part;                // of the block around it: "shortcut", "branch 0", or empty
 };
 
 struct Graph {
