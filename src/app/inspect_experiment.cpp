@@ -7,6 +7,7 @@
 #include <string>
 
 #include "app/commands.h"
+#include "lockstep/core/error.h"
 #include "lockstep/data/survey.h"
 #include "lockstep/report/model_table.h"
 #include "lockstep/train/update_parts.h"
@@ -34,8 +35,8 @@ Json to_json(const Experiment& experiment, const Network& network) {
     const ImageShape& output = layer.output;
     json["layers"].push_back({{"kind", layer.title},
                               {"depth", layer.depth},
-                              {"output", {output.height, output.width, output.channels}},
                               {"part", layer.part},
+                              {"output", {output.height, output.width, output.channels}},
                               {"parameters", layer.parameters},
                               {"trainable_parameters", layer.trainable_parameters},
                               {"multiply_adds", layer.multiply_adds}});
@@ -62,12 +63,26 @@ void print_layers(const Network& network) {
       network.parameter_count(), network.trainable_parameter_count(), total_multiply_adds(network));
 }
 
-// Takes those of the data, which an experiment need not say.
-void count_classes(Experiment& experiment) {
-  if (experiment.data.classes != 0) return;
+SourceSurvey survey_for_classes(const std::string& file, const Experiment& experiment) {
+  constexpr const char* kInstead = "--set data.classes=10 shows the network of 10 classes";
+  if (experiment.data.train.path.empty()) {
+    fail_usage("{}: has neither data.classes nor data.train, where they are counted; {}", file,
+               kInstead);
+  }
   const auto alone = connect_self();
-  const SourceSurvey source =
-      survey(*alone, below_root(experiment.data.train), experiment.data, Labels::kRequired);
+  try {
+    return survey(*alone, below_root(experiment.data.train), experiment.data, Labels::kRequired);
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::kUsage) throw;
+    fail_usage("{}: has no data.classes, and they cannot be counted: {}; {}", file, error.what(),
+               kInstead);
+  }
+}
+
+// Takes those of the data, which an experiment need not say.
+void count_classes(const std::string& file, Experiment& experiment) {
+  if (experiment.data.classes != 0) return;
+  const SourceSurvey source = survey_for_classes(file, experiment);
   const int found = source.options.classes;
   settle_classes(experiment, source.is_whole ? found : classes_of_part(experiment, found));
 }
@@ -75,10 +90,13 @@ void count_classes(Experiment& experiment) {
 }  // namespace
 
 void inspect_experiment(const CommandLine& line) {
-  Experiment experiment = load_experiment(line.checkpoint, line.overrides);
-  count_classes(experiment);
-  const Network network = make_network(experiment);
-  update_parts(network, experiment.train);  // groups that match nothing are an error
+  Experiment experiment = load_experiment(line.checkpoint, line.overrides, Check::kWithoutData);
+  const Network network = at_lines_of(line.checkpoint, line.overrides, [&] {
+    count_classes(line.checkpoint, experiment);
+    Network made = make_network(experiment);
+    update_parts(made, experiment.train);  // groups that match nothing are an error
+    return made;
+  });
   if (line.json) {
     print_json(to_json(experiment, network));
     return;

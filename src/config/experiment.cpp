@@ -29,8 +29,9 @@ std::string read_text(const std::string& file) {
 
 }  // namespace
 
-Experiment load_experiment(const std::string& file, std::span<const std::string> overrides) {
-  return parse_experiment(read_text(file), file, overrides);
+Experiment load_experiment(const std::string& file, std::span<const std::string> overrides,
+                           Check check) {
+  return parse_experiment(read_text(file), file, overrides, check);
 }
 
 Experiment load_kept_experiment(const std::string& file) {
@@ -44,13 +45,13 @@ Experiment load_kept_experiment(const std::string& file) {
 }
 
 Experiment parse_experiment(const std::string& text, const std::string& origin,
-                            std::span<const std::string> overrides) {
+                            std::span<const std::string> overrides, Check check) {
   const std::unique_ptr<Message> message = parse_text(text, origin);
   for (const std::string& override : overrides) apply_override(override, *message);
   try {
     Experiment experiment = read_experiment(*message);
     experiment.data.classes = told_classes(experiment);
-    validate(experiment);
+    validate(experiment, check);
     return experiment;
   } catch (const Error& error) {
     throw at_line_of_text(error, text, origin, overrides);

@@ -60,7 +60,8 @@ std::vector<std::string_view> lines_of(std::string_view text) {
 }  // namespace
 
 std::string to_text_with_origins(const std::string& file, std::span<const std::string> overrides) {
-  const std::unique_ptr<Message> message = write_experiment(load_experiment(file, overrides));
+  const std::unique_ptr<Message> message =
+      write_experiment(load_experiment(file, overrides, Check::kWithoutData));
   const std::string text = print_text(*message);
   const Origins origins = find_origins(file, overrides);
   std::vector<std::string> paths;  // of the lines that are no closing braces

@@ -70,12 +70,12 @@ void check_class_names(const DataOptions& data) {
   check_distinct("data.class_names", "names", data.class_names);
 }
 
-void check_labels(const DataOptions& data) {
+void check_labels(const DataOptions& data, Check check) {
   if (!data.labels.empty() && data.labels.size() != static_cast<std::size_t>(data.classes)) {
     fail_usage("data.labels has {}; expected none, or data.classes = {}",
                count_of(data.labels.size(), "label"), data.classes);
   }
-  check_distinct("data.labels", "labels", data.labels);
+  if (check != Check::kKept) check_distinct("data.labels", "labels", data.labels);
   for (const std::string& pair : data.relabel) {
     const std::size_t equals = pair.find('=');
     if (equals == std::string::npos || equals == 0 || equals + 1 == pair.size()) {
@@ -122,13 +122,15 @@ void check_augmentation(const AugmentationOptions& augmentation, int shorter_sid
   }
 }
 
-void check_data(const DataOptions& data) {
-  if (data.train.path.empty()) fail("data.train.path", "empty", "the file of the labelled rows");
+void check_data(const DataOptions& data, Check check) {
+  if (data.train.path.empty() && check != Check::kWithoutData) {
+    fail("data.train.path", "empty", "the file of the labelled rows");
+  }
   check_source("data.train", data.train);
   check_source("data.test", data.test);
   check_source("data.validation.source", data.validation.source);
   check_classes(data.classes);
-  check_labels(data);
+  check_labels(data, check);
   if (data.label_column.empty()) fail("data.label_column", "empty", "a column's name");
   check_class_names(data);
   check_augmentation(data.augmentation, std::min(data.shape.height, data.shape.width));
@@ -256,9 +258,9 @@ int told_classes(const Experiment& experiment) {
   return static_cast<int>(data.labels.empty() ? data.class_names.size() : data.labels.size());
 }
 
-void validate(const Experiment& experiment) {
+void validate(const Experiment& experiment, Check check) {
   check_name(experiment.name);
-  check_data(experiment.data);
+  check_data(experiment.data, check);
   const ImageShape& shape = experiment.data.shape;
   check_shifts(experiment.evaluation.average_shifts, std::min(shape.height, shape.width));
   if (experiment.model.layers.empty()) fail("model", "empty", "at least one layer");

@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import pty
+import re
 import statistics
 import struct
 import subprocess
@@ -132,6 +133,48 @@ class ExperimentTest(InspectTest):
     def test_overrides(self):
         found = self.json_of(self.experiment, "--set", "model.layer[0].conv.filters=12")
         self.assertEqual(found["layers"][0]["multiply_adds"], 2 * LAYERS[0][2])
+
+    def refused(self, *arguments):
+        done = self.run_binary("inspect", *arguments, ranks=None)
+        self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1))
+        return done.stderr
+
+    def test_rows_of_branches_and_shortcuts_are_marked(self):
+        blocks = self.write("blocks.textproto", """name: "blocks"
+model {
+  layer { residual {
+    layer { conv { filters: 4 padding: SAME } }
+    shortcut { layer { conv { filters: 4 kernel: 1 } } }
+  } }
+  layer { branches {
+    branch { layer { conv { filters: 3 padding: SAME } } layer { batch_norm {} } }
+    branch { layer { max_pool { size: 3 stride: 1 padding_pixels: 1 } } }
+  } }
+  layer { avg_pool { global: true } }
+  layer { logits {} }
+}
+""")
+        words = (blocks, "--set", "data.classes=7")
+        titles = re.findall(r"(?m)^[ \d]{2}  ( *[a-z].*?\S)  +\d", self.text_of(*words))
+        self.assertEqual(titles[1:-1], [  # below the input
+            "residual", "  conv 4 3x3", "  shortcut: conv 4 1x1",
+            "branches", "  branch 0: conv 3 3x3", "  branch 0: batch norm",
+            "  branch 1: max pool 3x3", "global average pool"])
+        self.assertEqual([layer["part"] for layer in self.json_of(*words)["layers"]][2:6],
+                         ["shortcut", "", "branch 0", "branch 0"])
+        # Without data, what is missing and what shows the network all the same.
+        self.assertEqual(self.refused(blocks), f"lockstep: {blocks}: has neither data.classes nor "
+                         "data.train, where they are counted; --set data.classes=10 shows the "
+                         "network of 10 classes\n")
+        self.assertRegex(self.refused(blocks, "--set", "data.train.path=no.csv"),
+                         r"\Alockstep: .*/blocks\.textproto: has no data\.classes, and they cannot be "
+                         r"counted: .*/no\.csv: .*; --set data\.classes=10 shows the network of 10 "
+                         r"classes\n\Z")
+
+    def test_errors_of_the_network_name_their_line(self):
+        path = self.write("dense.textproto", 'name: "dense"\nmodel {\n  layer { dense { units: 7 } }\n}\n')
+        self.assertIn("/dense.textproto:3 with its overrides: model.layer[0] (dense): its input is",
+                      self.refused(path, "--set", "data.classes=7"))
 
 
 class CheckpointTest(InspectTest):

@@ -41,8 +41,12 @@ struct Experiment {
   CheckpointOptions checkpoint;
 };
 
+// What an experiment must satisfy: all; all but what versions before the check did not ask of what
+// they kept, a label twice; all but that there are data, where nothing is read.
+enum class Check { kAll, kKept, kWithoutData };
+
 // The experiment in `file` with `overrides` ("training.epochs=3") applied in
-// order, validated. Relative data paths stay as written.
+// order, checked. Relative data paths stay as written.
 //
 // An override is PATH=VALUE. A layer is named by its index, from 0:
 // "model.layer[0].conv.filters=16". Naming a field of another member of a choice
@@ -50,7 +54,8 @@ struct Experiment {
 // list is split at commas; a section is written as in the file
 // ("schedule.one_cycle={}"). Nothing after the equals sign puts the field back to
 // its default ("callbacks.early_stopping=").
-Experiment load_experiment(const std::string& file, std::span<const std::string> overrides);
+Experiment load_experiment(const std::string& file, std::span<const std::string> overrides,
+                           Check check = Check::kAll);
 
 // The experiment that a run folder keeps. What versions before the setting did not write there has
 // the meaning that it had then: all parameters decay where `optimizer.decays` is absent.
@@ -62,7 +67,7 @@ void settle_classes(Experiment& experiment, int counted);
 
 // The same from text; `origin` stands for the file in errors.
 Experiment parse_experiment(const std::string& text, const std::string& origin,
-                            std::span<const std::string> overrides);
+                            std::span<const std::string> overrides, Check check = Check::kAll);
 
 // An error of what looks at the experiment in `file` with `overrides`, as its network: one that
 // begins with a field's path, "FILE:LINE: " before it, as errors of parse_experiment have.
@@ -76,7 +81,7 @@ std::string to_text(const Experiment& experiment);
 // The data section as text, without what has its default; shape and classes are always told.
 std::string data_section(const DataOptions& options);
 
-// The same text of load_experiment(file, overrides), for --print-config: every line
+// The same text of the experiment in `file`, which may be without data: every line
 // but closing braces ends with a comment on where its value or section is from:
 // "# FILE:LINE" (the file's name without its folders, the line from 1), "# --set" or
 // "# default".
