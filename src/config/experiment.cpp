@@ -41,7 +41,8 @@ Experiment load_kept_experiment(const std::string& file) {
     is_told = is_told || present.path == "optimizer.decays";
   });
   const std::vector<std::string> then{"optimizer.decays=ALL"};
-  return parse_experiment(text, file, is_told ? std::span<const std::string>() : then);
+  return parse_experiment(text, file, is_told ? std::span<const std::string>() : then,
+                          Check::kKept);
 }
 
 Experiment parse_experiment(const std::string& text, const std::string& origin,
@@ -58,14 +59,14 @@ Experiment parse_experiment(const std::string& text, const std::string& origin,
   }
 }
 
-void settle_classes(Experiment& experiment, int counted) {
-  if (experiment.data.classes != 0) return;
 Error at_its_line(const Error& error, const std::string& file,
                   std::span<const std::string> overrides) {
   if (field_of_message(error.what()).empty()) return error;
   return at_line_of_text(error, read_text(file), file, overrides);
 }
 
+void settle_classes(Experiment& experiment, int counted) {
+  if (experiment.data.classes != 0) return;
   if (counted < kFewestClasses || counted > kMostClasses) {
     fail_usage("data.train: {}; expected from {} to {}, or data.classes and data.labels",
                count_of(counted, "class", "classes"), kFewestClasses, kMostClasses);

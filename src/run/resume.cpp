@@ -38,11 +38,16 @@ bool may_change(const std::string& path) {
 void check_experiment(const Experiment& experiment, const fs::path& run_dir) {
   const fs::path file = run_dir / kExperimentFile;
   Experiment before = load_kept_experiment(file.string());
+  Experiment now = experiment;
+  // Labels that were found name the classes in writing, those that are given do without.
+  for (DataOptions* data : {&before.data, &now.data}) {
+    if (data->class_names.empty()) data->class_names = data->labels;
+  }
   // Of a run from before ranges and names of classes were kept.
-  if (!before.data.range.given()) before.data.range = experiment.data.range;
-  if (before.data.class_names.empty()) before.data.class_names = experiment.data.class_names;
-  if (!depends_on_decays(before.train.optimizer)) before.train.decays = experiment.train.decays;
-  std::vector<std::string> fields = differing_fields(before, experiment);
+  if (!before.data.range.given()) before.data.range = now.data.range;
+  if (before.data.class_names.empty()) before.data.class_names = now.data.class_names;
+  if (!depends_on_decays(before.train.optimizer)) before.train.decays = now.train.decays;
+  std::vector<std::string> fields = differing_fields(before, now);
   fields.erase(std::remove_if(fields.begin(), fields.end(), may_change), fields.end());
   if (fields.empty()) return;
   if (fields == std::vector<std::string>{"optimizer.decays"}) {

@@ -1,13 +1,17 @@
 #include "lockstep/run/trained_model.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "lockstep/core/error.h"
 #include "lockstep/core/files.h"
+#include "lockstep/core/text.h"
 #include "lockstep/model/lane_executor.h"
 #include "lockstep/run/initial_weights.h"
 #include "lockstep/run/place.h"
@@ -67,8 +71,8 @@ Framing read_framing(const SafetensorsFile& file, const ImageShape& shape) {
 TrainedModel read_model(const fs::path& path) {
   const SafetensorsFile file(read_checkpoint_file(path), path.string());
   try {
-    Experiment experiment =
-        parse_experiment(metadata_entry(file, kExperimentKey), "experiment in the metadata", {});
+    Experiment experiment = parse_experiment(metadata_entry(file, kExperimentKey),
+                                             "experiment in the metadata", {}, Check::kKept);
     if (!has_bf16_instructions()) experiment.parallel.precision = Precision::kFp32;
     Normalization normalization =
         read_normalization(metadata_entry(file, kNormalizationKey), experiment.data.shape.channels);
@@ -82,6 +86,19 @@ TrainedModel read_model(const fs::path& path) {
     return {experiment, std::move(normalization), framing, std::move(network), std::move(weights)};
   } catch (const Error& error) {
     throw error.within(path.string());
+  }
+}
+
+// A version before the check trained such a model.
+void warn_of_equal_labels(const std::vector<std::string>& labels, const std::string& checkpoint) {
+  std::set<std::string> seen;
+  for (const std::string& label : labels) {
+    if (seen.insert(label).second) continue;
+    spdlog::warn(
+        "{}: data.labels holds \"{}\" twice, which an earlier version let pass: both are one "
+        "class, "
+        "and the last class has no rows",
+        checkpoint, printable(label));
   }
 }
 
@@ -104,6 +121,7 @@ TrainedModel TrainedModel::load(Communicator& comm, const std::string& checkpoin
   agree(comm, [&] { model.emplace(read_model(find_weights(checkpoint))); });
   check_same(comm, "model in " + checkpoint, "xxh3:" + model->weights.digest(model->network).hex(),
              "copy one to all hosts");
+  if (comm.rank() == 0) warn_of_equal_labels(model->experiment.data.labels, checkpoint);
   return std::move(*model);
 }
 

@@ -10,6 +10,7 @@ import subprocess
 import unittest
 
 from lockstep_run import CLASSES, SIDE, LockstepTest, csv_text
+from weights_file import read_weights, weights_content
 
 # Names that a CSV file has to quote among them.
 NAMES = ["lowest", "low, but not lowest", "middle", 'the "high" one', "größte"]
@@ -257,6 +258,34 @@ class GivenLabelsTest(LockstepTest):
                               "--set", "training.epochs=1", "--set",
                               "data.labels=" + ",".join(self.LABELS), "--run-dir", "run")
         self.assertIn("going on in run\n", again.stdout)
+
+    def test_labels_that_were_found_may_be_given_when_a_run_goes_on(self):
+        rows = self.write("found.csv", csv_text([(self.LABELS[label], pixels)
+                                                 for label, pixels in self.train_rows]))
+        words = ("train", self.experiment, "--set", f"data.train.path={rows}", "--set",
+                 "training.epochs=1", "--run-dir", "found")
+        self.lockstep(*words)
+        labels = "data.labels=" + ",".join(sorted(self.LABELS))
+        self.assertIn("going on in found\n", self.lockstep(*words, "--set", labels).stdout)
+        refused = self.run_binary(*words, "--set", labels, "--set", "data.class_names=a,b,c,d,e")
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("data.class_names[0]", refused.stderr)
+
+    def test_a_model_of_a_version_that_let_a_label_pass_twice_is_used(self):
+        labels = ("--set", "data.labels=4,3,2,1,0")
+        self.train("twice", "--set", "training.epochs=1", *labels)
+        path = self.folder / "twice" / "checkpoints" / "step-00000017" / "weights.safetensors"
+        metadata, tensors = read_weights(path)
+        experiment = metadata["lockstep.experiment"]
+        self.assertEqual(experiment.count('labels: "3"'), 1)
+        metadata["lockstep.experiment"] = experiment.replace('labels: "3"', 'labels: "4"')
+        old = self.folder / "old.safetensors"
+        old.write_bytes(weights_content(metadata, tensors))
+        done = self.run_binary("predict", old, "--data", self.test_csv, "--out", "old.csv", ranks=2)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stderr, f'lockstep: {old}: data.labels holds "4" twice, which an '
+                         "earlier version let pass: both are one class, and the last class has no "
+                         "rows\n")
 
     def test_names_go_before_labels(self):
         self.train("renamed", "--set", "training.epochs=1", "--set", "data.labels=4,3,2,1,0",
