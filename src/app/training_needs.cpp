@@ -116,10 +116,10 @@ MemoryNeed memory_need(const Communicator& comm, const Experiment& experiment,
                  (averages(experiment) ? flat : 0) +
                  moments_of(experiment) * network.trainable_size() * std::int64_t{sizeof(float)};
   need.sums = sums;
-  need.passes =
-      std::min<std::int64_t>(workers, own) * training_pass_bytes(network, precision, lane_samples) +
-      workers * inference_pass_bytes(network, precision, kChunkRows) +
-      workers * orthogonalizing_bytes(experiment, network);
+  const auto trainers = std::min<std::int64_t>(workers, own);
+  need.passes = trainers * passes_bytes(network, precision, lane_samples, kChunkRows) +
+                (workers - trainers) * passes_bytes(network, precision, 0, kChunkRows) +
+                workers * orthogonalizing_bytes(experiment, network);
   const bool first_here = comm.rank() == comm.sharing_ranks().front();
   // Those in memory: what is to be written, what is read back, and two in the folder.
   const bool in_memory = first_here && experiment.checkpoint.in_memory_every_steps > 0;

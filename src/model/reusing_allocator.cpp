@@ -17,7 +17,6 @@ namespace {
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kGranularity = 4096;  // sizes are rounded up to this
 constexpr std::size_t kHugePage = 2u << 20;
-constexpr std::size_t kKeptBytes = 256u << 20;  // of free memory, at most, a thread
 
 // In front of each block, as large as the alignment.
 struct Header {
@@ -53,7 +52,7 @@ class FreeBlocks {
   }
 
   void keep(void* block, std::size_t bytes) {
-    if (kept_bytes_ + bytes > kKeptBytes) return std::free(block);
+    if (kept_bytes_ + bytes > kMostFreeBytes) return std::free(block);
     by_bytes_[bytes].push_back(block);
     kept_bytes_ += bytes;
   }
@@ -88,7 +87,7 @@ class ReusingAllocator final : public c10::Allocator {
   c10::DataPtr allocate(std::size_t count) override {
     const c10::Device cpu(c10::DeviceType::CPU);
     if (count == 0) return {nullptr, nullptr, &release, cpu};
-    const std::size_t bytes = (count + kAlignment + kGranularity - 1) / kGranularity * kGranularity;
+    const std::size_t bytes = block_bytes(count);
     FreeBlocks* blocks = free_blocks();
     void* block = blocks == nullptr ? nullptr : blocks->take(bytes);
     if (block == nullptr) block = new_block(bytes);
@@ -106,6 +105,10 @@ class ReusingAllocator final : public c10::Allocator {
 };
 
 }  // namespace
+
+std::size_t block_bytes(std::size_t tensor_bytes) {
+  return (tensor_bytes + kAlignment + kGranularity - 1) / kGranularity * kGranularity;
+}
 
 void use_reusing_allocator() {
   static ReusingAllocator allocator;
