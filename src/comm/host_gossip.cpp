@@ -88,7 +88,7 @@ void HostGossip::exchange(Clock::time_point now, Clock::duration period) {
   hear(now);
   if (now - told_at_ < period) return;
   told_at_ = now;
-  tell();
+  tell(now, period);
 }
 
 void HostGossip::hear(Clock::time_point now) {
@@ -110,10 +110,10 @@ void HostGossip::hear(Clock::time_point now) {
   }
 }
 
-// To where it was heard from, or before that wherever it may be.
-void HostGossip::tell() {
+// To where it is heard from, else wherever it may be.
+void HostGossip::tell(Clock::time_point now, Clock::duration period) {
   for (const Peer& peer : peers_) {
-    if (peer.answers_from != 0) {
+    if (peer.answers_from != 0 && now - peer.heard_at < 3 * period) {
       send_to(peer, peer.answers_from);
       continue;
     }
@@ -138,8 +138,8 @@ std::string HostGossip::silent_for(Clock::duration limit, Clock::time_point now)
   return "";
 }
 
-void HostGossip::forget_silence(Clock::time_point now) {
-  for (Peer& peer : peers_) peer.heard_at = now;
+void HostGossip::forget(Clock::duration stopped) {
+  for (Peer& peer : peers_) peer.heard_at += stopped;
 }
 
 }  // namespace lockstep

@@ -48,8 +48,8 @@ class HostGossip {
   void exchange(Clock::time_point now, Clock::duration period);
   // A host that was heard once, and since then not for so long; "" where there is none.
   std::string silent_for(Clock::duration limit, Clock::time_point now) const;
-  // Nothing could be heard until now.
-  void forget_silence(Clock::time_point now);
+  // Nothing could be heard for so long.
+  void forget(Clock::duration stopped);
 
  private:
   struct Peer {
@@ -60,7 +60,7 @@ class HostGossip {
   };
 
   void hear(Clock::time_point now);
-  void tell();
+  void tell(Clock::time_point now, Clock::duration period);
   void send_to(const Peer& peer, in_addr_t address) const;
 
   int socket_ = -1;

@@ -15,8 +15,8 @@
 #include <utility>
 
 #include "comm/tcp_traffic.h"
+#include "comm/wait_limits.h"
 #include "lockstep/comm/last_words.h"
-#include "lockstep/core/environment.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/host.h"
 
@@ -86,10 +86,9 @@ Liveness::Liveness(std::unique_ptr<SharedWindow> window, int places, int place, 
       other_hosts_(std::move(other_hosts)),
       gossip_(std::move(gossip)),
       place_(place),
-      soft_seconds_(seconds_from_environment("LOCKSTEP_SOFT_LIMIT_SECONDS", 20)),
-      hard_seconds_(seconds_from_environment("LOCKSTEP_HARD_LIMIT_SECONDS", 60)),
-      long_work_seconds_(
-          seconds_from_environment("LOCKSTEP_LONG_WORK_LIMIT_SECONDS", 10 * hard_seconds_)),
+      soft_seconds_(wait_limits().soft),
+      hard_seconds_(wait_limits().hard),
+      long_work_seconds_(wait_limits().long_work),
       seen_at_(Clock::now()),
       looked_at_(seen_at_) {
   for (int i = 0; i < places; ++i) {
@@ -135,7 +134,8 @@ void Liveness::begin_long_work(const char* operation) {
 void Liveness::expect_long_work(int rank) {
   const bool is_here = std::any_of(notes_.begin(), notes_.end(),
                                    [&](const Note* note) { return note->rank == rank; });
-  if (rank == kEachRank ? !other_hosts_.empty() : !is_here) expects_long_work_ = true;
+  const bool are_all_here = other_hosts_.empty();
+  if (rank == kEachRank ? !are_all_here : !is_here) expects_long_work_ = true;
 }
 
 void Liveness::say_goodbye() { mine_->gone = true; }
@@ -146,17 +146,16 @@ void Liveness::watch() {
 }
 
 void Liveness::look() {
-  if (mine_->gone) return;
   ++mine_->beat;
-  follow_beats();
-  find_dead();
   const auto now = Clock::now();
-  const bool was_stopped = now - looked_at_ > kFrozenAfter;  // so it knows nothing of the others
+  if (now - looked_at_ > kFrozenAfter) forget(now - looked_at_);
   looked_at_ = now;
-  if (gossip_) hear_other_hosts(now, was_stopped);
+  follow_beats();
+  if (!mine_->gone) find_dead();
+  if (gossip_) hear_other_hosts(now);
   const std::int64_t count = mine_->count;
   const bool long_work = long_work_goes_on();
-  if (was_stopped || count != seen_count_ || !mine_->waiting || long_work != seen_long_work_) {
+  if (count != seen_count_ || !mine_->waiting || long_work != seen_long_work_) {
     seen_count_ = count;
     seen_long_work_ = long_work;
     wait_anew(now);
@@ -172,12 +171,18 @@ void Liveness::wait_anew(Clock::time_point now) {
   was_late_seen_ = false;
 }
 
+// This process was stopped for so long, so that it knows nothing of the others then.
+void Liveness::forget(Clock::duration stopped) {
+  seen_at_ += stopped;
+  for (Beat& beat : beats_) beat.at += stopped;
+  if (gossip_) gossip_->forget(stopped);
+}
+
 // As the node's first rank, for all of it.
-void Liveness::hear_other_hosts(Clock::time_point now, bool was_stopped) {
+void Liveness::hear_other_hosts(Clock::time_point now) {
   const std::uint64_t traffic = traffic_here();
   if (std::exchange(told_traffic_, traffic) != traffic) gossip_->tell_progress();
   gossip_->exchange(now, as_duration(std::min(kGossipSeconds, hard_seconds_ / 16)));
-  if (was_stopped) gossip_->forget_silence(now);
   mine_->progress = gossip_->progress();
   copy_text(mine_->silent_host, gossip_->silent_for(stands_still_after(), now).c_str());
 }
@@ -215,7 +220,10 @@ bool Liveness::is_any_still() const {
   return is_a_host_silent();
 }
 
-bool Liveness::is_a_host_silent() const { return notes_[0]->silent_host[0] != '\0'; }
+// At the end of the job hosts leave.
+bool Liveness::is_a_host_silent() const {
+  return !mine_->gone && notes_[0]->silent_host[0] != '\0';
+}
 
 void Liveness::follow_beats() {
   for (std::size_t i = 0; i < notes_.size(); ++i) {
@@ -229,7 +237,9 @@ bool Liveness::is_frozen(std::size_t place) const {
 }
 
 bool Liveness::is_late(std::size_t place) const {
-  return notes_[place]->count < mine_->count || is_frozen(place);
+  const Note& note = *notes_[place];
+  const bool has_left = note.gone && has_ended_here(note);
+  return !has_left && (note.count < mine_->count || is_frozen(place));
 }
 
 // A process of another container has a number that means nothing here: its beat tells.
@@ -262,11 +272,15 @@ void Liveness::find_late(double waited_seconds) {
   }
   // The one that was late goes on, or is being ended with the job by a peer that has said why.
   if (was_late_seen_ && !knows_who_is_late()) return wait_anew(Clock::now());
-  // Where the late one is of another node, that node knows which it is, and says it first.
-  const double more = is_any_late() ? 0 : std::chrono::duration<double>(kTimeToEnd).count();
-  if (waited_seconds < hard + more) return;
+  if (waited_seconds < hard + seconds_for_others_to_speak()) return;
   end_job(fmt::format("waited {:.0f} s in: {}; late: {}", waited_seconds, mine_->operation.data(),
                       late_ranks()));
+}
+
+// Who knows which rank is late says it first, then who knows of which host it is.
+double Liveness::seconds_for_others_to_speak() const {
+  if (is_any_late()) return 0;
+  return std::chrono::duration<double>(is_a_host_silent() ? kTimeToEnd : 2 * kTimeToEnd).count();
 }
 
 bool Liveness::is_any_late() const {

@@ -56,7 +56,8 @@ class Liveness {
   // node, so that its note cannot be seen here, the limit for long work holds in the next
   // wait.
   void expect_long_work(int rank);
-  // By the main thread: this rank leaves in order; its end is no fault.
+  // By the main thread: this rank leaves in order; its end is no fault. It still watches while it
+  // waits for others.
   void say_goodbye();
 
  private:
@@ -65,7 +66,8 @@ class Liveness {
   void watch();
   void look();
   void follow_beats();
-  void hear_other_hosts(Clock::time_point now, bool was_stopped);
+  void forget(Clock::duration stopped);
+  void hear_other_hosts(Clock::time_point now);
   Clock::duration stands_still_after() const;
   bool is_frozen(std::size_t place) const;
   bool is_late(std::size_t place) const;
@@ -79,6 +81,7 @@ class Liveness {
   bool is_a_host_silent() const;
   bool is_any_late() const;
   bool knows_who_is_late() const;
+  double seconds_for_others_to_speak() const;
   std::string late_ranks() const;
   bool long_work_goes_on() const;
   [[noreturn]] void end_job(const std::string& message);

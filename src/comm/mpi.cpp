@@ -19,6 +19,7 @@
 #include "comm/node_sharing.h"
 #include "comm/other_launchers.h"
 #include "comm/own_container.h"
+#include "comm/start_limit.h"
 #include "lockstep/comm/communicator.h"
 #include "lockstep/core/error.h"
 #include "lockstep/core/host.h"
@@ -63,6 +64,7 @@ std::string names_of_others(const std::vector<HostCard>& hosts) {
     if (++named > kMostHostsNamed) return text + " or another host";
     text += (text.empty() ? "" : ", ") + host;
   }
+  if (text.empty() && hosts.size() > 1) return "another container of this host";
   return text;
 }
 
@@ -82,6 +84,7 @@ void all_reduce(std::span<T> values, MPI_Datatype type) {
 class MpiCommunicator final : public Communicator {
  public:
   MpiCommunicator() {
+    const StartLimit limit;
     int provided = 0;
     check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
@@ -103,11 +106,8 @@ class MpiCommunicator final : public Communicator {
   }
 
   ~MpiCommunicator() override {
-    {
-      // MPI_Finalize waits for all too, but nobody would watch it.
-      const Wait wait(*liveness_, "the end");
-      MPI_Barrier(MPI_COMM_WORLD);
-    }
+    const Wait wait(*liveness_, "the end");  // MPI_Finalize waits for all too
+    MPI_Barrier(MPI_COMM_WORLD);
     liveness_->say_goodbye();
     sharing_.reset();
     MPI_Comm_free(&faults_);

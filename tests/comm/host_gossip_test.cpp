@@ -93,7 +93,7 @@ TEST(HostGossip, OneThatWasStoppedItselfBlamesNobody) {
   for (int i = 0; i < 3; ++i) hosts.pass_a_second();
   const auto later = hosts.now() + 100s;
   EXPECT_EQ(hosts[0].silent_for(5s, later), "h1");
-  hosts[0].forget_silence(later);
+  hosts[0].forget(97s);
   EXPECT_EQ(hosts[0].silent_for(5s, later), "");
 }
 

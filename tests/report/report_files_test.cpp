@@ -46,7 +46,7 @@ ReportData sample(int classes) {
   data.showcase = {row(0, 0), row(0, 1)};
   data.samples = {{3, 1, {{2, 2, 3, std::vector<std::uint8_t>(12, 9)}}}};
   data.input = {2, 2, 1};
-  data.layers = {{"flatten", {1, 1, 4}, 0, 0}, {"dense 3", {1, 1, 3}, 15, 15}};
+  data.layers = {{"flatten", {1, 1, 4}, 0, 0, 0, 0, ""}, {"dense 3", {1, 1, 3}, 15, 15, 0, 0, ""}};
   data.experiment = "name: \"<b>\"\n";
   return data;
 }
