@@ -72,17 +72,26 @@ asked=0
 must_end=0
 trap 'asked=1' USR1
 trap 'must_end=1; asked=1' TERM
+tell_deaf() {
+  echo "lockstep: a preemption will not be noticed before its time of grace is over: the step" \\
+    "that would hear of it has ended (srun: exit code $1)" >&2
+}
 "${words[@]}" &
 job=$!
 step=
 if [ "${SLURM_JOB_NUM_NODES:-}" = 1 ] && [ "${words[0]}" != srun ]; then
-  srun --overlap --nodes=1 --ntasks=1 --mpi=none sleep infinity </dev/null >/dev/null 2>&1 &
+  # ALL: a job of --export=NONE would have srun start it without a PATH.
+  srun --overlap --export=ALL --nodes=1 --ntasks=1 --mpi=none sleep infinity \\
+    </dev/null >/dev/null 2>&1 &
   step=$!
 fi
 while kill -0 "$job" 2>/dev/null; do
   if [ -n "$step" ] && ! kill -0 "$step" 2>/dev/null; then
     wait "$step"
-    [ $? != 143 ] || must_end=1 asked=1
+    case $? in
+      143) must_end=1 asked=1 ;;
+      *) tell_deaf $? ;;
+    esac
     step=
   fi
   [ "$asked" = 0 ] || kill -USR1 "$job" 2>/dev/null

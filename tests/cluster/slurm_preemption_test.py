@@ -54,8 +54,8 @@ class PreemptionTest(LockstepTest):
         return done.stderr
 
     @staticmethod
-    def holding(hold):
-        return f"--sbatch=--export=ALL,LOCKSTEP_HARD_LIMIT_SECONDS=600,LOCKSTEP_HOLD={hold.text}"
+    def holding(hold, export="ALL"):
+        return f"--sbatch=--export={export},LOCKSTEP_HARD_LIMIT_SECONDS=600,LOCKSTEP_HOLD={hold.text}"
 
     def urgent(self, *words):
         """Starts a job that wants others' place; it ends when it has it."""
@@ -77,16 +77,17 @@ class PreemptionTest(LockstepTest):
 @unittest.skipIf(os.geteuid() != 0, "needs root")
 @unittest.skipIf(missing_programs(), f"not installed: {missing_programs()}")
 class SlurmPreemptionTest(PreemptionTest):
-    def submit(self, run, hold, *words):
+    def submit(self, run, hold, *words, export="ALL"):
         said = self.launch("slurm", self.experiment, "--run-dir", run, "--ranks-per-node", 2,
-                           "--max-restarts", 0, self.holding(hold), *words)
+                           "--max-restarts", 0, self.holding(hold, export), *words)
         return re.match(r"job (\d+) in ", said)[1]
 
-    def test_one_node_saves_when_its_time_of_grace_begins(self):
-        digest = self.train("expected")
-        run = self.folder / "one"
+    def check_one_node(self, export):
+        """Its ranks save when its time of grace begins."""
+        digest = self.train(f"expected-{export}")
+        run = self.folder / f"one-{export}"
         hold = self.hold("step", 20)
-        job = self.submit(run, hold)
+        job = self.submit(run, hold, export=export)
         hold.reached()
         urgent = self.urgent("--exclusive")
         hold.go_on(after=signal.SIGUSR1)
@@ -94,6 +95,13 @@ class SlurmPreemptionTest(PreemptionTest):
         text = self.check_end(job, run / "slurm.log", 21, digest)
         self.assertIn(f"exit code 75; job {job} goes back to the queue", text)
         self.assertFalse((run / "slurm.lost").exists(), text)
+
+    def test_one_node_saves_when_its_time_of_grace_begins(self):
+        self.check_one_node("ALL")
+
+    def test_a_job_without_the_environment_of_its_submission(self):
+        """Slurm's variables would keep a PATH from its step."""
+        self.check_one_node("NONE")
 
     def test_ranks_of_srun_save_when_their_time_of_grace_begins(self):
         """Slurm tells them itself; before that it continues those that are stopped."""

@@ -171,7 +171,7 @@ exec {shutil.which("sleep")} "$@"\n""")
         env = {**os.environ, "PATH": self.path, "SLURM_JOB_ID": "12", **variables}
         done = subprocess.run([shutil.which("bash"), "-c", script], env=env, stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=400, check=False)
-        self.said = done.stdout
+        self.said, self.complaints = done.stdout, done.stderr
         return done.returncode, calls.read_text() if calls.exists() else ""
 
     def test_what_goes_back_to_the_queue(self):
@@ -263,14 +263,16 @@ exec {shutil.which("sleep")} "$@"\n""")
         self.assertEqual((self.folder / "slurm.lost").read_text(), "205\n")
 
     def test_a_step_of_one_node_tells_that_its_grace_begins(self):
-        """By ending of TERM; one that cannot be started tells nothing."""
+        """By ending of TERM; one that cannot be started tells nothing, which is said."""
         srun, is_there = self.folder / "srun", self.folder / "step"
         wait = f'trap "exit 75" USR1; while [ ! -e {is_there} ]; do sleep 0.05; done; '
-        for ends_with, then, status in ((143, "while :; do sleep 0.05; done", 75), (1, "exit 0", 0)):
+        for ends_with, then, status in ((143, "while :; do sleep 0.05; done", 75), (2, "sleep 2", 0)):
             with self.subTest(ends_with):
-                srun.write_text(f"#!/bin/sh\ntouch {is_there}\nexit {ends_with}\n")
+                srun.write_text(f'#!/bin/sh\necho "$*" >{is_there}\nexit {ends_with}\n')
                 srun.chmod(0o755)
                 self.assertEqual(self.run_script(wait + then, SLURM_JOB_NUM_NODES="1")[0], status)
+                self.assertIn(" --export=ALL ", is_there.read_text())
+                self.assertEqual(self.complaints.count("(srun: exit code 2)"), ends_with == 2)
                 is_there.unlink()
         self.assertEqual(self.run_script("exit 0", SLURM_JOB_NUM_NODES="2")[0], 0)
         self.assertFalse(is_there.exists())
