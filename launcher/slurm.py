@@ -76,10 +76,16 @@ tell_deaf() {
   echo "lockstep: a preemption will not be noticed before its time of grace is over: the step" \\
     "that would hear of it has ended (srun: exit code $1)" >&2
 }
+id=$SLURM_JOB_ID
+[ -z "${SLURM_ARRAY_TASK_ID:-}" ] || id=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
+show_job() { scontrol show job "$id" 2>/dev/null; }
+makes_room() { [ "$must_end" = 1 ] || [[ $(show_job) = *PreemptTime=[0-9]* ]]; }
 "${words[@]}" &
 job=$!
 step=
+rounds=
 if [ "${SLURM_JOB_NUM_NODES:-}" = 1 ] && [ "${words[0]}" != srun ]; then
+  rounds=0
   # ALL: a job of --export=NONE would have srun start it without a PATH.
   srun --overlap --export=ALL --nodes=1 --ntasks=1 --mpi=none sleep infinity \\
     </dev/null >/dev/null 2>&1 &
@@ -93,6 +99,10 @@ while kill -0 "$job" 2>/dev/null; do
       *) tell_deaf $? ;;
     esac
     step=
+  fi
+  if [ -n "$rounds" ]; then  # Slurm may have told the steps before there was this one
+    rounds=$((rounds + 1))
+    case $rounds in 3 | 10) ! makes_room || must_end=1 asked=1 ;; esac
   fi
   [ "$asked" = 0 ] || kill -USR1 "$job" 2>/dev/null
   sleep 1
@@ -121,10 +131,6 @@ was_saved() {{
 _REQUEUE = """\
 [ "$must_end$status" != 11 ] || status=143
 [ "$asked" = 0 ] || [ "$status" != 138 ] || status=75
-id=$SLURM_JOB_ID
-[ -z "${{SLURM_ARRAY_TASK_ID:-}}" ] || id=${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID
-show_job() {{ scontrol show job "$id" 2>/dev/null; }}
-makes_room() {{ [ "$must_end" = 1 ] || [[ $(show_job) = *PreemptTime=[0-9]* ]]; }}
 lost=${{cancelled%.*}}.lost${{SLURM_ARRAY_TASK_ID:+.$SLURM_ARRAY_TASK_ID}}
 again=0
 is_last=0

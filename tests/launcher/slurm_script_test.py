@@ -144,17 +144,18 @@ class ScriptTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
-        scontrol = self.folder / "scontrol"
-        scontrol.write_text(f"""#!/bin/sh
+        self.stand_in("scontrol", f"""\
 [ "$1" = show ] && {{ echo "JobId=$3 JobState=${{FAKE_STATE:-RUNNING Reason=None}}"; exit; }}
-echo "$*" >>{self.folder}/calls\n""")
-        scontrol.chmod(0o755)
-        sleep = self.folder / "sleep"  # the script's second takes less here
-        sleep.write_text(f"""#!/bin/sh
-[ "$1" != 1 ] || set -- 0.02
-exec {shutil.which("sleep")} "$@"\n""")
-        sleep.chmod(0o755)
+echo "$*" >>{self.folder}/calls""")
+        self.stand_in("sleep", f"""\
+[ "$1" != 1 ] || set -- 0.02  # the script's second takes less here
+exec {shutil.which("sleep")} "$@\"""")
         self.path = f"{self.folder}:{os.environ['PATH']}"
+
+    def stand_in(self, name, text):
+        path = self.folder / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
 
     def output(self, program, **variables):
         """What the script says."""
@@ -264,18 +265,33 @@ exec {shutil.which("sleep")} "$@"\n""")
 
     def test_a_step_of_one_node_tells_that_its_grace_begins(self):
         """By ending of TERM; one that cannot be started tells nothing, which is said."""
-        srun, is_there = self.folder / "srun", self.folder / "step"
+        is_there = self.folder / "step"
         wait = f'trap "exit 75" USR1; while [ ! -e {is_there} ]; do sleep 0.05; done; '
         for ends_with, then, status in ((143, "while :; do sleep 0.05; done", 75), (2, "sleep 2", 0)):
             with self.subTest(ends_with):
-                srun.write_text(f'#!/bin/sh\necho "$*" >{is_there}\nexit {ends_with}\n')
-                srun.chmod(0o755)
+                self.stand_in("srun", f'echo "$*" >{is_there}\nexit {ends_with}')
                 self.assertEqual(self.run_script(wait + then, SLURM_JOB_NUM_NODES="1")[0], status)
                 self.assertIn(" --export=ALL ", is_there.read_text())
                 self.assertEqual(self.complaints.count("(srun: exit code 2)"), ends_with == 2)
                 is_there.unlink()
         self.assertEqual(self.run_script("exit 0", SLURM_JOB_NUM_NODES="2")[0], 0)
         self.assertFalse(is_there.exists())
+
+    def test_a_grace_that_began_before_the_step_did(self):
+        """Slurm knows of it; where there is no step it is not asked."""
+        self.stand_in("srun", "exec sleep 60")
+        self.stand_in("scontrol", f'echo "$3" >>{self.folder}/shown; [ "$3" != 9_3 ] || '
+                   "echo PreemptTime=2026-11-30T18:03:27")
+        program = 'trap "exit 75" USR1; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.2; done; exit 3'
+        task = {"SLURM_ARRAY_JOB_ID": "9", "SLURM_ARRAY_TASK_ID": "3"}
+        for nodes, more, status, shown in (("1", task, 75, "9_3"), ("1", {}, 3, "12"),
+                                           ("2", task, 3, "")):
+            with self.subTest(nodes=nodes, more=more):
+                (self.folder / "shown").write_text("")
+                self.assertEqual(
+                    self.run_script(program, SLURM_JOB_NUM_NODES=nodes, **more)[0], status)
+                self.assertEqual(set((self.folder / "shown").read_text().split()),
+                                 {shown} - {""})
 
     def test_task_of_an_array(self):
         got = self.run_script("exit 75", SLURM_ARRAY_JOB_ID="9", SLURM_ARRAY_TASK_ID="3")
