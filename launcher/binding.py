@@ -4,7 +4,9 @@ As a program, `python3 binding.py RANKS THREADS`, it prints that for a batch scr
 from __future__ import annotations
 
 import os
+import re
 import shlex
+import subprocess
 import sys
 from dataclasses import dataclass
 
@@ -25,10 +27,32 @@ class Cpus:
 def cpus_here() -> Cpus:
     """Those of this process."""
     physical = physical_cores()
+    mine = os.sched_getaffinity(0)
     given = os.environ.get("SLURM_CPUS_ON_NODE", "")  # which Slurm may keep no job within
-    is_part = given.isdecimal() and int(given) < physical
-    is_whole = os.sched_getaffinity(0) == cores_of_group() and not is_part
-    return Cpus(available_cores(), physical, is_whole)
+    is_part = given.isdecimal() and _is_part(int(given), physical, len(mine))
+    return Cpus(available_cores(), physical, mine == cores_of_group() and not is_part)
+
+
+def _is_part(given: int, physical: int, logical: int) -> bool:
+    """Whether a job that Slurm gave so many CPUs has less than what its process may run on. A
+    CPU of Slurm's is a core or, with hyperthreads, one of its threads, as it was set up."""
+    if given < physical or given >= logical:
+        return given < physical
+    if of_node := _cpus_by_slurm():
+        return given * (os.cpu_count() or logical) < of_node * logical
+    return given > physical
+
+
+def _cpus_by_slurm() -> int:
+    """All of this node as Slurm counts them; 0 where it does not say."""
+    try:
+        done = subprocess.run(
+            ["scontrol", "show", "node", "-o", os.environ["SLURMD_NODENAME"]],
+            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=20, check=False)
+    except (KeyError, OSError, subprocess.TimeoutExpired):
+        return 0
+    found = re.search(r"\bCPUTot=(\d+)", done.stdout)
+    return int(found[1]) if found else 0
 
 
 def mapping_words(map_by: str, ranks: int, threads: int, node: Cpus | None) -> list[str]:

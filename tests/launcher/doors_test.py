@@ -54,12 +54,45 @@ class BindingTest(unittest.TestCase):
         finally:
             os.sched_setaffinity(0, before)
 
+    def is_whole(self, given, of_node, mine=128, physical=64, name="n7"):
+        """Of `mine` of a node's 128 CPUs, of which Slurm gave some and counts `of_node` in all."""
+        with tempfile.TemporaryDirectory() as folder:
+            if of_node:
+                scontrol = Path(folder, "scontrol")
+                scontrol.write_text('#!/bin/sh\n[ "$*" = "show node -o n7" ] || exit 1\n'
+                                    f"echo NodeName=n7 CPUEfctv=9 CPUTot={of_node} CPULoad=1\n")
+                scontrol.chmod(0o755)
+            env = {"PATH": folder, "SLURM_CPUS_ON_NODE": str(given)}
+            named = {"SLURMD_NODENAME": name} if name else {}
+            with mock.patch.dict(os.environ, env | named, clear=True), \
+                    mock.patch("os.cpu_count", lambda: 128), \
+                    mock.patch("os.sched_getaffinity", lambda _: set(range(mine))), \
+                    mock.patch.object(binding, "cores_of_group", lambda: set(range(mine))), \
+                    mock.patch.object(binding, "physical_cores", lambda: physical):
+                return binding.cpus_here().is_whole
+
     def test_a_part_of_a_node_that_nothing_keeps_it_to(self):
         """Another job may have the same cores."""
-        cores = probe.physical_cores()
-        for given, is_whole in ((cores - 1, False), (cores, True), (cores + 1, True)):
-            with self.subTest(given), mock.patch.dict(os.environ, SLURM_CPUS_ON_NODE=str(given)):
-                self.assertEqual(binding.cpus_here().is_whole, is_whole)
+        for given, of_node, is_whole in (
+                (63, 128, False), (64, 128, False), (96, 128, False), (127, 128, False),
+                (128, 128, True), (63, 64, False), (64, 64, True),
+                (63, 0, False), (64, 0, True), (65, 0, False), (127, 0, False), (128, 0, True)):
+            with self.subTest(given=given, of_node=of_node):
+                self.assertEqual(self.is_whole(given, of_node), is_whole)
+
+    def test_a_part_of_a_node_that_slurm_keeps_it_to(self):
+        """It has all that its process may run on, whichever Slurm counts."""
+        for given, of_node in ((64, 128), (64, 0), (32, 64), (32, 0)):
+            with self.subTest(given=given, of_node=of_node):
+                self.assertTrue(self.is_whole(given, of_node, mine=64, physical=32))
+        self.assertFalse(self.is_whole(32, 128, mine=64, physical=32))
+
+    def test_a_node_that_slurm_does_not_know(self):
+        """Half of its CPUs may be all of its cores."""
+        for name in ("other", ""):
+            with self.subTest(name):
+                self.assertTrue(self.is_whole(64, 128, name=name))
+                self.assertFalse(self.is_whole(65, 128, name=name))
 
     def test_a_batch_script_asks_on_its_node(self):
         words = [sys.executable, ROOT / "launcher" / "binding.py", "5000", "1"]
