@@ -78,7 +78,7 @@ tell_deaf() {
 }
 id=$SLURM_JOB_ID
 [ -z "${SLURM_ARRAY_TASK_ID:-}" ] || id=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
-show_job() { scontrol show job "$id" 2>/dev/null; }
+show_job() { timeout 10 scontrol show job "$id" 2>/dev/null; }
 makes_room() { [ "$must_end" = 1 ] || [[ $(show_job) = *PreemptTime=[0-9]* ]]; }
 "${words[@]}" &
 job=$!
