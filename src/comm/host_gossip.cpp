@@ -53,7 +53,7 @@ void find_addresses(std::span<std::uint32_t> addresses) {
 HostGossip::HostGossip()
     : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)), key_(random_key()) {
   const ::sockaddr_in any = address_of(htonl(INADDR_ANY), 0);
-  if (socket_ >= 0) ::bind(socket_, reinterpret_cast<const ::sockaddr*>(&any), sizeof(any));
+  if (socket_ >= 0) (void)::bind(socket_, reinterpret_cast<const ::sockaddr*>(&any), sizeof(any));
 }
 
 HostGossip::~HostGossip() {
