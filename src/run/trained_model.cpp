@@ -96,8 +96,7 @@ void warn_of_equal_labels(const std::vector<std::string>& labels, const std::str
     if (seen.insert(label).second) continue;
     spdlog::warn(
         "{}: data.labels holds \"{}\" twice, which an earlier version let pass: both are one "
-        "class, "
-        "and the last class has no rows",
+        "class, and the last class has no rows",
         checkpoint, printable(label));
   }
 }

@@ -85,10 +85,11 @@ class StoppedRankTest(FaultsTest):
                 self.assertEqual(status["state"], "failed")
                 self.assertIn(f"late: rank {rank} on ", status["reason"])
 
-    def end_with_rank_1(self, script, run):
+    def end_with_rank_1(self, script, run, hard_limit):
         """What is said by a job whose rank 1 the script meets before it starts."""
         words = 'if [ "$OMPI_COMM_WORLD_RANK" = 1 ]; then %s; fi; exec "$@"' % script
-        limits = {"LOCKSTEP_HARD_LIMIT_SECONDS": "8", "LOCKSTEP_LONG_WORK_LIMIT_SECONDS": "12"}
+        limits = {"LOCKSTEP_HARD_LIMIT_SECONDS": str(hard_limit),
+                  "LOCKSTEP_LONG_WORK_LIMIT_SECONDS": str(10 * hard_limit)}
         with unittest.mock.patch.dict(os.environ, limits):
             done = self.run_binary(*self.arguments(run), ranks=2, before=["sh", "-c", words, "sh"])
         self.assertEqual(done.returncode, EXIT_PEER, done.stderr)
@@ -96,13 +97,13 @@ class StoppedRankTest(FaultsTest):
 
     def test_a_rank_that_is_stopped_before_the_others_have_found_it(self):
         causes = r"one is stopped, or TCP does not pass between their hosts \(.*\)"
-        self.assertRegex(self.end_with_rank_1("kill -STOP $$", "never"),
-                         r"\Alockstep: waiting for 8 s for the ranks to find each other: "
-                         rf"{causes}\nlockstep: waited 12 s on \S+ for the ranks to find each "
+        self.assertRegex(self.end_with_rank_1("kill -STOP $$", "never", 1),
+                         r"\Alockstep: waiting for 1 s for the ranks to find each other: "
+                         rf"{causes}\nlockstep: waited 10 s on \S+ for the ranks to find each "
                          rf"other: {causes}\n")
 
     def test_a_rank_that_is_stopped_when_all_is_done(self):
-        errors = self.end_with_rank_1(f"export LD_PRELOAD={os.environ['STOP_AT_END']}", "done")
+        errors = self.end_with_rank_1(f"export LD_PRELOAD={os.environ['STOP_AT_END']}", "done", 30)
         self.assertRegex(errors, r"(?m)^lockstep: waited \d+ s in: the end; late: rank 1 on \S+ "
                          r"\(process \d+, last seen in: the end\)$")
 

@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 
 from hosts_case import HostsTest, tool
-from lockstep_run import Hold
+from lockstep_run import Hold, is_pending
 
 EXIT_USAGE = 2
 EXIT_PEER = 4
@@ -32,12 +32,6 @@ def wait_for_reader(pipe, process):
 def child_of(process):
     """The only child of a process, which has one thread that starts processes."""
     return int(Path(f"/proc/{process}/task/{process}/children").read_text())
-
-
-def is_pending(number, process):
-    """Whether a signal waits for a process that is stopped."""
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(re.search(r"ShdPnd:\s*(\w+)", status)[1], 16) >> (number - 1) & 1
 
 
 class TwoHostsTest(HostsTest):

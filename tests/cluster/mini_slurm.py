@@ -55,6 +55,14 @@ PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10
 """
 
 
+ENDED = ("COMPLETED", "FAILED", "CANCELLED", "NODE_FAIL", "TIMEOUT")
+
+
+def ended(job):
+    """Whether a job, as job() gives it, runs no more and is not in the queue."""
+    return job.get("JobState") in ENDED
+
+
 def missing_programs():
     """What is not installed of what a MiniSlurm needs."""
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"

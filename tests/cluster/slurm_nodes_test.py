@@ -10,9 +10,7 @@ import unittest
 from built_launcher import launch, launcher_words
 from cpu_group import CpuGroup
 from lockstep_run import EXPERIMENT, LockstepTest
-from mini_slurm import MiniSlurm, missing_programs
-
-ENDED = ("COMPLETED", "FAILED", "CANCELLED", "NODE_FAIL", "TIMEOUT")
+from mini_slurm import MiniSlurm, ended, missing_programs
 
 
 class JobsTest(LockstepTest):
@@ -28,7 +26,7 @@ class JobsTest(LockstepTest):
 
     def check_end(self, job, run, digest):
         """The job ends well; its log."""
-        state = self.slurm.await_job(job, lambda job: job.get("JobState") in ENDED)
+        state = self.slurm.await_job(job, ended)
         log = run / "slurm.log"
         text = log.read_text() if log.exists() else ""
         self.assertEqual((state.get("JobState"), state.get("Restarts")), ("COMPLETED", "0"),

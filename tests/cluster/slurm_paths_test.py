@@ -10,13 +10,7 @@ import unittest
 
 from built_launcher import launch, launcher_words
 from lockstep_run import LockstepTest
-from mini_slurm import MiniSlurm, missing_programs
-
-ENDED = ("COMPLETED", "FAILED", "CANCELLED", "NODE_FAIL", "TIMEOUT")
-
-
-def ended(job):
-    return job.get("JobState") in ENDED
+from mini_slurm import ENDED, MiniSlurm, ended, missing_programs
 
 
 class JobEnded(Exception):

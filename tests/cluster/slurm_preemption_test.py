@@ -9,23 +9,10 @@ import signal
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from built_launcher import launch, launcher_words
-from lockstep_run import LockstepTest
-from mini_slurm import MiniSlurm, missing_programs
-
-ENDED = ("COMPLETED", "FAILED", "CANCELLED", "NODE_FAIL", "TIMEOUT")
-
-
-def ended(job):
-    return job.get("JobState") in ENDED
-
-
-def has_come(number, process):
-    """Whether a signal waits for a process that is stopped."""
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(re.search(r"(?m)^ShdPnd:\s*(\w+)", status)[1], 16) >> (number - 1) & 1
+from lockstep_run import TIME_LIMIT_SECONDS, LockstepTest, is_pending
+from mini_slurm import MiniSlurm, ended, missing_programs
 
 
 # As the launcher's page has it.
@@ -139,7 +126,9 @@ class SlurmPreemptionTest(PreemptionTest):
         array = self.submit_sweep(sweep, hold)
         held = [hold.reached() for _ in digests]
         urgent = self.urgent("--ntasks=1")
-        while not (told := [each for each in held if has_come(signal.SIGUSR1, each)]):
+        end = time.monotonic() + TIME_LIMIT_SECONDS
+        while not (told := [each for each in held if is_pending(signal.SIGUSR1, each)]):
+            self.assertLess(time.monotonic(), end)
             time.sleep(0.1)
         self.assertEqual(len(told), 1)
         tasks = [json.loads((sweep / f"{task:03}" / "status.json").read_text())["pid"]

@@ -13,16 +13,11 @@ from pathlib import Path
 
 from built_launcher import launch, launcher_words
 from lockstep_run import BINARY, Hold, LockstepTest
-from mini_slurm import MiniSlurm, missing_programs
+from mini_slurm import MiniSlurm, ended, missing_programs
 
 LONG = ("--set", "training.epochs=10", "--set", "training.log_every_steps=1",
         "--set", "checkpoint.every_steps=10")
 ENDLESS = ("--set", "training.epochs=100000", *LONG[2:])
-ENDED = ("COMPLETED", "FAILED", "CANCELLED", "NODE_FAIL", "TIMEOUT")
-
-
-def ended(job):
-    return job.get("JobState") in ENDED
 
 
 def ranks_of(run):

@@ -40,6 +40,7 @@ class CpuGroup:
         return ["sh", "-ec", f'echo $$ >{self._folder}/cgroup.procs; exec "$@"', "sh"]
 
     def close(self):
-        while (self._folder / "cgroup.procs").read_text():
+        end = time.monotonic() + 400
+        while time.monotonic() < end and (self._folder / "cgroup.procs").read_text():
             time.sleep(0.05)
         os.rmdir(self._folder)

@@ -220,6 +220,17 @@ class LockstepTest(unittest.TestCase):
             self.assertTrue(outcome[key] == value, f"{key} differs")
 
 
+def status_of(process, field):
+    """What the system says of a process."""
+    text = Path(f"/proc/{process}/status").read_text()
+    return re.search(rf"^{field}:\s*(\S+)", text, re.MULTILINE)[1]
+
+
+def is_pending(number, process):
+    """Whether a signal waits for a process that is stopped."""
+    return int(status_of(process, "ShdPnd"), 16) >> (number - 1) & 1
+
+
 class Hold:
     """A moment of a run, as the step after `number` steps, that a rank does not pass before
     the test lets it go on. It waits there until the test asks for reached(); then its
@@ -246,20 +257,16 @@ class Hold:
                 line += os.read(self._pipe, 1)
             time.sleep(0 if line else 0.001)
         self.process = int(line)
-        while self._status("State")[0] != "T":
+        while status_of(self.process, "State")[0] != "T":
             time.sleep(0.001)
         return self.process
 
     def go_on(self, after=None, process=None):
         """Lets a process go on, by default the last one, once the signal `after` has come to it."""
         self.process = process or self.process
-        while after is not None and not int(self._status("ShdPnd"), 16) >> (after - 1) & 1:
+        while after is not None and not is_pending(after, self.process):
             time.sleep(0.001)
         os.kill(self.process, signal.SIGCONT)
-
-    def _status(self, field):
-        text = Path(f"/proc/{self.process}/status").read_text()
-        return re.search(rf"^{field}:\s*(\S+)", text, re.MULTILINE)[1]
 
 
 class RunningJob:
