@@ -82,6 +82,7 @@ void HostGossip::meet(std::span<const HostCard> hosts, std::size_t place) {
     const std::size_t peer = place ^ bit;
     if (peer < hosts.size() && hosts[peer].port != 0) peers_.push_back({hosts[peer], peer, 0, {}});
   }
+  tell(/*now=*/{}, /*period=*/{});
 }
 
 void HostGossip::exchange(Clock::time_point now, Clock::duration period) {

@@ -37,7 +37,8 @@ class HostGossip {
   HostGossip& operator=(const HostGossip&) = delete;
 
   HostCard card() const;
-  // The cards of all who speak, in the same order for all; this one's is at `place`.
+  // The cards of all who speak, in the same order for all; this one's is at `place`. Tells the
+  // others at once, so that one that stops right after it was heard.
   void meet(std::span<const HostCard> hosts, std::size_t place);
 
   // Something moves on this host.

@@ -82,10 +82,20 @@ TEST(HostGossip, AHostThatStopsIsSilentUntilItGoesOn) {
   EXPECT_EQ(hosts[0].silent_for(1s, hosts.now()), "");
 }
 
-TEST(HostGossip, AHostThatWasNeverHeardIsNotSilent) {
+TEST(HostGossip, AHostThatStopsRightAfterTheyMetIsSilent) {
   Hosts hosts(2);
   for (int i = 0; i < 5; ++i) hosts.pass_a_second(/*stopped=*/1);
-  EXPECT_EQ(hosts[0].silent_for(1s, hosts.now()), "");
+  EXPECT_EQ(hosts[0].silent_for(4s, hosts.now()), "h1");
+}
+
+TEST(HostGossip, AHostThatWasNeverHeardIsNotSilent) {
+  HostGossip here;
+  const HostGossip mute;
+  const std::vector<HostCard> cards{here.card(), mute.card()};
+  here.meet(cards, 0);
+  const Clock::time_point begin = Clock::now();
+  for (int i = 0; i < 5; ++i) here.exchange(begin + i * 1s, 1s);
+  EXPECT_EQ(here.silent_for(1s, begin + 9s), "");
 }
 
 TEST(HostGossip, OneThatWasStoppedItselfBlamesNobody) {
