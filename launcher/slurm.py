@@ -113,22 +113,24 @@ wait "$job"
 status=$?
 """
 
-# The status file as it was, and how it says that this start was saved on request.
+# The status file as it was, and whether this start wrote it, and was saved on request.
 _STATUS = """\
 cancelled={cancelled}
 folder=${{cancelled%/*}}
 read_status() {{ cat "$folder/{status}" 2>/dev/null; }}
 before=$(read_status)
-was_saved() {{
-  local now; now=$(read_status)
-  [[ $now != "$before" && $now = *'"state": "saved"'* ]]
-}}
+has_begun() {{ [ "$(read_status)" != "$before" ]; }}
+was_saved() {{ has_begun && [[ $(read_status) = *'"state": "saved"'* ]]; }}
 """
 
-# mpirun ends with 1, whatever its ranks did, where Slurm has sent TERM to all processes, or with
-# 205, as its daemons on other nodes do not outlive that; and dies of USR1 when it is about to
-# end, or has not begun.
+# srun ends with 0 where Slurm ends its step before the ranks are started. mpirun ends with 1,
+# whatever its ranks did, where Slurm has sent TERM to all processes, or with 205, as its daemons
+# on other nodes do not outlive that; and dies of USR1 when it is about to end, or has not begun.
 _REQUEUE = """\
+case "$status ${{words[*]}} " in
+  *" --dry-run "*) ;;
+  "0 srun "*) has_begun || status=4 ;;
+esac
 [ "$must_end$status" != 11 ] || status=143
 [ "$asked" = 0 ] || [ "$status" != 138 ] || status=75
 lost=${{cancelled%.*}}.lost${{SLURM_ARRAY_TASK_ID:+.$SLURM_ARRAY_TASK_ID}}

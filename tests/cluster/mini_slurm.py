@@ -180,9 +180,11 @@ class MiniSlurm:
         end = time.monotonic() + seconds
         hastened = "0"
         while not condition(job := self.job(number)) and time.monotonic() < end:
-            if job.get("Reason") == "BeginTime" and job.get("Restarts") != hastened:
+            if job.get("Reason") == "BeginTime" and job.get("Restarts") != hastened \
+                    and not self._has_steps(job["JobId"]):
                 # Slurm lets it wait until its old credential has expired, but needs only one
-                # that is of a later second than the end of the job.
+                # that is of a later second than the end of the job, and that what its steps
+                # left behind under their numbers is gone.
                 hastened = job.get("Restarts")
                 self.run("scontrol", "update", f"JobId={number}", "StartTime=now+2", check=False)
             time.sleep(0.1)
@@ -222,6 +224,13 @@ class MiniSlurm:
         if self._claim:
             self._claim.close()
 
+    def _has_steps(self, job):
+        """Whether a daemon of a job's step is still there."""
+        title = f"slurmstepd: [{job}.".encode()
+        return any(_command_line(pid).startswith(title)
+                   and any(log.parent == self._folder for log in _logs_of_step(pid))
+                   for pid in _all_processes())
+
     def _names(self):
         if self.nodes == 1:
             return [self._host]
@@ -246,10 +255,18 @@ def _all_processes():
     return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
 
 
+def _command_line(pid):
+    """With a NUL after each word; empty when the process is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def _logs_of_step(pid):
     """The files that a slurmstepd has open, its node's log among them; none for others."""
     try:
-        if not Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"slurmstepd"):
+        if not _command_line(pid).startswith(b"slurmstepd"):
             return []
         folder = Path(f"/proc/{pid}/fd")
         return [Path(os.readlink(folder / name)) for name in os.listdir(folder)]

@@ -162,10 +162,10 @@ exec {shutil.which("sleep")} "$@\"""")
         self.run_script(program, **variables)
         return self.said
 
-    def run_script(self, program, **variables):
+    def run_script(self, program, start="sh", **variables):
         """The script's exit status, and what it asked of scontrol."""
         script = slurm.batch_script(
-            slurm.Request(max_restarts=3), f"words=(sh -c '{program}')", self.folder / "log",
+            slurm.Request(max_restarts=3), f"words=({start} -c '{program}')", self.folder / "log",
             str(self.folder / "slurm.cancelled"), {"A": "a b"})
         calls = self.folder / "calls"
         calls.unlink(missing_ok=True)
@@ -182,6 +182,17 @@ exec {shutil.which("sleep")} "$@\"""")
             with self.subTest(status=status):
                 self.assertEqual(self.run_script(f"exit {status}"), (status, calls))
                 (self.folder / "slurm.lost").unlink(missing_ok=True)
+
+    def test_srun_that_ends_with_0_and_started_no_rank(self):
+        """As where Slurm ended its step meanwhile."""
+        self.stand_in("srun", 'exec sh "$@"')
+        self.assertEqual(self.run_script("exit 0", start="srun"), (4, "requeue 12\n"))
+        status = self.folder / "status.json"
+        self.assertEqual(self.run_script(f"echo {{}} >{status}", start="srun"), (0, ""))
+        self.assertEqual(self.run_script("exit 0", start="srun"), (4, "requeue 12\n"))
+        self.assertEqual((self.folder / "slurm.lost").read_text(), "4\n4\n")
+        self.assertEqual(self.run_script("exit 3", start="srun"), (3, ""))
+        self.assertEqual(self.run_script("exit 0 # --dry-run ", start="srun"), (0, ""))
 
     def test_failures_are_counted_and_saves_are_not(self):
         for _ in range(20):
