@@ -53,7 +53,8 @@ class SizesTest(LockstepTest):
         side = ("--set", "data.shape.height=4096", "--set", "data.shape.width=4096")
         for layers, more, problem in (
                 (flat + wide * 400, (), "layer[17] (dense): the network has"),
-                (conv % (65536, 4096) + flat, (), "a weight of 65536x4096x4096x1: at most"),
+                (conv % (6, 4096) + flat, (), "a 4096x4096 kernel of stride 1 on an input of 12x12x1"),
+                (conv % (65536, 4096) + flat, side, "a weight of 65536x4096x4096x1: at most"),
                 (conv % (65536, 1) + flat, side, "gives 4096x4096x65536: at most"),
                 (conv % (100, 1) + conv % (100, 80) + flat, side, "1.1e+15 multiply-adds")):
             text = EXPERIMENT % {"train": self.train_csv, "test": self.test_csv}
