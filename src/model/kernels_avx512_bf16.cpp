@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kLanes = 16;
 constexpr std::int64_t kBlockRows = 64;  // as in kernels.inc
+constexpr std::int64_t kTotals = 256;    // channels whose sums are made at once
 
 bool suits(std::int64_t channels) { return channels % kLanes == 0; }
 
@@ -37,58 +38,58 @@ __mmask16 kept(const std::uint8_t* bits, std::uint8_t drop_below) {
 
 // --- Sums over rows -----------------------------------------------------------
 
-// Blocks of rows in fp32, these in double.
-struct Total {
-  __m512d low = _mm512_setzero_pd(), high = _mm512_setzero_pd();
+// Adds sixteen sums to totals in double.
+void add_to(double* totals, __m512 sums) {
+  const __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(sums));
+  const __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(sums, 1));
+  _mm512_storeu_pd(totals, _mm512_add_pd(_mm512_loadu_pd(totals), low));
+  totals += kLanes / 2;
+  _mm512_storeu_pd(totals, _mm512_add_pd(_mm512_loadu_pd(totals), high));
+}
 
-  void add(__m512 sums) {
-    low = _mm512_add_pd(low, _mm512_cvtps_pd(_mm512_castps512_ps256(sums)));
-    high = _mm512_add_pd(high, _mm512_cvtps_pd(_mm512_extractf32x8_ps(sums, 1)));
-  }
-  void store(double* to) const {
-    _mm512_storeu_pd(to, low);
-    _mm512_storeu_pd(to + kLanes / 2, high);
-  }
-};
-
-// Two sums for each of kVectors x 16 channels: add(value, channel, first, second) for the rows'
-// values, finish(channel, first, second) for the totals.
-template <int kVectors, typename Add, typename Finish>
-void sum_vectors(std::int64_t rows, std::int64_t channels, std::int64_t c0, Add add,
-                 Finish finish) {
-  Total first_total[kVectors], second_total[kVectors];
-  for (std::int64_t r0 = 0; r0 < rows; r0 += kBlockRows) {
-    const std::int64_t end = rows - r0 < kBlockRows ? rows : r0 + kBlockRows;
-    __m512 first[kVectors], second[kVectors];
+// Two sums over rows [begin, end) for each of kVectors x 16 channels from c0 on: add(value,
+// channel, first, second) for the rows' values.
+template <int kVectors, typename Add>
+void sum_block(std::int64_t begin, std::int64_t end, std::int64_t channels, std::int64_t c0,
+               Add add, double* first_totals, double* second_totals) {
+  __m512 first[kVectors], second[kVectors];
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) first[v] = second[v] = _mm512_setzero_ps();
-    for (std::int64_t at = r0 * channels + c0; at < end * channels; at += channels) {
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) {
-        add(at + v * kLanes, c0 + v * kLanes, first[v], second[v]);
-      }
-    }
+  for (int v = 0; v < kVectors; ++v) first[v] = second[v] = _mm512_setzero_ps();
+  for (std::int64_t at = begin * channels + c0; at < end * channels; at += channels) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      first_total[v].add(first[v]);
-      second_total[v].add(second[v]);
+      add(at + v * kLanes, c0 + v * kLanes, first[v], second[v]);
     }
   }
+#pragma GCC unroll 4
   for (int v = 0; v < kVectors; ++v) {
-    double first[kLanes], second[kLanes];
-    first_total[v].store(first);
-    second_total[v].store(second);
-    for (int i = 0; i < kLanes; ++i) finish(c0 + v * kLanes + i, first[i], second[i]);
+    add_to(first_totals + v * kLanes, first[v]);
+    add_to(second_totals + v * kLanes, second[v]);
   }
 }
 
+// Blocks of rows in fp32, these in double. All channels of a block before the next one, so that
+// memory is read in order. finish(channel, first, second) takes the totals.
 template <typename Add, typename Finish>
 void sum_over_rows(std::int64_t rows, std::int64_t channels, Add add, Finish finish) {
-  std::int64_t c = 0;
-  for (; c + 2 * kLanes <= channels; c += 2 * kLanes) {
-    sum_vectors<2>(rows, channels, c, add, finish);
+  for (std::int64_t c0 = 0; c0 < channels; c0 += kTotals) {
+    const std::int64_t c_end = channels - c0 < kTotals ? channels : c0 + kTotals;
+    double first[kTotals] = {};
+    double second[kTotals] = {};
+    for (std::int64_t r0 = 0; r0 < rows; r0 += kBlockRows) {
+      const std::int64_t end = rows - r0 < kBlockRows ? rows : r0 + kBlockRows;
+      std::int64_t c = c0;
+      const auto sum = [&]<int kVectors>() {
+        sum_block<kVectors>(r0, end, channels, c, add, first + c - c0, second + c - c0);
+        c += kVectors * kLanes;
+      };
+      while (c_end - c >= 4 * kLanes) sum.template operator()<4>();
+      if (c_end - c >= 3 * kLanes) sum.template operator()<3>();
+      if (c_end - c >= 2 * kLanes) sum.template operator()<2>();
+      if (c_end - c >= kLanes) sum.template operator()<1>();
+    }
+    for (std::int64_t c = c0; c < c_end; ++c) finish(c, first[c - c0], second[c - c0]);
   }
-  if (c < channels) sum_vectors<1>(rows, channels, c, add, finish);
 }
 
 void sum_rows(const Bf16* x, std::int64_t rows, std::int64_t channels, float* sums) {
