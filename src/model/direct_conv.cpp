@@ -282,6 +282,18 @@ std::int64_t DirectConv<In, Out>::samples_at_once() const {
   return std::max(least, (forward_.block(values) + 1) / 2 * 2);
 }
 
+// x and dy by samples, one of them by rows too, and dy with margins.
+template <typename In, typename Out>
+std::int64_t DirectConv<In, Out>::buffer_bytes(std::int64_t samples) const {
+  samples = std::min(samples, samples_at_once());
+  const std::int64_t x = samples * form_.in.pixels();
+  const std::int64_t dy = samples * form_.out.pixels();
+  std::int64_t values = x + dy;
+  if (kernels_.in_tiles) values += sums_by_channel() ? x : dy;
+  if (kernels_.in_tiles && form_.kernel > 1) values += dy;
+  return values * static_cast<std::int64_t>(sizeof(In));
+}
+
 template <typename In, typename Out>
 std::int64_t DirectConv<In, Out>::rows_at_once(std::int64_t samples) const {
   const std::int64_t values = samples * (rows_.step * columns_.inputs * form_.in.channels +

@@ -33,6 +33,9 @@ class DirectConv {
   void backward(std::int64_t samples, const Out* x, const Out* dy, const Out* weight,
                 float* dweight, Out* dx);
 
+  // Of the images that a thread arranges anew for those passes.
+  std::int64_t buffer_bytes(std::int64_t samples) const;
+
  private:
   // The inputs i of i % stride alike, whose gradients come from the same taps.
   struct BackwardPart {

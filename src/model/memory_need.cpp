@@ -7,6 +7,7 @@
 #include "lockstep/model/plan.h"
 #include "model/conv_form.h"
 #include "model/conv_kernels.h"
+#include "model/direct_conv.h"
 #include "model/freeze.h"
 #include "model/pretended_memory.h"
 #include "model/winograd.h"
@@ -18,8 +19,6 @@ namespace {
 using Block = PretendedMemory::Block;
 
 constexpr std::int64_t kFloat = sizeof(float);
-// Of a few samples at a time, as the kernels of tiles take them.
-constexpr std::int64_t kTileBytes = 6 << 20;
 
 std::int64_t value_bytes(Precision precision) { return precision == Precision::kBf16 ? 2 : kFloat; }
 
@@ -37,7 +36,7 @@ bool has_conv_kernels(const ConvForm& form, Precision precision) {
 // What the largest convolution or dense layer of a pass takes beside blocks: weights in another
 // order and their sums, tiles, and by LibTorch a copy of the images.
 std::int64_t conv_bytes(const Network& network, Precision precision, std::int64_t samples) {
-  const bool has_tiles = precision == Precision::kBf16 && tiled_conv_kernels() != nullptr;
+  const auto* tiled = precision == Precision::kBf16 ? tiled_conv_kernels() : nullptr;
   std::int64_t largest_weight = 0;
   for (const Parameter& parameter : network.parameters()) {
     if (parameter.role != Role::kWeight) continue;
@@ -52,11 +51,13 @@ std::int64_t conv_bytes(const Network& network, Precision precision, std::int64_
     const bool is_depthwise = conv->groups == in.channels && conv->kernel == 3;
     if (conv->groups > 1 ? !is_depthwise : !has_conv_kernels(form, precision)) {
       largest = std::max(largest, samples * in.pixels() * value_bytes(precision));
-    } else if (conv->groups == 1 && !has_tiles && suits_winograd(form)) {
+    } else if (conv->groups == 1 && tiled != nullptr) {
+      largest = std::max(largest, DirectConv(*tiled, form).buffer_bytes(samples));
+    } else if (conv->groups == 1 && suits_winograd(form)) {
       largest = std::max(largest, winograd_bytes(form, precision));
     }
   }
-  return 2 * largest_weight * kFloat + std::max(largest, has_tiles ? kTileBytes : 0);
+  return 2 * largest_weight * kFloat + largest;
 }
 
 // Passes as PlanRunner makes them, by the blocks that tensors take and give back.
