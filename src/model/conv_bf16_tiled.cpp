@@ -143,8 +143,8 @@ inline void store_sums(float* to, int upper, std::int64_t apart) {
 // rows.
 struct Piece {
   const Bf16Bits* x[4];
-  Bf16Bits* y[4];
-  const Bf16Bits* output_bias[4];
+  Bf16Bits* y[4];         // of the repeat
+  std::int64_t first[4];  // output of it
   int rows;
   int vector;
 };
@@ -199,7 +199,8 @@ inline void begin_sums(const Run& run, const Piece& piece) {
     for (int tile = 0; tile < kTiles; ++tile) {
       from[tile] = &begin[tile];
       for (int row = 0; row < piece.rows; ++row) {
-        _mm512_store_ps(begin[tile][row], Avx512Bf16Out::widen_one(piece.output_bias[tile] + row));
+        _mm512_store_ps(begin[tile][row],
+                        Avx512Bf16Out::widen_one(run.output_bias + piece.first[tile] + row));
       }
     }
     load_tiles<kTiles>(from, sizeof(begin[0][0]));
@@ -218,10 +219,17 @@ inline void store_outputs(const Run& run, const Piece& piece, const Sums16* sums
   if (filters <= 0) return;
   const auto there = static_cast<__mmask16>(filters >= kSide ? 0xFFFF : (1U << filters) - 1);
   for (int tile = 0; tile < kTiles; ++tile) {
-    Bf16Bits* y = piece.y[tile] + piece.vector * kSide;
-    for (int row = 0; row < piece.rows; ++row, y += run.y_step) {
-      const auto bits = (__m256i)_mm512_cvtneps_pbh(_mm512_load_ps(sums[tile][row]));
-      _mm256_mask_storeu_epi16(y, there, bits);
+    const std::int64_t period = piece.first[tile] / run.period;
+    std::int64_t output = piece.first[tile] % run.period;
+    Bf16Bits* y = piece.y[tile] + piece.vector * kSide + period * run.y_period;
+    for (int row = 0; row < piece.rows; ++row) {
+      if (output < run.period_outputs) {
+        const auto bits = (__m256i)_mm512_cvtneps_pbh(_mm512_load_ps(sums[tile][row]));
+        _mm256_mask_storeu_epi16(y + output * run.y_step, there, bits);
+      }
+      if (++output < run.period) continue;
+      output = 0;
+      y += run.y_period;
     }
   }
 }
@@ -262,13 +270,15 @@ struct Cut {
   }
 };
 
-// Repeats of the same weights.
+// Repeats of the same weights, in pieces of nearly the same size.
 void correlate_repeats(const Run& run, const Cut& cut, int part) {
   constexpr std::int64_t kMost = 4;
   const std::int64_t all = run.repeats * cut.tiles;
+  const std::int64_t pieces = (all + kMost - 1) / kMost;
   for (int vector = 0; vector < run.vectors; ++vector) {
-    for (std::int64_t first = 0; first < all; first += kMost) {
-      const std::int64_t count = all - first < kMost ? all - first : kMost;
+    for (std::int64_t p = 0; p < pieces; ++p) {
+      const std::int64_t first = all * p / pieces;
+      const std::int64_t count = all * (p + 1) / pieces - first;
       Piece piece{};
       piece.rows = static_cast<int>(cut.rows);
       piece.vector = vector;
@@ -276,8 +286,8 @@ void correlate_repeats(const Run& run, const Cut& cut, int part) {
         const std::int64_t repeat = (first + i) / cut.tiles;
         const std::int64_t row = cut.first((first + i) % cut.tiles, run.count);
         piece.x[i] = run.x + repeat * run.x_repeat + row * run.x_step;
-        piece.y[i] = run.y + repeat * run.y_repeat + row * run.y_step;
-        if (run.output_bias != nullptr) piece.output_bias[i] = run.output_bias + row;
+        piece.y[i] = run.y + repeat * run.y_repeat;
+        piece.first[i] = row;
       }
       kCorrelatePiece[count - 1](run, piece, part);
     }
@@ -285,7 +295,9 @@ void correlate_repeats(const Run& run, const Cut& cut, int part) {
 }
 
 // Of all stretches each has as many units.
-void correlate(const Run& run) {
+void correlate(const Run& given) {
+  Run run = given;
+  if (run.period == 0) run.period = run.period_outputs = run.count;
   const int part = run.stretch_count > 0 ? units_of_part(run.stretches[0].units) : 1;
   const Cut cut(run.count);
   Tiles tiles;

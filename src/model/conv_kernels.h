@@ -47,6 +47,9 @@ struct OutputRun {
   int filters;  // of the group that there are; the others' weights are zeros
   std::int64_t repeats = 1;
   std::int64_t x_repeat = 0, weights_repeat = 0, y_repeat = 0;
+  // Where ConvKernels::in_tiles, of each `period` outputs only the first `period_outputs` are
+  // wanted, and their y begin y_period after those before; 0: all are.
+  std::int64_t period = 0, period_outputs = 0, y_period = 0;
 };
 
 // Whether sums begin, or are added to what is there.

@@ -45,6 +45,16 @@ Axis of_images_with_margins(Axis axis) {
   return axis;
 }
 
+// Whether all rows of an image, with what lies between two of them, are fewer tiles of 16 outputs
+// than each by itself.
+bool are_fewer_tiles_joined(const Axis& rows, const Axis& columns) {
+  const auto tiles = [](std::int64_t outputs) { return (outputs + 15) / 16; };
+  const std::int64_t apart = rows.outputs * tiles(columns.outputs);
+  const std::int64_t joined = tiles((rows.outputs - 1) * columns.inputs + columns.outputs);
+  return rows.step == columns.step && columns.inputs > columns.outputs &&
+         columns.outputs >= kEnoughOutputs && 8 * joined <= 7 * apart;
+}
+
 // Columns, where they are enough, in the inmost; where one loop goes on in the next, both are one.
 Loops order(Loops each) {
   auto& [samples, rows, columns] = each;
@@ -109,6 +119,7 @@ Correlation<In, Out>::Correlation(const ConvKernels<In, Out>& kernels, const Axi
     rows_ = of_images_with_margins(rows);
     columns_ = of_images_with_margins(columns);
   }
+  joins_rows_ = kernels.in_tiles && are_fewer_tiles_joined(rows_, columns_);
   for (const Span& row : spans_by_output(rows_)) {
     for (const Span& column : spans_by_output(columns_)) {
       regions_.push_back({row, column, stretches(row, column)});
@@ -216,12 +227,21 @@ void Correlation<In, Out>::run_region(const Region& region, std::int64_t samples
   run.y += ((rows_.first + rows.begin * rows_.apart) * columns_.stored + columns_.first +
             columns.begin * columns_.apart) *
            filters_;
-  const auto [outer, middle, inner] = order(
-      {{{samples, rows_.inputs * columns_.inputs * channels_,
-         rows_.stored * columns_.stored * filters_},
-        {rows.end - rows.begin, rows_.step * columns_.inputs * channels_,
-         rows_.apart * columns_.stored * filters_},
-        {columns.end - columns.begin, columns_.step * channels_, columns_.apart * filters_}}});
+  const Loop all{samples, rows_.inputs * columns_.inputs * channels_,
+                 rows_.stored * columns_.stored * filters_};
+  const Loop row{rows.end - rows.begin, rows_.step * columns_.inputs * channels_,
+                 rows_.apart * columns_.stored * filters_};
+  const Loop column{columns.end - columns.begin, columns_.step * channels_,
+                    columns_.apart * filters_};
+  if (joins_rows_) {
+    run.period = columns_.inputs;
+    run.period_outputs = column.count;
+    run.y_period = row.other_step;
+  }
+  const Loop joined{(row.count - 1) * columns_.inputs + column.count, column.step,
+                    column.other_step};
+  const auto [outer, middle, inner] =
+      joins_rows_ ? Loops{kOnce, all, joined} : order({all, row, column});
   run.count = inner.count;
   run.x_step = inner.step;
   run.y_step = inner.other_step;

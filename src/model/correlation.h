@@ -90,6 +90,7 @@ class Correlation {
   std::int64_t channels_, filters_;
   int vectors_;
   bool copies_images_;  // so that they have the margins that outputs meet
+  bool joins_rows_;     // of outputs, with those between two rows, which nobody wants
   std::vector<Region> regions_;
 };
 

@@ -132,7 +132,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{1, 3, 2, 16, 16, 5, 2, 2}, Case{31, 2, 2, 96, 144, 3, 1, 1},
                     Case{3, 7, 9, 24, 48, 1, 0, 0}, Case{3, 7, 9, 96, 24, 1, 0, 0},
                     Case{2, 6, 9, 40, 32, 3, 1, 1}, Case{2, 9, 5, 32, 8, 3, 1, 1},
-                    Case{7, 1, 1, 48, 80, 1, 0, 0}, Case{13, 1, 1, 512, 256, 1, 0, 0}));
+                    Case{7, 1, 1, 48, 80, 1, 0, 0}, Case{13, 1, 1, 512, 256, 1, 0, 0},
+                    Case{3, 7, 7, 32, 48, 3, 1, 1}));
 
 INSTANTIATE_TEST_SUITE_P(
     Strides, DirectConvTest,
@@ -142,7 +143,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{17, 4, 4, 16, 16, 3, 1, 1, 2}, Case{3, 8, 9, 2, 16, 4, 1, 2, 3},
                     Case{2, 1, 1, 16, 16, 3, 1, 1, 2}, Case{3, 6, 6, 16, 16, 1, 0, 0, 1},
                     Case{3, 9, 8, 16, 32, 3, 2, 2, 1, 2}, Case{2, 11, 12, 24, 16, 3, 1, 4, 1, 3},
-                    Case{2, 9, 8, 16, 24, 3, 1, 1, 2}));
+                    Case{2, 9, 8, 16, 24, 3, 1, 1, 2}, Case{2, 17, 15, 16, 32, 3, 1, 1, 2}));
 
 template <typename In, typename Out>
 void expect_turned_dense(const ConvKernels<In, Out>& kernels) {
