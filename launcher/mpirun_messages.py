@@ -19,13 +19,19 @@ def host_lost(hosts: list[str]) -> str:
     return f"{', '.join(hosts)} was lost: its network or the machine itself failed"
 
 
+# A rank's Open MPI when the connection to another one breaks, and when that ends it.
+BROKEN_CONNECTION = re.compile(r"\[(\S+?)\]\[\[\d+,\d+\],(\d+)\]\[.*/btl_tcp_")
+BROKEN_SEND = re.compile(r"\[\S+:\d+\] .*/pml_ob1_\w+\.c:\d+ FATAL$")
+
+
 class MpirunMessages:
-    """Keeps mpirun's paragraphs, which stand between lines of dashes, from the program's
-    own lines."""
+    """Keeps mpirun's paragraphs, which stand between lines of dashes, and what Open MPI says of
+    broken connections, from the program's own lines."""
 
     def __init__(self) -> None:
         self._paragraphs: list[str] = []
         self._open: list[str] | None = None
+        self._broken = ""
 
     def take(self, line: str) -> bool:
         """Whether a line is mpirun's, and so kept here."""
@@ -38,7 +44,14 @@ class MpirunMessages:
             return True  # a race of its own, of no account
         if re.match(r"mpirun: (Forwarding signal|killing job|abort is already)", line):
             return True
-        if self._open is None or line.startswith("lockstep: "):
+        if line.startswith("lockstep: "):
+            return False
+        if found := BROKEN_CONNECTION.match(line):
+            self._broken = self._broken or f"rank {found[2]} on {found[1]}"
+        if found or BROKEN_SEND.match(line):
+            self._paragraphs.append(line)
+            return True
+        if self._open is None:
             return False
         self._open.append(line)
         return True
@@ -58,6 +71,11 @@ class MpirunMessages:
                 return (f"rank {found[1]} on {found[3]} died ({process}"
                         f"{signal_name(int(found[4]))})")
         return ""
+
+    def broken_connection(self) -> str:
+        """Where mpirun knows neither a host nor a rank that failed: which rank lost another."""
+        return self._broken and (f"{self._broken} lost its connection to a rank of another host: "
+                                 "that died, or the network failed")
 
     def text(self) -> str:
         """All that was kept."""

@@ -351,7 +351,8 @@ class Supervisor:
         if status != EXIT_RESTART and (cause := self._messages.cause()):
             return self._peer_failed(cause)
         if self._with_mpirun and status == EXIT_MPI_ABORT:
-            return self._peer_failed(self._last_error or "Open MPI ended the job (exit code 255)")
+            return self._peer_failed(self._last_error or self._messages.broken_connection()
+                                     or "Open MPI ended the job (exit code 255)")
         if status not in (0, EXIT_RESTART) and not self._last_error:
             write_all(sys.stderr.fileno(), self._messages.text().encode())
         if status == 0 and self._output_error and self._output_error.errno != errno.EPIPE:

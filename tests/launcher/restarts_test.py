@@ -114,6 +114,21 @@ class RestartTest(FakeProjectTest):
         self.assertEqual(len(calls), 2)
         self.assertNotIn("killed", result.stderr)
 
+    def test_the_rank_whose_connection_broke_is_named_where_no_other_is(self):
+        broken = ("[na][[11553,1],0][../../opal/mca/btl/tcp/btl_tcp_frag.c:135:mca_btl_tcp_frag_send]"
+                  " mca_btl_tcp_frag_send: writev failed: Connection reset by peer (104)",
+                  "[na:17203] ../../ompi/mca/pml/ob1/pml_ob1_sendreq.c:317 FATAL")
+        lost = ("lockstep: rank 0 on na lost its connection to a rank of another host: that died, "
+                "or the network failed\n")
+        own = "lockstep: waited 8 s in: sum over lanes; late: nb"
+        self.launch("build")
+        for status, lines, said in ((255, broken, lost), (4, (*broken, own), own + "\n")):
+            with self.subTest(status):
+                words = " ".join(f"'{line}'" for line in lines)
+                self.tool("mpirun", f"printf '%s\n' {words} >&2; exit {status}")
+                result = self.launch("train", "x.textproto", "-np", "2")
+                self.assertEqual((result.returncode, result.stderr), (running.EXIT_PEER, said))
+
     def test_the_programs_line_of_a_death_is_the_cause(self):
         dashes = "-" * 74
         death = "mpirun noticed that process rank 1 with PID 0 on node nb exited on signal 9 (Killed)."
