@@ -36,7 +36,8 @@ SECONDS_BETWEEN_SIGNALS = 1
 SECONDS_BETWEEN_LOOKS = 1  # at the connections to hosts
 SAVED = b"saved in "  # on request
 LAST_LINES = (SAVED, b"weights xxh3:")  # of a training
-PEER_FAILED = re.compile(r"lockstep: (waited \d+ s in: |rank \d+ on \S+ died )")
+PEER_FAILED = re.compile(
+    r"lockstep: (waited \d+ s in: |other hosts have waited |rank \d+ on \S+ died )")
 
 
 def run(words: list[str], env: dict[str, str]) -> int:

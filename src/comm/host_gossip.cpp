@@ -18,8 +18,9 @@ struct Datagram {
   std::uint64_t key;    // of the one it is for
   std::uint64_t place;  // of the one it is from
   std::uint64_t progress;
+  std::uint64_t alarm;
 };
-static_assert(sizeof(Datagram) == 24);
+static_assert(sizeof(Datagram) == 32);
 
 std::uint64_t random_key() {
   std::random_device device;
@@ -87,7 +88,9 @@ void HostGossip::meet(std::span<const HostCard> hosts, std::size_t place) {
 
 void HostGossip::exchange(Clock::time_point now, Clock::duration period) {
   hear(now);
-  if (now - told_at_ < period) return;
+  const bool is_new_alarm = is_alarmed() && told_alarm_ != alarm_;
+  if (now - told_at_ < period && !is_new_alarm) return;
+  told_alarm_ = alarm_;
   told_at_ = now;
   tell(now, period);
 }
@@ -108,6 +111,7 @@ void HostGossip::hear(Clock::time_point now) {
     peer->answers_from = from.sin_addr.s_addr;
     peer->heard_at = now;
     progress_ = std::max(progress_, heard.progress);
+    alarm_ = std::max(alarm_, heard.alarm);
   }
 }
 
@@ -126,7 +130,7 @@ void HostGossip::tell(Clock::time_point now, Clock::duration period) {
 
 // What does not arrive is told again.
 void HostGossip::send_to(const Peer& peer, in_addr_t address) const {
-  const Datagram told{peer.card.key, place_, progress_};
+  const Datagram told{peer.card.key, place_, progress_, alarm_};
   const ::sockaddr_in to = address_of(address, peer.card.port);
   (void)::sendto(socket_, &told, sizeof(told), MSG_NOSIGNAL,
                  reinterpret_cast<const ::sockaddr*>(&to), sizeof(to));

@@ -1,8 +1,8 @@
 // What the hosts of a job tell each other, beside MPI and whatever its ranks do: that they are
-// there, and that somewhere the network carries something for the job. By UDP: a datagram of
-// 24 bytes now and then to at most 2 log2(hosts) others, which pass on what they heard, so that all
-// hear of it (a gossip protocol on a hypercube). A network that lets none through leaves each
-// host with what it sees itself.
+// there, that somewhere the network carries something for the job, and that somewhere a rank has
+// waited too long. By UDP: a datagram of 32 bytes now and then to at most 2 log2(hosts) others,
+// which pass on what they heard, so that all hear of it (a gossip protocol on a hypercube). A
+// network that lets none through leaves each host with what it sees itself.
 #pragma once
 
 #include <netinet/in.h>
@@ -45,7 +45,11 @@ class HostGossip {
   void tell_progress() { ++progress_; }
   // A number that grows when something moves on some host (a Lamport clock), and only then.
   std::uint64_t progress() const { return progress_; }
-  // Hears what has come, and tells others when that was done `period` ago.
+  // A rank of this host has waited too long.
+  void raise_alarm() { alarm_ = progress_ + 1; }
+  // One of some host has, and nothing has moved on any since.
+  bool is_alarmed() const { return alarm_ == progress_ + 1; }
+  // Hears what has come, and tells others when that was done `period` ago, of an alarm at once.
   void exchange(Clock::time_point now, Clock::duration period);
   // A host that was heard once, and since then not for so long; "" where there is none.
   std::string silent_for(Clock::duration limit, Clock::time_point now) const;
@@ -67,9 +71,11 @@ class HostGossip {
   int socket_ = -1;
   std::uint64_t key_;
   std::uint64_t progress_ = 0;
+  std::uint64_t alarm_ = 0;  // what the progress was then, plus 1
   std::size_t place_ = 0;
   std::vector<Peer> peers_;
   Clock::time_point told_at_;
+  std::uint64_t told_alarm_ = 0;
 };
 
 }  // namespace lockstep

@@ -31,6 +31,8 @@ struct Liveness::Note {
   std::atomic<std::int64_t> beat;       // looks of the watching thread
   std::atomic<std::uint64_t> traffic;   // bytes, told anew in waits alone that are not short
   std::atomic<std::uint64_t> progress;  // of all nodes; told by the node's first rank
+  std::atomic<bool> past_limit;         // waits longer than the hard limit
+  std::atomic<bool> alarm;              // one of some node does; told by the node's first rank
   std::atomic<::pid_t> process;
   std::uint64_t numbers;  // whose process numbers those are: of a container, or of the host
   int rank;
@@ -90,7 +92,8 @@ Liveness::Liveness(std::unique_ptr<SharedWindow> window, int places, int place, 
       hard_seconds_(wait_limits().hard),
       long_work_seconds_(wait_limits().long_work),
       seen_at_(Clock::now()),
-      looked_at_(seen_at_) {
+      looked_at_(seen_at_),
+      busy_since_(seen_at_) {
   for (int i = 0; i < places; ++i) {
     notes_.push_back(reinterpret_cast<Note*>(window_->part(i).data()));
     beats_.push_back({0, Clock::now()});
@@ -155,6 +158,8 @@ void Liveness::look() {
   if (gossip_) hear_other_hosts(now);
   const std::int64_t count = mine_->count;
   const bool long_work = long_work_goes_on();
+  if (count != seen_count_ || mine_->waiting) busy_since_ = now;
+  if (!mine_->waiting) find_whether_late(now);
   if (count != seen_count_ || !mine_->waiting || long_work != seen_long_work_) {
     seen_count_ = count;
     seen_long_work_ = long_work;
@@ -169,11 +174,13 @@ void Liveness::wait_anew(Clock::time_point now) {
   seen_at_ = now;
   warned_ = false;
   was_late_seen_ = false;
+  mine_->past_limit = false;
 }
 
 // This process was stopped for so long, so that it knows nothing of the others then.
 void Liveness::forget(Clock::duration stopped) {
   seen_at_ += stopped;
+  busy_since_ += stopped;
   for (Beat& beat : beats_) beat.at += stopped;
   if (gossip_) gossip_->forget(stopped);
 }
@@ -182,7 +189,10 @@ void Liveness::forget(Clock::duration stopped) {
 void Liveness::hear_other_hosts(Clock::time_point now) {
   const std::uint64_t traffic = traffic_here();
   if (std::exchange(told_traffic_, traffic) != traffic) gossip_->tell_progress();
+  if (std::any_of(notes_.begin(), notes_.end(), [](const Note* n) { return n->past_limit.load(); }))
+    gossip_->raise_alarm();
   gossip_->exchange(now, as_duration(std::min(kGossipSeconds, hard_seconds_ / 16)));
+  mine_->alarm = gossip_->is_alarmed();
   mine_->progress = gossip_->progress();
   copy_text(mine_->silent_host, gossip_->silent_for(stands_still_after(), now).c_str());
 }
@@ -272,9 +282,27 @@ void Liveness::find_late(double waited_seconds) {
   }
   // The one that was late goes on, or is being ended with the job by a peer that has said why.
   if (was_late_seen_ && !knows_who_is_late()) return wait_anew(Clock::now());
+  mine_->past_limit = waited_seconds >= hard;
   if (waited_seconds < hard + seconds_for_others_to_speak()) return;
   end_job(fmt::format("waited {:.0f} s in: {}; late: {}", waited_seconds, mine_->operation.data(),
                       late_ranks()));
+}
+
+// Ranks of other nodes wait and know of none that is late, and this one does not wait: it is the
+// one, and says so itself, for all such ranks of its node. Where others of its node wait, they say
+// it.
+void Liveness::find_whether_late(Clock::time_point now) {
+  const bool is_busy = now - busy_since_ >= as_duration(hard_seconds_ / 2);
+  if (!notes_[0]->alarm || !is_busy || mine_->gone) return;
+  std::string text;
+  for (std::size_t i = 0; i < notes_.size(); ++i) {
+    const Note* note = notes_[i];
+    const bool speaks = static_cast<int>(i) < place_ && !is_frozen(i);
+    if (note->gone) continue;
+    if (note->waiting || speaks) return;
+    text += (text.empty() ? "" : ", ") + described(*note);
+  }
+  end_job(fmt::format("other hosts have waited for {:.0f} s; late: {}", hard_seconds_, text));
 }
 
 // Who knows which rank is late says it first, then who knows of which host it is.
@@ -292,14 +320,16 @@ bool Liveness::is_any_late() const {
 
 bool Liveness::knows_who_is_late() const { return is_any_late() || is_a_host_silent(); }
 
+std::string Liveness::described(const Note& note) {
+  return fmt::format("rank {} on {} (process {}, last seen in: {})", note.rank, note.host.data(),
+                     note.process.load(), note.operation.data());
+}
+
 std::string Liveness::late_ranks() const {
   std::string text;
   for (std::size_t i = 0; i < notes_.size(); ++i) {
     if (!is_late(i)) continue;
-    const Note* note = notes_[i];
-    text +=
-        fmt::format("{}rank {} on {} (process {}, last seen in: {})", text.empty() ? "" : ", ",
-                    note->rank, note->host.data(), note->process.load(), note->operation.data());
+    text += (text.empty() ? "" : ", ") + described(*notes_[i]);
   }
   if (!text.empty()) return text;
   if (is_a_host_silent()) {

@@ -10,7 +10,8 @@
 //
 // LOCKSTEP_SOFT_LIMIT_SECONDS (20) and LOCKSTEP_HARD_LIMIT_SECONDS (60) set the
 // limits; past the soft one a line goes to the log. Of ranks of other nodes it knows only
-// their hosts: that one is late, but not which. While the TCP connections of a waiting rank of
+// their hosts: that one is late, but not which; past the hard limit the nodes tell each other, and
+// the rank that does not wait says so itself. While the TCP connections of a waiting rank of
 // some node carry something, which the nodes tell each other (host_gossip.h), a network is slow and
 // nobody is late; but for a rank of this node that stands still, or a node that says nothing any
 // more, for a quarter of the hard limit. While a rank does work that it announced as long, and its
@@ -74,6 +75,7 @@ class Liveness {
   bool has_ended_here(const Note& note) const;
   void find_dead();
   void find_late(double waited_seconds);
+  void find_whether_late(Clock::time_point now);
   void wait_anew(Clock::time_point now);
   std::uint64_t traffic_here() const;
   bool has_traffic(Clock::time_point now);
@@ -82,6 +84,7 @@ class Liveness {
   bool is_any_late() const;
   bool knows_who_is_late() const;
   double seconds_for_others_to_speak() const;
+  static std::string described(const Note& note);
   std::string late_ranks() const;
   bool long_work_goes_on() const;
   [[noreturn]] void end_job(const std::string& message);
@@ -111,6 +114,7 @@ class Liveness {
   std::atomic<bool> waits_for_long_work_{false};
   Clock::time_point seen_at_;
   Clock::time_point looked_at_;
+  Clock::time_point busy_since_;   // this rank, with something else than to wait
   std::size_t last_examined_ = 0;  // place whose process was
   std::mutex mutex_;
   std::condition_variable closing_changed_;

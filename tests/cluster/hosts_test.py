@@ -65,6 +65,24 @@ class TwoHostsTest(HostsTest):
         self.assertRegex(errors, r"\Alockstep: waited \d+ s in: .*; late: nb, of which nothing is "
                          r"heard any more\n\Z")
 
+    def test_a_rank_of_another_host_that_never_comes_says_so_itself(self):
+        """Its process is there, as where a file server does not answer."""
+        for hosts, late in (("na:1,nb:1", (1,)), ("na:1,nb:2", (2,))):
+            with self.subTest(hosts):
+                run = self.shared / "runs" / f"never-comes-{late[0]}"
+                hold = Hold(self.shared / f"never-{late[0]}", "step", 30, late[0])
+                process = self.start(
+                    "train", self.config, "--hosts", hosts, "--run-dir", run, "--threads", 1,
+                    "--oversubscribe", LOCKSTEP_HOLD=hold.text, LOCKSTEP_HARD_LIMIT_SECONDS="8")
+                self.addCleanup(process.communicate)
+                self.addCleanup(process.kill)
+                _, errors = process.communicate(timeout=400)
+                self.assertEqual(process.returncode, EXIT_PEER, errors)
+                rank = rf"rank {late[0]} on nb \(process \d+, last seen in: [^\n]*\)"
+                begin = r"waited \d+ s in: [^\n]*" if hosts.endswith("2") \
+                    else "other hosts have waited for 8 s"
+                self.assertRegex(errors, rf"\Alockstep: {begin}; late: {rank}\n\Z")
+
     def test_long_work_of_rank_0_may_outlast_the_hard_limit(self):
         run = self.shared / "runs" / "long-work"
         hold = Hold(self.shared / "report", "report", "*", 0)

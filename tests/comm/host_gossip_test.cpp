@@ -63,6 +63,24 @@ TEST_P(HostGossipTest, ProgressOfEachHostIsHeardByAll) {
   }
 }
 
+TEST_P(HostGossipTest, AnAlarmIsHeardByAllUntilSomethingMoves) {
+  Hosts hosts(GetParam());
+  const auto are_alarmed = [&](bool expected) {
+    for (std::size_t i = 0; i < GetParam(); ++i) EXPECT_EQ(hosts[i].is_alarmed(), expected) << i;
+  };
+  hosts[0].tell_progress();
+  for (int i = 0; i < 8; ++i) hosts.pass_a_second();
+  are_alarmed(false);
+  for (int round = 0; round < 2; ++round) {
+    hosts[GetParam() - 1].raise_alarm();
+    for (int i = 0; i < 8; ++i) hosts.pass_a_second();
+    are_alarmed(true);
+    hosts[GetParam() / 2].tell_progress();
+    for (int i = 0; i < 8; ++i) hosts.pass_a_second();
+    are_alarmed(false);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Hosts, HostGossipTest, testing::Values(2, 3, 4, 5, 7, 13));
 
 TEST(HostGossip, WhatIsHeardIsNoProgressOfItsOwn) {
@@ -107,6 +125,15 @@ TEST(HostGossip, OneThatWasStoppedItselfBlamesNobody) {
   EXPECT_EQ(hosts[0].silent_for(5s, later), "");
 }
 
+TEST(HostGossip, OfAnAlarmIsToldAtOnce) {
+  Hosts hosts(2);
+  hosts.pass_a_second();
+  hosts[0].raise_alarm();
+  hosts[0].exchange(hosts.now(), 1h);
+  hosts[1].exchange(hosts.now(), 1h);
+  EXPECT_TRUE(hosts[1].is_alarmed());
+}
+
 // Sends what no host of the job would.
 class Stranger {
  public:
@@ -133,15 +160,15 @@ TEST(HostGossip, WhatStrangersSendIsLeftAlone) {
   Hosts hosts(2);
   const Stranger stranger;
   const std::uint64_t key = hosts.card(0).key;
-  stranger.send(hosts.card(0), {key + 1, 1, 99}, 24);  // of another job
-  stranger.send(hosts.card(0), {key, 0, 99}, 24);      // of itself
-  stranger.send(hosts.card(0), {key, 7, 99}, 24);      // of no host
-  stranger.send(hosts.card(0), {key, 1, 99}, 23);      // too short
-  stranger.send(hosts.card(0), {key, 1, 99, 99}, 32);  // too long
+  stranger.send(hosts.card(0), {key + 1, 1, 99, 0}, 32);  // of another job
+  stranger.send(hosts.card(0), {key, 0, 99, 0}, 32);      // of itself
+  stranger.send(hosts.card(0), {key, 7, 99, 0}, 32);      // of no host
+  stranger.send(hosts.card(0), {key, 1, 99, 0}, 31);      // too short
+  stranger.send(hosts.card(0), {key, 1, 99, 0, 0}, 40);   // too long
   stranger.send(hosts.card(0), {}, 0);
   hosts.pass_a_second();
   EXPECT_EQ(hosts[0].progress(), 0U);
-  stranger.send(hosts.card(0), {key, 1, 99}, 24);
+  stranger.send(hosts.card(0), {key, 1, 99, 0}, 32);
   hosts.pass_a_second();
   EXPECT_EQ(hosts[0].progress(), 99U);
 }
