@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "model/conv_axes.h"
+#include "model/conv_buffers.h"
 #include "model/loops.h"
 #include "model/paired_samples.h"
 #include "model/resized.h"
@@ -37,27 +38,6 @@ template <typename T>
 void clear_columns(T* rows, std::int64_t count, std::int64_t size, std::int64_t first) {
   for (std::int64_t i = 0; i < count; ++i)
     std::fill(rows + i * size + first, rows + (i + 1) * size, T{});
-}
-
-// A thread's, for one layer after the other.
-template <typename In, typename Out>
-struct Buffers {
-  Buffer<In> weights;                // as correlations want them
-  Buffer<In> inputs;                 // of a correlation, of a few samples
-  Buffer<In> x_samples, dy_samples;  // [height, width, samples, channels]
-  Buffer<In> left;                   // one of both, by rows: [channels, the rest]
-  Buffer<Out> dy;                    // with zeros for filters that there are not
-  Buffer<Out> stored;                // weights on their way
-  Buffer<Out> whole;                 // weights of unfolded images
-  Buffer<float> turned;              // their sums
-  Buffer<Out> bias;                  // with zeros for filters that there are not
-  Buffer<float> sums;                // [taps, channels, filters]
-};
-
-template <typename In, typename Out>
-Buffers<In, Out>& buffers() {
-  thread_local Buffers<In, Out> of_thread;
-  return of_thread;
 }
 
 }  // namespace
@@ -116,7 +96,7 @@ void DirectConv<In, Out>::forward(std::int64_t samples, const Out* x, const Out*
 template <typename In, typename Out>
 const Out* DirectConv<In, Out>::whole_bias(const Out* bias) const {
   if (bias == nullptr || forward_.padded_filters() == form_.out.channels) return bias;
-  Out* whole = resized(buffers<In, Out>().bias, forward_.padded_filters());
+  Out* whole = resized(conv_buffers<In, Out>().bias, forward_.padded_filters());
   std::fill_n(std::copy_n(bias, form_.out.channels, whole),
               forward_.padded_filters() - form_.out.channels, Out{});
   return whole;
@@ -129,9 +109,10 @@ void DirectConv<In, Out>::backward(std::int64_t samples, const Out* x, const Out
   const std::int64_t rows = taps() * form_.in.channels;
   const bool wants_sums = dweight != nullptr;
   const std::int64_t size = rows * (sums_by_channel() ? sum_columns() : form_.out.channels);
-  float* sums = wants_sums && sums_by_channel() ? resized(buffers<In, Out>().sums, size) : dweight;
+  float* sums =
+      wants_sums && sums_by_channel() ? resized(conv_buffers<In, Out>().sums, size) : dweight;
   if (dx != nullptr && !takes_stored_weight()) {
-    In* to = resized(buffers<In, Out>().weights, backward_weights_);
+    In* to = resized(conv_buffers<In, Out>().weights, backward_weights_);
     for (const BackwardPart& part : backward_) {
       arrange_weight(weight, part, to + part.weights_first);
     }
@@ -172,16 +153,16 @@ void DirectConv<In, Out>::run_back(const BackwardPart& part, std::int64_t sample
       return part.correlation.run(samples, dy, stored, nullptr, dx);
     }
   }
-  part.correlation.run(samples, dy, buffers<In, Out>().weights.data() + part.weights_first, nullptr,
-                       dx);
+  part.correlation.run(samples, dy, conv_buffers<In, Out>().weights.data() + part.weights_first,
+                       nullptr, dx);
 }
 
 template <typename In, typename Out>
 void DirectConv<In, Out>::turn_sums(float* dweight) const {
   const std::int64_t rows = taps() * form_.in.channels;
   const std::int64_t filters = form_.out.channels;
-  float* to = unfolding_ ? resized(buffers<In, Out>().turned, rows * filters) : dweight;
-  arrange_kernels().transpose(buffers<In, Out>().sums.data(), rows, filters, sum_columns(), to,
+  float* to = unfolding_ ? resized(conv_buffers<In, Out>().turned, rows * filters) : dweight;
+  arrange_kernels().transpose(conv_buffers<In, Out>().sums.data(), rows, filters, sum_columns(), to,
                               rows);
   if (unfolding_) unfolding_->narrow_rows(filters, to, dweight);
 }
@@ -195,12 +176,12 @@ const In* DirectConv<In, Out>::arrange_weight(const Out* weight) const {
   const std::int64_t values = taps() * form_.in.channels;
   const std::int64_t units = values / kUnit<Out>;  // of 32 bits
   if (unfolding_) {
-    Out* whole = resized(buffers<In, Out>().whole, filters * values);
+    Out* whole = resized(conv_buffers<In, Out>().whole, filters * values);
     unfolding_->widen_rows(filters, weight, whole);
     weight = whole;
   }
   const std::int64_t size = forward_.padded_filters() * values;
-  In* to = resized(buffers<In, Out>().weights, size);
+  In* to = resized(conv_buffers<In, Out>().weights, size);
   if (forward_.padded_filters() > filters) std::fill_n(to, size, In{});
   for (std::int64_t f = 0; f < filters; f += group) {
     const Out* from = weight + f * values;
@@ -208,7 +189,7 @@ const In* DirectConv<In, Out>::arrange_weight(const Out* weight) const {
     if constexpr (std::is_same_v<In, Out>) {
       arrange.transpose(from, some, units, units, to + f * values, group);
     } else {
-      Out* pairs = resized(buffers<In, Out>().stored, group * values);
+      Out* pairs = resized(conv_buffers<In, Out>().stored, group * values);
       arrange.transpose(from, some, units, units, pairs, group);
       if (some < group) clear_columns(pairs, units, 2 * group, 2 * some);
       arrange.split_pairs(pairs, units, group, to + f * values);
@@ -256,7 +237,7 @@ const In* DirectConv<In, Out>::inputs(const Out* x, std::int64_t values) const {
   if constexpr (std::is_same_v<In, Out>) {
     return x;
   } else {
-    In* to = resized(buffers<In, Out>().inputs, values);
+    In* to = resized(conv_buffers<In, Out>().inputs, values);
     arrange_kernels().widen_turned(x, values, to);
     return to;
   }
@@ -315,7 +296,7 @@ void DirectConv<In, Out>::add_to_weight_sums(std::int64_t samples, const Out* x,
     std::int64_t columns = filters;
     if (sums_by_channel() && sum_columns() > filters) {
       columns = sum_columns();
-      Out* whole = resized(buffers<In, Out>().dy, samples * dy_pixels * columns);
+      Out* whole = resized(conv_buffers<In, Out>().dy, samples * dy_pixels * columns);
       arrange_kernels().copy_floats(dy, filters, samples * dy_pixels, filters, columns, whole,
                                     columns);
       dy = whole;
@@ -325,7 +306,7 @@ void DirectConv<In, Out>::add_to_weight_sums(std::int64_t samples, const Out* x,
                  x, dy, mode, sums);
   } else {
     const std::int64_t whole = whole_samples<Out>(samples);
-    Buffers<In, Out>& buffer = buffers<In, Out>();
+    ConvBuffers<In, Out>& buffer = conv_buffers<In, Out>();
     const In* x_samples = pair_samples(samples, x, x_pixels, channels, buffer.x_samples);
     const In* dy_samples = pair_samples(samples, dy, dy_pixels, filters, buffer.dy_samples);
     Places places{whole / kUnit<In>, kUnit<In> * channels, columns_.inputs * whole * channels,
