@@ -19,8 +19,11 @@ def host_lost(hosts: list[str]) -> str:
     return f"{', '.join(hosts)} was lost: its network or the machine itself failed"
 
 
-# A rank's Open MPI when the connection to another one breaks, and when that ends it.
+# A rank's Open MPI when the connection to another one breaks or cannot be made, and when that
+# ends it.
 BROKEN_CONNECTION = re.compile(r"\[(\S+?)\]\[\[\d+,\d+\],(\d+)\]\[.*/btl_tcp_")
+NO_CONNECTION = re.compile(r"\[\[\d+,\d+\],(?P<rank>\d+)\]\[.*/btl_tcp_.* from (?P<host>\S+) to: "
+                           r"(?P<peer>\S+) Unable to connect to the peer .*: (?P<why>.*)")
 BROKEN_SEND = re.compile(r"\[\S+:\d+\] .*/pml_ob1_\w+\.c:\d+ FATAL$")
 
 
@@ -44,11 +47,20 @@ class MpirunMessages:
             return True  # a race of its own, of no account
         if re.match(r"mpirun: (Forwarding signal|killing job|abort is already)", line):
             return True
+        if re.match(r'\[\S+:\d+\] (\d+ more process\w* ha\w+ sent help message|Set MCA parameter '
+                    r'"orte_base_help_aggregate")', line):
+            return True
         if line.startswith("lockstep: "):
             return False
+        broken = ""
         if found := BROKEN_CONNECTION.match(line):
-            self._broken = self._broken or f"rank {found[2]} on {found[1]}"
-        if found or BROKEN_SEND.match(line):
+            broken = (f"rank {found[2]} on {found[1]} lost its connection to a rank of another "
+                      "host: that died, or the network failed")
+        elif found := NO_CONNECTION.match(line):
+            broken = "rank {rank} on {host} cannot connect to {peer}: {why}".format(
+                **found.groupdict())
+        self._broken = self._broken or broken
+        if broken or BROKEN_SEND.match(line):
             self._paragraphs.append(line)
             return True
         if self._open is None:
@@ -73,9 +85,9 @@ class MpirunMessages:
         return ""
 
     def broken_connection(self) -> str:
-        """Where mpirun knows neither a host nor a rank that failed: which rank lost another."""
-        return self._broken and (f"{self._broken} lost its connection to a rank of another host: "
-                                 "that died, or the network failed")
+        """Where mpirun knows neither a host nor a rank that failed: which rank lost another; empty
+        when none did."""
+        return self._broken
 
     def text(self) -> str:
         """All that was kept."""

@@ -86,11 +86,16 @@ void HostGossip::meet(std::span<const HostCard> hosts, std::size_t place) {
   tell(/*now=*/{}, /*period=*/{});
 }
 
+void HostGossip::tell_whether_alarmed(bool alarmed) {
+  if (is_alarmed_here_ && !alarmed) tell_progress();
+  if (alarmed) alarm_ = progress_ + 1;
+  is_alarmed_here_ = alarmed;
+}
+
 void HostGossip::exchange(Clock::time_point now, Clock::duration period) {
   hear(now);
-  const bool is_new_alarm = is_alarmed() && told_alarm_ != alarm_;
-  if (now - told_at_ < period && !is_new_alarm) return;
-  told_alarm_ = alarm_;
+  if (now - told_at_ < period && is_alarmed() == told_alarm_) return;
+  told_alarm_ = is_alarmed();
   told_at_ = now;
   tell(now, period);
 }

@@ -45,11 +45,12 @@ class HostGossip {
   void tell_progress() { ++progress_; }
   // A number that grows when something moves on some host (a Lamport clock), and only then.
   std::uint64_t progress() const { return progress_; }
-  // A rank of this host has waited too long.
-  void raise_alarm() { alarm_ = progress_ + 1; }
+  // Whether a rank of this host has waited too long; that it does no longer is progress.
+  void tell_whether_alarmed(bool alarmed);
   // One of some host has, and nothing has moved on any since.
   bool is_alarmed() const { return alarm_ == progress_ + 1; }
-  // Hears what has come, and tells others when that was done `period` ago, of an alarm at once.
+  // Hears what has come, and tells others when that was done `period` ago; of an alarm, and of
+  // its end, at once.
   void exchange(Clock::time_point now, Clock::duration period);
   // A host that was heard once, and since then not for so long; "" where there is none.
   std::string silent_for(Clock::duration limit, Clock::time_point now) const;
@@ -71,11 +72,12 @@ class HostGossip {
   int socket_ = -1;
   std::uint64_t key_;
   std::uint64_t progress_ = 0;
-  std::uint64_t alarm_ = 0;  // what the progress was then, plus 1
+  std::uint64_t alarm_ = 0;  // of any host: what the progress was then, plus 1
+  bool is_alarmed_here_ = false;
   std::size_t place_ = 0;
   std::vector<Peer> peers_;
   Clock::time_point told_at_;
-  std::uint64_t told_alarm_ = 0;
+  bool told_alarm_ = false;
 };
 
 }  // namespace lockstep

@@ -180,7 +180,7 @@ void Liveness::wait_anew(Clock::time_point now) {
 // This process was stopped for so long, so that it knows nothing of the others then.
 void Liveness::forget(Clock::duration stopped) {
   seen_at_ += stopped;
-  busy_since_ += stopped;
+  busy_since_ = Clock::now();  // it may go on at once
   for (Beat& beat : beats_) beat.at += stopped;
   if (gossip_) gossip_->forget(stopped);
 }
@@ -189,8 +189,8 @@ void Liveness::forget(Clock::duration stopped) {
 void Liveness::hear_other_hosts(Clock::time_point now) {
   const std::uint64_t traffic = traffic_here();
   if (std::exchange(told_traffic_, traffic) != traffic) gossip_->tell_progress();
-  if (std::any_of(notes_.begin(), notes_.end(), [](const Note* n) { return n->past_limit.load(); }))
-    gossip_->raise_alarm();
+  gossip_->tell_whether_alarmed(std::any_of(
+      notes_.begin(), notes_.end(), [](const Note* note) { return note->past_limit.load(); }));
   gossip_->exchange(now, as_duration(std::min(kGossipSeconds, hard_seconds_ / 16)));
   mine_->alarm = gossip_->is_alarmed();
   mine_->progress = gossip_->progress();
@@ -298,11 +298,10 @@ void Liveness::find_whether_late(Clock::time_point now) {
   for (std::size_t i = 0; i < notes_.size(); ++i) {
     const Note* note = notes_[i];
     const bool speaks = static_cast<int>(i) < place_ && !is_frozen(i);
-    if (note->gone) continue;
-    if (note->waiting || speaks) return;
+    if (note->waiting || note->gone || speaks) return;
     text += (text.empty() ? "" : ", ") + described(*note);
   }
-  end_job(fmt::format("other hosts have waited for {:.0f} s; late: {}", hard_seconds_, text));
+  end_job(fmt::format("other hosts have waited too long; late: {}", text));
 }
 
 // Who knows which rank is late says it first, then who knows of which host it is.

@@ -63,7 +63,7 @@ TEST_P(HostGossipTest, ProgressOfEachHostIsHeardByAll) {
   }
 }
 
-TEST_P(HostGossipTest, AnAlarmIsHeardByAllUntilSomethingMoves) {
+TEST_P(HostGossipTest, AnAlarmIsHeardByAllUntilItEndsOrSomethingMoves) {
   Hosts hosts(GetParam());
   const auto are_alarmed = [&](bool expected) {
     for (std::size_t i = 0; i < GetParam(); ++i) EXPECT_EQ(hosts[i].is_alarmed(), expected) << i;
@@ -71,14 +71,22 @@ TEST_P(HostGossipTest, AnAlarmIsHeardByAllUntilSomethingMoves) {
   hosts[0].tell_progress();
   for (int i = 0; i < 8; ++i) hosts.pass_a_second();
   are_alarmed(false);
-  for (int round = 0; round < 2; ++round) {
-    hosts[GetParam() - 1].raise_alarm();
-    for (int i = 0; i < 8; ++i) hosts.pass_a_second();
-    are_alarmed(true);
-    hosts[GetParam() / 2].tell_progress();
-    for (int i = 0; i < 8; ++i) hosts.pass_a_second();
-    are_alarmed(false);
-  }
+  const std::size_t last = GetParam() - 1;
+  const auto tell = [&](bool alarmed) {
+    for (int i = 0; i < 8; ++i) {
+      hosts[last].tell_whether_alarmed(alarmed);
+      hosts.pass_a_second();
+    }
+  };
+  tell(true);
+  are_alarmed(true);
+  tell(false);
+  are_alarmed(false);
+  tell(true);
+  are_alarmed(true);
+  hosts[GetParam() / 2].tell_progress();
+  for (int i = 0; i < 8; ++i) hosts.pass_a_second();
+  are_alarmed(false);
 }
 
 INSTANTIATE_TEST_SUITE_P(Hosts, HostGossipTest, testing::Values(2, 3, 4, 5, 7, 13));
@@ -125,13 +133,15 @@ TEST(HostGossip, OneThatWasStoppedItselfBlamesNobody) {
   EXPECT_EQ(hosts[0].silent_for(5s, later), "");
 }
 
-TEST(HostGossip, OfAnAlarmIsToldAtOnce) {
+TEST(HostGossip, OfAnAlarmAndItsEndIsToldAtOnce) {
   Hosts hosts(2);
   hosts.pass_a_second();
-  hosts[0].raise_alarm();
-  hosts[0].exchange(hosts.now(), 1h);
-  hosts[1].exchange(hosts.now(), 1h);
-  EXPECT_TRUE(hosts[1].is_alarmed());
+  for (const bool alarmed : {true, false}) {
+    hosts[0].tell_whether_alarmed(alarmed);
+    hosts[0].exchange(hosts.now(), 1h);
+    hosts[1].exchange(hosts.now(), 1h);
+    EXPECT_EQ(hosts[1].is_alarmed(), alarmed);
+  }
 }
 
 // Sends what no host of the job would.

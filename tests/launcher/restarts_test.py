@@ -120,9 +120,17 @@ class RestartTest(FakeProjectTest):
                   "[na:17203] ../../ompi/mca/pml/ob1/pml_ob1_sendreq.c:317 FATAL")
         lost = ("lockstep: rank 0 on na lost its connection to a rank of another host: that died, "
                 "or the network failed\n")
+        none = ("[[31946,1],1][../../opal/mca/btl/tcp/btl_tcp_endpoint.c:793:mca_btl_tcp_endpoint_"
+                "start_connect] from nb to: nc Unable to connect to the peer 10.77.3.3 on port 1024:"
+                " No route to host",)
+        no_connection = "lockstep: rank 1 on nb cannot connect to nc: No route to host\n"
+        more = ("[na:02141] 1 more process has sent help message help-mpi-btl-tcp.txt / peer hung up",
+                '[na:02141] Set MCA parameter "orte_base_help_aggregate" to 0 to see all help / error'
+                " messages")
         own = "lockstep: waited 8 s in: sum over lanes; late: nb"
         self.launch("build")
-        for status, lines, said in ((255, broken, lost), (4, (*broken, own), own + "\n")):
+        for status, lines, said in ((255, broken, lost), (255, none, no_connection),
+                                    (4, (*broken, own, *more), own + "\n")):
             with self.subTest(status):
                 words = " ".join(f"'{line}'" for line in lines)
                 self.tool("mpirun", f"printf '%s\n' {words} >&2; exit {status}")
