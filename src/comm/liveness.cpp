@@ -289,8 +289,8 @@ void Liveness::find_late(double waited_seconds) {
 }
 
 // Ranks of other nodes wait and know of none that is late, and this one does not wait: it is the
-// one, and says so itself, for all such ranks of its node. Where others of its node wait, they say
-// it.
+// one, and says so itself, for all such ranks of its node. Where another of the node waits or is
+// gone, that one says it or has said it.
 void Liveness::find_whether_late(Clock::time_point now) {
   const bool is_busy = now - busy_since_ >= as_duration(hard_seconds_ / 2);
   if (!notes_[0]->alarm || !is_busy || mine_->gone) return;
