@@ -19,12 +19,27 @@ def host_lost(hosts: list[str]) -> str:
     return f"{', '.join(hosts)} was lost: its network or the machine itself failed"
 
 
+OF_NO_ACCOUNT = re.compile(
+    r"\[\S+\] plm:rsh: Warning: setpgid"  # a race of its own
+    r"|mpirun: (Forwarding signal|killing job|abort is already)"
+    r"|\[\S+:\d+\] \d+ more process\w* ha\w+ sent help message"
+    r'|\[\S+:\d+\] Set MCA parameter "orte_base_help_aggregate"')
 # A rank's Open MPI when the connection to another one breaks or cannot be made, and when that
 # ends it.
 BROKEN_CONNECTION = re.compile(r"\[(\S+?)\]\[\[\d+,\d+\],(\d+)\]\[.*/btl_tcp_")
 NO_CONNECTION = re.compile(r"\[\[\d+,\d+\],(?P<rank>\d+)\]\[.*/btl_tcp_.* from (?P<host>\S+) to: "
                            r"(?P<peer>\S+) Unable to connect to the peer .*: (?P<why>.*)")
 BROKEN_SEND = re.compile(r"\[\S+:\d+\] .*/pml_ob1_\w+\.c:\d+ FATAL$")
+
+
+def broken_connection(line: str) -> str:
+    """Which rank lost another, where a line of its Open MPI says so, else empty."""
+    if found := BROKEN_CONNECTION.match(line):
+        return (f"rank {found[2]} on {found[1]} lost its connection to a rank of another host: that "
+                "died, or the network failed")
+    if found := NO_CONNECTION.match(line):
+        return "rank {rank} on {host} cannot connect to {peer}: {why}".format(**found.groupdict())
+    return ""
 
 
 class MpirunMessages:
@@ -43,22 +58,11 @@ class MpirunMessages:
                 self._paragraphs.append("".join(self._open))
             self._open = [] if self._open is None else None
             return True
-        if re.match(r"\[\S+\] plm:rsh: Warning: setpgid", line):
-            return True  # a race of its own, of no account
-        if re.match(r"mpirun: (Forwarding signal|killing job|abort is already)", line):
-            return True
-        if re.match(r'\[\S+:\d+\] (\d+ more process\w* ha\w+ sent help message|Set MCA parameter '
-                    r'"orte_base_help_aggregate")', line):
+        if OF_NO_ACCOUNT.match(line):
             return True
         if line.startswith("lockstep: "):
             return False
-        broken = ""
-        if found := BROKEN_CONNECTION.match(line):
-            broken = (f"rank {found[2]} on {found[1]} lost its connection to a rank of another "
-                      "host: that died, or the network failed")
-        elif found := NO_CONNECTION.match(line):
-            broken = "rank {rank} on {host} cannot connect to {peer}: {why}".format(
-                **found.groupdict())
+        broken = broken_connection(line)
         self._broken = self._broken or broken
         if broken or BROKEN_SEND.match(line):
             self._paragraphs.append(line)

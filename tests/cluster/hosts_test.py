@@ -67,10 +67,11 @@ class TwoHostsTest(HostsTest):
 
     def test_a_rank_of_another_host_that_never_comes_says_so_itself(self):
         """Its process is there, as where a file server does not answer."""
-        for hosts, late in (("na:1,nb:1", (1,)), ("na:1,nb:2", (2,))):
+        for hosts, late, begin in (("na:1,nb:1", 1, "other hosts have waited too long"),
+                                   ("na:1,nb:2", 2, r"waited \d+ s in: [^\n]*")):
             with self.subTest(hosts):
-                run = self.shared / "runs" / f"never-comes-{late[0]}"
-                hold = Hold(self.shared / f"never-{late[0]}", "step", 30, late[0])
+                run = self.shared / "runs" / f"never-comes-{late}"
+                hold = Hold(self.shared / f"never-{late}", "step", 30, late)
                 process = self.start(
                     "train", self.config, "--hosts", hosts, "--run-dir", run, "--threads", 1,
                     "--oversubscribe", LOCKSTEP_HOLD=hold.text, LOCKSTEP_HARD_LIMIT_SECONDS="8")
@@ -78,10 +79,8 @@ class TwoHostsTest(HostsTest):
                 self.addCleanup(process.kill)
                 _, errors = process.communicate(timeout=400)
                 self.assertEqual(process.returncode, EXIT_PEER, errors)
-                rank = rf"rank {late[0]} on nb \(process \d+, last seen in: [^\n]*\)"
-                begin = r"waited \d+ s in: [^\n]*" if hosts.endswith("2") \
-                    else "other hosts have waited too long"
-                self.assertRegex(errors, rf"\Alockstep: {begin}; late: {rank}\n\Z")
+                self.assertRegex(errors, rf"\Alockstep: {begin}; late: rank {late} on nb "
+                                 r"\(process \d+, last seen in: [^\n]*\)\n\Z")
 
     def test_long_work_of_rank_0_may_outlast_the_hard_limit(self):
         run = self.shared / "runs" / "long-work"
